@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Descriptors are closed exactly once: closing one that is not open is our own bug, since another
+ * part of the daemon may own that number by now. */
+
+#include "base/fds.h"
+
+#include "base/errors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_READ_CHUNK_BYTES 65536
+
+int fd_close(int fd)
+{
+    if (fd >= 0) {
+        int saved = errno;
+
+        /* Linux releases the number whatever close(2) answers, so only EBADF matters. */
+        g_assert(close(fd) == 0 || errno != EBADF);
+        errno = saved;
+    }
+    return -1;
+}
+
+int fd_count_open(void)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int count = 0;
+
+    if (directory == NULL)
+        return -errno;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] != '.')
+            count++;
+    }
+    (void)closedir(directory); /* only read from, nothing to lose */
+    return count - 1;          /* without the directory's own */
+}
+
+static bool file_check(int fd, const char *path, size_t max_bytes, GError **error)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return error_set_errno(error, errno, "cannot examine %s", path);
+    if (!S_ISREG(status.st_mode))
+        return error_set(error, ERROR_FAILED, "%s is not a regular file", path);
+    if ((uint64_t)status.st_size > max_bytes)
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "%s is larger than %zu bytes", path,
+                         max_bytes);
+    return true;
+}
+
+/* Until the end, since a file may grow meanwhile and those of /proc say that they have no size. */
+static bool file_read_all(int fd, const char *path, size_t max_bytes, GString *text, GError **error)
+{
+    g_autofree char *chunk = g_malloc(FILE_READ_CHUNK_BYTES);
+
+    for (;;) {
+        /* One byte more than may be: that byte is how we learn of a file that is too large. */
+        size_t want = MIN(max_bytes - text->len, FILE_READ_CHUNK_BYTES - 1) + 1;
+        ssize_t n = read(fd, chunk, want);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return error_set_errno(error, errno, "cannot read %s", path);
+        if (n == 0)
+            return true;
+        if ((size_t)n > max_bytes - text->len)
+            return error_set(error, ERROR_LIMIT_EXCEEDED, "%s is larger than %zu bytes", path,
+                             max_bytes);
+        g_string_append_len(text, chunk, n);
+    }
+}
+
+bool file_read(int directory_fd, const char *path, size_t max_bytes, char **ret_text,
+               size_t *ret_length, GError **error)
+{
+    autofd int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (fd < 0)
+        return error_set_errno(error, errno, "cannot open %s", path);
+    if (!file_check(fd, path, max_bytes, error) || !file_read_all(fd, path, max_bytes, text, error))
+        return false;
+    if (ret_length != NULL)
+        *ret_length = text->len;
+    *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
+    return true;
+}
