@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A configuration as it was accepted: the text and what was read from it. Immutable and
+ * reference-counted, since the running one and the newest one are kept apart. What every kind has
+ * in common (restart, start limit, timeouts) is read here, once for all kinds; the rest by the
+ * kind's member table. */
+
+#include "base/json.h"
+#include "core/restart.h"
+
+typedef struct Kind Kind;
+
+typedef struct CommonConfig {
+    RestartPolicy restart;
+    bool restart_min_given;
+    StartLimit start_limit;
+    uint64_t start_timeout_usec; /* USEC_INFINITY: none */
+    uint64_t stop_timeout_usec;
+} CommonConfig;
+
+typedef struct Config Config;
+struct Config {
+    gatomicrefcount refs;
+    const Kind *kind;
+    GBytes *text;
+    char *digest; /* "sha256:HEX" */
+    CommonConfig common;
+    void *own; /* the kind's */
+};
+
+/* NULL with problems added. Warnings may be added on success too. */
+Config *config_parse(const Kind *kind, const char *text, size_t length, Problems *problems);
+Config *config_ref(Config *config);
+void config_unref(Config *config); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)
+
+/* Reads an array of exit codes (0-255) and signal names into an ExitSet; a JsonRead for kinds too.
+ */
+void config_read_exit_set(JsonContext *context, const JsonPath *path, const json_t *value,
+                          void *field, const void *unused);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The last EVENTS_KEPT changes in compact form, for clients that were away for a while. Listens to
+ * the feed itself. */
+
+#include "core/feed.h"
+
+#define EVENTS_KEPT 4096
+
+typedef struct Event {
+    uint64_t serial;
+    uint64_t time;
+    ChangeType type;
+    State from; /* for ADD: _STATE_INVALID */
+    State to;   /* for REMOVE: _STATE_INVALID */
+    Cause cause;
+    const char *method; /* static, or NULL */
+    Caller *caller;     /* or NULL */
+    char *id;
+    char *error; /* the message when the change set one, or NULL */
+} Event;
+
+typedef struct Events Events;
+Events *events_new(Feed *feed);
+void events_free(Events *events); /* accepts NULL; before the feed */
+/* Serials of the oldest and newest kept; oldest = newest + 1 when there is none. */
+uint64_t events_oldest(const Events *events);
+uint64_t events_newest(const Events *events);
+/* The event with that serial, or NULL. Borrowed until the next change. */
+const Event *events_find(const Events *events, uint64_t serial);
+/* What an event of this change is, on the stack of the caller: strings are borrowed from the
+ * change. */
+Event event_from_change(const Change *change);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A kind says what a service really is: a table of callbacks that core drives. Nothing of a kind
+ * may call a lifecycle operation (service.h) on its own service from inside a callback.
+ *
+ * The promise of a kind: when it reports a failed apply, an end, or the end of a stop, nothing of
+ * the service runs any more. */
+
+#include "core/config.h"
+#include "core/state.h"
+
+typedef struct Service Service;
+
+/* The cancellation token of one apply or reload. Its end is reported exactly once by
+ * apply_context_done; after a cancellation nothing is accepted from it any more. Valid until then;
+ * whoever keeps it longer takes a reference. */
+typedef struct ApplyContext ApplyContext;
+ApplyContext *apply_context_ref(ApplyContext *context);
+void apply_context_unref(ApplyContext *context); /* accepts NULL */
+bool apply_context_is_cancelled(const ApplyContext *context);
+/* failure NULL: success. May be called from inside apply. Ignored when cancelled or already done.
+ */
+void apply_context_done(ApplyContext *context, const Failure *failure);
+
+typedef enum ConfigApplied {
+    CONFIG_STORED,   /* not active: in force from the next start on */
+    CONFIG_RELOADED, /* taken over by what runs */
+    CONFIG_RESTARTED,
+    _CONFIG_APPLIED_MAX,
+    _CONFIG_APPLIED_INVALID = -22,
+} ConfigApplied;
+ENUM_TABLE_DECLARE(ConfigApplied, config_applied);
+
+typedef enum SignalWhom {
+    SIGNAL_MAIN,
+    SIGNAL_ALL,
+    _SIGNAL_WHOM_MAX,
+    _SIGNAL_WHOM_INVALID = -22,
+} SignalWhom;
+ENUM_TABLE_DECLARE(SignalWhom, signal_whom); /* "main", "all" */
+
+/* The kind's own D-Bus interface, as values: the bus layer turns them into properties. */
+typedef struct KindValue {
+    union {
+        uint32_t u;
+        int32_t i;
+        uint64_t t;
+        bool b;
+        const char *s; /* borrowed from the instance, never NULL */
+    };
+} KindValue;
+typedef struct KindProperty {
+    const char *name;
+    char type; /* one of u i t b s */
+    void (*get)(const void *instance, KindValue *ret_value);
+} KindProperty;
+#define KIND_PROPERTIES_MAX 32
+
+struct Kind {
+    const char *name;
+    const char *description;
+    const char *schema; /* JSON Schema text */
+
+    /* Configuration. members fills what config_new made; config_check adds what no single member
+     * shows. */
+    const JsonMember *members;
+    void *(*config_new)(void);
+    void (*config_free)(void *own);
+    void (*common_defaults)(CommonConfig *common);              /* optional */
+    void (*config_check)(JsonContext *context, Config *config); /* optional */
+    /* Deeper or slower checks than parsing, as warnings; for ValidateConfig. Optional. */
+    void (*validate)(const Config *config, Problems *problems);
+
+    void *(*instance_new)(const Kind *kind, Service *service);
+    void (*instance_free)(void *instance); /* only when nothing of it runs */
+
+    /* Brings config into force, replacing what a former apply set up; ends by apply_context_done.
+     */
+    void (*apply)(void *instance, ApplyContext *context, Config *config);
+    /* The context was cancelled: give up what is under way, asynchronously. A stop or a new apply
+     * follows. */
+    void (*cancel)(void *instance, ApplyContext *context);
+    /* Ends everything; finishes by service_stop_done. */
+    void (*stop)(void *instance);
+
+    /* Optional from here on. */
+    ConfigApplied (*how_applied)(const Config *running, const Config *next); /* default: reloaded */
+    bool (*can_reload)(const Config *config);
+    void (*reload)(void *instance, ApplyContext *context, Config *config);
+    bool (*signal)(void *instance, SignalWhom whom, int signo, GError **error);
+    bool (*owns_pid)(const void *instance, uint32_t pid);
+    const char *interface;          /* D-Bus name of the kind's own interface */
+    const KindProperty *properties; /* ends with a NULL name */
+
+    void *data; /* what the composition root gave the kind (its host) */
+};

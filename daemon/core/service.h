@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One service: its target (what was asked for last), the operation under way, and the record that
+ * everybody sees. One function writes the state. Requests change target and record at once and
+ * queue what has to be done; the queue then calls the kind. No operation blocks; each leaves the
+ * record as it then is in service_state, and completion is seen through changes. */
+
+#include "base/error-buffer.h"
+#include "core/core.h"
+#include "core/kind.h"
+#include "core/state.h"
+
+/* A new service, inactive and without configuration, that nobody sees until service_publish. id is
+ * copied, kind outlives it. The caller gets a reference. */
+Service *service_new(Core *core, const char *id, const Kind *kind);
+Service *service_ref(Service *service);
+/* Accepts NULL. The last reference must not go while the service is active (asserted). */
+void service_unref(Service *service);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Service, service_unref)
+
+const char *service_id(const Service *service);
+const Kind *service_kind(const Service *service);
+void *service_instance(const Service *service);
+/* Borrowed, valid until the next transition; never NULL. */
+const StateRecord *service_state(const Service *service);
+/* The parsed form of the record's config, or NULL. Borrowed. */
+const Config *service_config(const Service *service);
+bool service_is_settled(const Service *service);
+ErrorBuffer *service_errors(Service *service);
+
+/* What people said about it; not part of the lifecycle. Borrowed strings, never NULL; labels:
+ * GHashTable of strings, or NULL for none. */
+const char *service_description(const Service *service);
+GHashTable *service_labels(const Service *service);
+bool service_is_enabled(const Service *service);
+void service_set_description(Service *service, const char *description);
+void service_set_labels(Service *service, GHashTable *labels); /* takes a reference */
+void service_set_enabled(Service *service, bool enabled);
+
+/* From here on transitions have serials and are told; add is the change that announces it. */
+void service_publish(Service *service);
+/* The change that says it is gone; it must be inactive. Nothing is told afterwards. */
+void service_retract(Service *service, const Origin *origin);
+/* A record being deleted refuses every operation with Busy. */
+void service_set_deleting(Service *service);
+bool service_is_deleting(const Service *service);
+/* Its definition cannot be used: failed, class config; Start is refused with this error until a
+ * Configure succeeds. */
+void service_set_broken(Service *service, const GError *error);
+
+/* The operations. Errors and effects as in README "The lifecycle". */
+bool service_start(Service *service, const Origin *origin, GError **error);
+bool service_stop(Service *service, const Origin *origin, GError **error);
+bool service_restart(Service *service, const Origin *origin, GError **error);
+bool service_reload(Service *service, const Origin *origin, GError **error);
+/* text need not be NUL-terminated. ret_applied may be NULL. */
+bool service_configure(Service *service, const char *text, size_t length, const Origin *origin,
+                       ConfigApplied *ret_applied, GError **error);
+/* Clears error, failed attempts and the start-limit window; failed becomes inactive. */
+bool service_reset_failed(Service *service, const Origin *origin, GError **error);
+bool service_signal(Service *service, SignalWhom whom, int signo, GError **error);
+
+/* What a kind reports. */
+/* After a successful apply, what ran has ended by itself, but not all of it is gone yet: stopping.
+ */
+void service_report_ending(Service *service, const Failure *failure, const ExitStatus *exit);
+/* After a successful apply (or service_report_ending) it ended by itself; failure NULL: cleanly.
+ * exit may be NULL. */
+void service_report_ended(Service *service, const Failure *failure, const ExitStatus *exit);
+/* The stop that core asked for is done; error: it did not go as it should. */
+void service_stop_done(Service *service, const GError *error);
+/* Something survived everything: stays in stopping, sub-state "unkillable", error set, until
+ * service_stop_done. */
+void service_report_unkillable(Service *service, const GError *error);
+/* The kind's own detail; static or interned. Nothing happens if it is the same. */
+void service_set_sub_state(Service *service, const char *sub_state);
+/* The kind's properties whose bits are set have changed. */
+void service_properties_changed(Service *service, uint32_t mask);
+
+/* Changes of this one service (Change of feed.h, type UPDATE or REMOVE), from the next one on. */
+typedef struct FeedListener FeedListener;
+FeedListener *service_listen(Service *service, ChangeFunc func, void *data);
+/* The snapshot and the subscription in one: no transition is lost or seen twice. */
+FeedListener *service_state_and_listen(Service *service, StateRecord **ret_state, ChangeFunc func,
+                                       void *data);
+
+/* The last moves, oldest first. */
+#define SERVICE_HISTORY 16
+typedef struct HistoryEntry {
+    uint64_t serial;
+    uint64_t time; /* wall clock usec */
+    State from;
+    State to;
+    Cause cause;
+} HistoryEntry;
+size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_HISTORY]);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What everything that runs programs shares: the loop's interfaces, the system calls, the directory
+ * of notify sockets, the table of living main processes, and the reaping of orphans. One per
+ * daemon. */
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/timer.h"
+#include "base/watch.h"
+#include "process/sys.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct ProcessHost ProcessHost;
+
+typedef struct ProcessHostOptions {
+    Clock *clock;
+    TimerHost *timers;
+    WatchHost *watches;
+    Random *random;
+    const Sys *sys;          /* NULL: sys_linux */
+    const char *runtime_dir; /* exists; notify sockets go to RUNTIME_DIR/notify (made here, 0711) */
+} ProcessHostOptions;
+
+/* Becomes a subreaper (PR_SET_CHILD_SUBREAPER) so that orphans of services come back to the daemon.
+ */
+ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error);
+/* No supervisor may be left (asserted). Accepts NULL. */
+void process_host_free(ProcessHost *host);
+/* To be called for every SIGCHLD (loop_add_signal): reaps orphans, never stealing a main process's
+ * exit from its supervisor, and tells supervisors that wait for the rest of their process group. */
+void process_host_on_sigchld(ProcessHost *host);
+/* Of children and survivors that are still there; 0 when nothing runs. */
+unsigned process_host_n_running(const ProcessHost *host);
