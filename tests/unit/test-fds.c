@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Closing descriptors once, and reading files of every unpleasant sort. */
+
+#include "base/errors.h"
+#include "base/fds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct Fixture {
+    char *directory;
+    int fd;
+} Fixture;
+
+static void fixture_set_up(Fixture *fixture, const void *unused)
+{
+    g_autoptr(GError) error = NULL;
+
+    fixture->directory = g_dir_make_tmp("svcmgr-fds-XXXXXX", &error);
+    g_assert_no_error(error);
+    fixture->fd = open(fixture->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    g_assert_cmpint(fixture->fd, >=, 0);
+}
+
+static void fixture_tear_down(Fixture *fixture, const void *unused)
+{
+    g_autoptr(GDir) directory = g_dir_open(fixture->directory, 0, NULL);
+
+    for (const char *name; (name = g_dir_read_name(directory)) != NULL;)
+        g_assert_cmpint(unlinkat(fixture->fd, name, 0), ==, 0);
+    g_assert_cmpint(g_rmdir(fixture->directory), ==, 0);
+    fixture->fd = fd_close(fixture->fd);
+    g_free(fixture->directory);
+}
+
+static void fixture_write(Fixture *fixture, const char *name, const char *bytes, size_t length)
+{
+    autofd int fd = openat(fixture->fd, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(write(fd, bytes, length), ==, length);
+}
+
+/* The message of the failure; asserts that it fails with code and leaves the results alone. */
+static char *fixture_fail(Fixture *fixture, const char *name, size_t max_bytes, ErrorCode code)
+{
+    g_autoptr(GError) error = NULL;
+    char *text = (char *)"untouched";
+    size_t length = 77;
+
+    g_assert_false(file_read(fixture->fd, name, max_bytes, &text, &length, &error));
+    g_assert_error(error, SVCMGR_ERROR, (int)code);
+    g_assert_cmpstr(text, ==, "untouched");
+    g_assert_cmpuint(length, ==, 77);
+    return g_strdup(error->message);
+}
+
+static void test_fds_close(void)
+{
+    int before = fd_count_open();
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    g_assert_cmpint(before, >, 0);
+    g_assert_cmpint(fd_count_open(), ==, before + 1);
+    errno = ENOTTY;
+    fd = fd_close(fd);
+    g_assert_cmpint(errno, ==, ENOTTY);
+    g_assert_cmpint(fd, ==, -1);
+    g_assert_cmpint(fd_count_open(), ==, before);
+    g_assert_cmpint(fd_close(-1), ==, -1);
+}
+
+static void test_fds_close_twice(void)
+{
+    if (g_test_subprocess()) {
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        (void)fd_close(fd);
+        (void)fd_close(fd);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_test_trap_assert_failed();
+    g_test_trap_assert_stderr("*EBADF*");
+}
+
+static void test_fds_automatic(void)
+{
+    int before = fd_count_open();
+    int kept;
+
+    {
+        autofd int closed = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        autofd int stolen = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        g_assert_cmpint(closed, >=, 0);
+        kept = fd_steal(&stolen);
+        g_assert_cmpint(stolen, ==, -1);
+    }
+    g_assert_cmpint(fd_count_open(), ==, before + 1);
+    (void)fd_close(kept);
+    g_assert_cmpint(fd_count_open(), ==, before);
+}
+
+static void test_file_read_whole(Fixture *fixture, const void *unused)
+{
+    static const struct {
+        const char *bytes;
+        size_t length, max_bytes;
+    } cases[] = {{"", 0, 0}, {"", 0, 10}, {"hello", 5, 5}, {"hello", 5, SIZE_MAX}, {"a\0b", 3, 3}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *name = g_strdup_printf("case-%zu", i);
+        g_autofree char *text = NULL;
+        size_t length = 77;
+
+        fixture_write(fixture, name, cases[i].bytes, cases[i].length);
+        g_assert_true(file_read(fixture->fd, name, cases[i].max_bytes, &text, &length, &error));
+        g_assert_no_error(error);
+        g_assert_cmpmem(text, length, cases[i].bytes, cases[i].length);
+        g_assert_cmpint(text[length], ==, '\0');
+    }
+}
+
+static void test_file_read_large(Fixture *fixture, const void *unused)
+{
+    const size_t size = 200000; /* several chunks */
+    g_autofree char *bytes = g_malloc(size);
+    g_autofree char *text = NULL;
+    size_t length;
+
+    memset(bytes, 'x', size);
+    fixture_write(fixture, "large", bytes, size);
+    g_assert_true(file_read(fixture->fd, "large", size, &text, &length, NULL));
+    g_assert_cmpmem(text, length, bytes, size);
+
+    g_autofree char *message = fixture_fail(fixture, "large", size - 1, ERROR_LIMIT_EXCEEDED);
+    g_assert_cmpstr(message, ==, "large is larger than 199999 bytes");
+}
+
+/* /proc says size 0 of files that have content: the limit must hold for what is read. */
+static void test_file_read_without_size(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    g_assert_true(file_read(AT_FDCWD, "/proc/self/status", 65536, &text, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(text, "Pid:"));
+    g_assert_false(file_read(AT_FDCWD, "/proc/self/status", 10, &text, NULL, &error));
+    g_assert_true(error_is(error, ERROR_LIMIT_EXCEEDED));
+}
+
+static void test_file_read_refused(Fixture *fixture, const void *unused)
+{
+    int before = fd_count_open();
+
+    g_autofree char *missing = fixture_fail(fixture, "missing", 10, ERROR_FAILED);
+    g_autofree char *expected = g_strdup_printf("cannot open missing: %s", g_strerror(ENOENT));
+    g_assert_cmpstr(missing, ==, expected);
+
+    g_assert_cmpint(mkfifoat(fixture->fd, "fifo", 0600), ==, 0);
+    g_autofree char *fifo = fixture_fail(fixture, "fifo", 10, ERROR_FAILED);
+    g_assert_cmpstr(fifo, ==, "fifo is not a regular file");
+
+    g_autofree char *folder = fixture_fail(fixture, ".", 10, ERROR_FAILED);
+    g_assert_cmpstr(folder, ==, ". is not a regular file");
+
+    g_autofree char *device = fixture_fail(fixture, "/dev/zero", 10, ERROR_FAILED);
+    g_assert_cmpstr(device, ==, "/dev/zero is not a regular file");
+    g_assert_cmpint(fd_count_open(), ==, before);
+}
+
+static void file_read_add(const char *path, void (*func)(Fixture *, const void *))
+{
+    g_test_add(path, Fixture, NULL, fixture_set_up, func, fixture_tear_down);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/fds/close", test_fds_close);
+    g_test_add_func("/fds/close-twice", test_fds_close_twice);
+    g_test_add_func("/fds/automatic", test_fds_automatic);
+    file_read_add("/file-read/whole", test_file_read_whole);
+    file_read_add("/file-read/large", test_file_read_large);
+    g_test_add_func("/file-read/without-size", test_file_read_without_size);
+    file_read_add("/file-read/refused", test_file_read_refused);
+    return g_test_run();
+}
