@@ -212,8 +212,8 @@ static bool log_write_line(LogLevel level, const char *text)
 static void log_to_stderr(const LogEntry *entry)
 {
     if (log_state.n_dropped > 0) {
-        g_autofree char *loss = g_strdup_printf("%u log lines were lost: nobody read them in time",
-                                                log_state.n_dropped);
+        g_autofree char *loss = g_strdup_printf(
+                "log lines lost, since nobody read them in time: %u", log_state.n_dropped);
 
         if (log_write_line(LOG_LEVEL_WARNING, loss))
             log_state.n_dropped = 0;

@@ -211,8 +211,9 @@ static void test_log_stalled_reader(void)
     Capture capture;
 
     capture_begin(&capture);
-    g_assert_cmpint(fcntl(STDERR_FILENO, F_SETPIPE_SZ, 4096), ==, 4096);
-    log_info("fits");
+    g_assert_cmpint(fcntl(STDERR_FILENO, F_SETPIPE_SZ, 8192), ==, 8192); /* two long lines */
+    log_info("%4000s", "fits");
+    log_info("%4000s", "fits too");
     log_info("lost");
     log_info("lost too");
     g_autofree char *first = capture_read(&capture);
@@ -222,10 +223,12 @@ static void test_log_stalled_reader(void)
     g_autofree char *third = capture_read(&capture);
     capture_end(&capture);
 
-    g_assert_nonnull(strstr(first, "fits"));
+    g_assert_nonnull(strstr(first, "fits too"));
     g_assert_null(strstr(first, "lost"));
-    g_assert_nonnull(strstr(second, "[warning]: 2 log lines were lost"));
-    g_assert_null(strstr(third, "were lost"));
+    g_assert_nonnull(
+            strstr(second, "[warning]: log lines lost, since nobody read them in time: 2\n"));
+    g_assert_nonnull(strstr(second, "[info]: again\n"));
+    g_assert_null(strstr(third, "lines lost"));
     g_assert_nonnull(strstr(third, "later"));
 }
 
