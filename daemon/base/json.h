@@ -20,6 +20,7 @@
 
 #define JSON_MAX_BYTES (1024 * 1024)
 #define JSON_MAX_DEPTH 32
+#define JSON_COMMENT "$comment"
 
 /* New reference to the object, or NULL with problems added (pointer, line and column as known). */
 json_t *json_document_parse(const char *bytes, size_t length, Problems *problems);
@@ -110,3 +111,10 @@ void json_read_strv(JsonContext *context, const JsonPath *path, const json_t *va
 /* int-sized enum by a JsonEnum. */
 void json_read_enum(JsonContext *context, const JsonPath *path, const json_t *value, void *field,
                     const void *table);
+/* GStrv of "NAME=value", from an object of strings; names as in sh(1). */
+void json_read_environment(JsonContext *context, const JsonPath *path, const json_t *value,
+                           void *field, const void *unused);
+/* A struct within the struct, from an object: members is its table (of JsonMember), with offsets
+ * from the field. */
+void json_read_members(JsonContext *context, const JsonPath *path, const json_t *value, void *field,
+                       const void *members);
