@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Counts the results of a meson test run: summary.py BUILD/meson-logs/testlog.json. Prints "N passed,
+N failed, N skipped", where a test that speaks TAP counts with each of its subtests."""
+
+import collections
+import json
+import re
+import sys
+
+_TAP = re.compile(r"^(?:TAP version \d+|1\.\.\d+)", re.M)
+_SUBTEST = re.compile(r"^(not )?ok\b([^#\n]*)(?:#\s*(skip|todo)\b)?", re.M | re.I)
+
+_RESULTS = {"OK": "passed", "EXPECTEDFAIL": "passed", "SKIP": "skipped"}
+
+
+def _tap_counts(output):
+    counts = collections.Counter()
+    for failed, _, directive in _SUBTEST.findall(output):
+        if directive.lower() == "skip":
+            counts["skipped"] += 1
+        else:
+            counts["failed" if failed and not directive else "passed"] += 1
+    return counts
+
+
+def counts_of(test):
+    """test: a line of testlog.json."""
+    whole = _RESULTS.get(test["result"], "failed")
+    output = test.get("stdout") or ""
+    counts = _tap_counts(output) if _TAP.search(output) else collections.Counter()
+    # A program that died, timed out or lost its way failed, whatever its subtests say.
+    if whole == "failed" and counts["failed"] == 0:
+        counts["failed"] = 1
+    if not counts:
+        counts[whole] = 1
+    return counts
+
+
+def main():
+    total = collections.Counter()
+    with open(sys.argv[1], encoding="utf-8") as log:
+        for line in log:
+            total.update(counts_of(json.loads(line)))
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+
+
+if __name__ == "__main__":
+    main()
