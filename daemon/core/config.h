@@ -13,7 +13,6 @@ typedef struct Kind Kind;
 
 typedef struct CommonConfig {
     RestartPolicy restart;
-    bool restart_min_given;
     StartLimit start_limit;
     uint64_t start_timeout_usec; /* USEC_INFINITY: none */
     uint64_t stop_timeout_usec;
@@ -24,7 +23,7 @@ struct Config {
     gatomicrefcount refs;
     const Kind *kind;
     GBytes *text;
-    char *digest; /* "sha256:HEX" */
+    char *digest; /* "sha256:HEX", a GRefString */
     CommonConfig common;
     void *own; /* the kind's */
 };

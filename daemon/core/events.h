@@ -5,6 +5,7 @@
  * the feed itself. */
 
 #include "core/feed.h"
+#include "core/service.h"
 
 #define EVENTS_KEPT 4096
 

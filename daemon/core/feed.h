@@ -59,6 +59,5 @@ void feed_listen_properties(Feed *feed, PropertiesFunc func,
 void feed_publish(Feed *feed, ChangeType type, Service *service, const StateRecord *old_state,
                   StateRecord *new_state, const Origin *origin);
 void feed_tell_properties(Feed *feed, Service *service, uint32_t mask);
-/* The listeners of one service, kept by it. */
-FeedListener *feed_listen_to(Feed *feed, Listeners **service_listeners, ChangeFunc func,
-                             void *data);
+/* Like feed_listen, for the changes of one service, which it keeps alive: see service_listen. */
+FeedListener *feed_listen_to(Feed *feed, Service *service, ChangeFunc func, void *data);

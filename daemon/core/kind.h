@@ -95,3 +95,7 @@ struct Kind {
 
     void *data; /* what the composition root gave the kind (its host) */
 };
+
+/* The kind of a service whose definition names no kind that there is: no configuration is good
+ * enough for it. It stands in no registry. */
+extern const Kind kind_invalid;

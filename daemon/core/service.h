@@ -42,8 +42,9 @@ void service_set_enabled(Service *service, bool enabled);
 void service_publish(Service *service);
 /* The change that says it is gone; it must be inactive. Nothing is told afterwards. */
 void service_retract(Service *service, const Origin *origin);
-/* A record being deleted refuses every operation with Busy. */
-void service_set_deleting(Service *service);
+/* From here on every operation is refused with Busy, and what runs is being stopped (a stop under
+ * way is joined). True: it already is inactive. */
+bool service_begin_delete(Service *service, const Origin *origin);
 bool service_is_deleting(const Service *service);
 /* Its definition cannot be used: failed, class config; Start is refused with this error until a
  * Configure succeeds. */
@@ -79,7 +80,6 @@ void service_set_sub_state(Service *service, const char *sub_state);
 void service_properties_changed(Service *service, uint32_t mask);
 
 /* Changes of this one service (Change of feed.h, type UPDATE or REMOVE), from the next one on. */
-typedef struct FeedListener FeedListener;
 FeedListener *service_listen(Service *service, ChangeFunc func, void *data);
 /* The snapshot and the subscription in one: no transition is lost or seen twice. */
 FeedListener *service_state_and_listen(Service *service, StateRecord **ret_state, ChangeFunc func,
@@ -95,3 +95,8 @@ typedef struct HistoryEntry {
     Cause cause;
 } HistoryEntry;
 size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_HISTORY]);
+
+/* For the feed and the queue. */
+Listeners *service_listeners(Service *service); /* made when first asked for */
+bool service_has_listeners(const Service *service);
+void service_execute(Service *service); /* does what requests left behind */

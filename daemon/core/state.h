@@ -122,7 +122,7 @@ struct StateRecord {
     State state;
     bool active;
     bool loading;
-    bool will_retry;            /* a failure now would be followed by another attempt */
+    bool will_retry;            /* another attempt is pending, or would follow a failure now */
     FailureClass failure_class; /* of error */
     const char *sub_state;      /* static or interned, never NULL */
     GBytes *config;             /* the accepted text, or NULL */

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What people ask of a service: each operation checks its precondition, changes target and record
+ * at once, and leaves the work to the queue. Each is a few lines, for the rules are in the tables.
+ */
+
+#include "base/errors.h"
+#include "core/service-private.h"
+
+static bool service_refuse(const Service *service, GError **error, ErrorCode code, const char *why)
+{
+    return error_set(error, code, "service '%s' %s", service->id, why);
+}
+
+static bool service_check_not_deleting(const Service *service, GError **error)
+{
+    if (!service->deleting)
+        return true;
+    return service_refuse(service, error, ERROR_BUSY, "is being deleted");
+}
+
+static bool service_check_not_busy(const Service *service, GError **error)
+{
+    if (!service_check_not_deleting(service, error))
+        return false;
+    if (service->record->state != STATE_STOPPING)
+        return true;
+    return service_refuse(service, error, ERROR_BUSY, "is stopping; wait until it is inactive");
+}
+
+static bool service_check_not_loading(const Service *service, GError **error)
+{
+    if (service->context == NULL)
+        return true;
+    return service_refuse(
+            service, error, ERROR_ALREADY_LOADING,
+            "is still loading its configuration; wait until it is settled, or stop it");
+}
+
+static bool service_check_not_broken(const Service *service, GError **error)
+{
+    if (service->broken == NULL)
+        return true;
+    return error_set(
+            error, ERROR_INVALID_CONFIG,
+            "service '%s' has a definition that cannot be used; configure it, or mend the file: %s",
+            service->id, service->broken->message);
+}
+
+bool service_start(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
+        return false;
+    if (service->record->active) {
+        return error_set(error, ERROR_ALREADY_STARTED, "service '%s' is already started (%s)",
+                         service->id, state_to_string(service->record->state));
+    }
+    if (service_enter_started(service, origin, error))
+        return true;
+    g_prefix_error(error, "service '%s': ", service->id);
+    return false;
+}
+
+bool service_stop(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (!service_check_not_deleting(service, error))
+        return false;
+    if (!service->record->active)
+        return service_refuse(service, error, ERROR_ALREADY_STOPPED, "is already stopped");
+    if (service->record->state == STATE_STOPPING) {
+        if (!service->wanted)
+            return service_refuse(service, error, ERROR_BUSY, "is already stopping");
+        service->wanted = false; /* cancels the second half of a restart */
+        return true;
+    }
+    service->wanted = false;
+    service_enter_stopping(service, origin);
+    return true;
+}
+
+bool service_restart(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (!service->record->active)
+        return service_start(service, origin, error);
+    if (!service_check_not_busy(service, error))
+        return false;
+    service->wanted = true;
+    service_enter_stopping(service, origin);
+    return true;
+}
+
+bool service_reload(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    const Kind *kind = service->kind;
+    if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
+        return false;
+    if (service->record->state != STATE_ACTIVE)
+        return service_refuse(service, error, ERROR_NOT_SUPPORTED,
+                              "is not active, so cannot reload");
+    if (service->config == NULL || kind->reload == NULL || kind->can_reload == NULL ||
+        !kind->can_reload(service->config)) {
+        return service_refuse(service, error, ERROR_NOT_SUPPORTED,
+                              "does not know how to reload; restart it instead");
+    }
+    service_enter_apply(service, service_draft(service), STATE_RELOADING, true, origin);
+    return true;
+}
+
+static Config *service_parse(Service *service, const char *text, size_t length, GError **error)
+{
+    g_autoptr(Problems) problems = problems_new();
+    Config *config = config_parse(service->kind, text, length, problems);
+    if (config == NULL) {
+        g_propagate_error(error, problems_to_error(problems));
+        g_prefix_error(error, "service '%s': ", service->id);
+    }
+    return config;
+}
+
+static StateRecord *service_draft_configured(Service *service, const Config *config)
+{
+    StateRecord *draft = service_draft(service);
+    g_clear_pointer(&draft->config, g_bytes_unref);
+    g_clear_pointer(&draft->config_digest, g_ref_string_release);
+    draft->config = g_bytes_ref(config->text);
+    draft->config_digest = g_ref_string_acquire(config->digest);
+    draft->config_revision++;
+    draft->last_config_time = clock_wall_usec(service->core->clock);
+    draft->failed_attempts = 0;
+    timer_disarm(service->stable_timer);
+    return draft;
+}
+
+static ConfigApplied service_how_applied(const Service *service, const Config *running,
+                                         const Config *next)
+{
+    if (!service->record->active)
+        return CONFIG_STORED;
+    if (service->record->state != STATE_ACTIVE || running == NULL)
+        return CONFIG_RESTARTED;
+    return service->kind->how_applied != NULL ? service->kind->how_applied(running, next)
+                                              : CONFIG_RELOADED;
+}
+
+bool service_configure(Service *service, const char *text, size_t length, const Origin *origin,
+                       ConfigApplied *ret_applied, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
+        return false;
+    Config *config = service_parse(service, text, length, error);
+    if (config == NULL)
+        return false;
+    g_autoptr(Config) running = service->config;
+    ConfigApplied applied = service_how_applied(service, running, config);
+    StateRecord *draft = service_draft_configured(service, config);
+    State state = service->record->state;
+    bool mended = service->broken != NULL;
+    service->config = config;
+    g_clear_error(&service->broken);
+    if (mended)
+        service_draft_clear_error(draft);
+    if (service->record->active) {
+        State to = state == STATE_ACTIVE && running != NULL ? STATE_RELOADING : STATE_STARTING;
+        service_enter_apply(service, draft, to, false, origin);
+    } else {
+        service_commit(service, draft, mended ? STATE_INACTIVE : state, origin);
+    }
+    if (ret_applied != NULL)
+        *ret_applied = applied;
+    return true;
+}
+
+bool service_reset_failed(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    const StateRecord *record = service->record;
+    if (!service_check_not_deleting(service, error) || !service_check_not_broken(service, error))
+        return false;
+    start_window_reset(&service->starts);
+    if (record->error == NULL && record->failed_attempts == 0 && record->state != STATE_FAILED)
+        return true;
+    StateRecord *draft = service_draft(service);
+    service_draft_clear_error(draft);
+    draft->failed_attempts = 0;
+    timer_disarm(service->stable_timer);
+    service_commit(service, draft, record->state == STATE_FAILED ? STATE_INACTIVE : record->state,
+                   origin);
+    return true;
+}
+
+bool service_signal(Service *service, SignalWhom whom, int signo, GError **error)
+{
+    if (service->kind->signal == NULL) {
+        return error_set(error, ERROR_NOT_SUPPORTED,
+                         "service '%s' is of kind '%s', which has no processes", service->id,
+                         service->kind->name);
+    }
+    if (!service->record->active)
+        return service_refuse(service, error, ERROR_ALREADY_STOPPED,
+                              "is stopped; nothing to signal");
+    if (service->kind->signal(service->instance, whom, signo, error))
+        return true;
+    g_prefix_error(error, "service '%s': ", service->id);
+    return false;
+}
+
+bool service_begin_delete(Service *service, const Origin *origin)
+{
+    service->deleting = true;
+    service->wanted = false;
+    if (!service->record->active)
+        return true;
+    if (service->record->state != STATE_STOPPING)
+        service_enter_stopping(service, origin);
+    return false;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What service.c (the record and its one writer, what kinds report) and operations.c (what people
+ * ask for) share, and nobody else sees. */
+
+#include "core/service.h"
+
+struct ApplyContext {
+    gatomicrefcount refs;
+    Service *service; /* a reference, dropped when done or cancelled */
+    bool reload;
+    bool begun; /* the kind has seen it */
+    bool cancelled;
+    bool done;
+};
+
+/* A stop that core asked for: it ends by service_stop_done, never by the end of what ran. */
+typedef enum StopPhase {
+    STOP_NONE,
+    STOP_QUEUED,
+    STOP_UNDER_WAY,
+} StopPhase;
+
+struct Service {
+    unsigned refs;
+    Core *core;
+    char *id;
+    const Kind *kind;
+    void *instance;
+    StateRecord *record;
+    bool wanted; /* the target: what was asked for last */
+    bool published;
+    bool retracted;
+    bool deleting;
+    bool enabled;
+    bool unkillable;
+    StopPhase stop_phase;
+    Config *config;
+    GError *broken;
+    ApplyContext *context;   /* of the operation under way */
+    ApplyContext *cancelled; /* to be told to the kind */
+    const char *sub_state;   /* to go with the next transition, or NULL */
+    QueueEntry entry;
+    Timer *retry_timer;
+    Timer *stable_timer;
+    StartWindow starts;
+    Listeners *listeners;
+    ErrorBuffer *errors;
+    HistoryEntry *history; /* a ring of SERVICE_HISTORY, made with the first move */
+    size_t n_moves;
+    char *description;
+    GHashTable *labels;
+};
+
+/* The way to change a record: take a draft, write to it, commit it. Only commit moves the state: it
+ * checks the move, derives what follows from the state, stamps, releases what the new state may not
+ * own, and tells. */
+StateRecord *service_draft(const Service *service);
+void service_commit(Service *service, StateRecord *draft, State to, const Origin *origin);
+
+void service_draft_set_error(const Service *service, StateRecord *draft, const GError *error,
+                             FailureClass failure_class);
+void service_draft_clear_error(StateRecord *draft);
+
+/* starting or reloading with a new context; the kind is called from the queue. */
+void service_enter_apply(Service *service, StateRecord *draft, State to, bool reload,
+                         const Origin *origin);
+/* stopping; the kind is called from the queue. */
+void service_enter_stopping(Service *service, const Origin *origin);
+/* active, starting, or failed by the start limit (false, with the error). */
+bool service_enter_started(Service *service, const Origin *origin, GError **error);

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One service: its record with the one function that writes it, and what happens when the kind
+ * reports or a timer fires. Operations that people ask for are in operations.c.
+ *
+ * The state is never set but by service_commit. Everything that a state may own (an apply context,
+ * the retry timer, the stable timer) is released there by the traits of the state that is entered.
+ */
+
+#include "core/service.h"
+
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/parse.h"
+#include "core/service-private.h"
+
+static const Origin origin_retry = {.cause = CAUSE_RETRY};
+static const Origin origin_exit = {.cause = CAUSE_EXIT};
+static const Origin origin_stopped = {.cause = CAUSE_STOPPED};
+static const Origin origin_applied = {.cause = CAUSE_APPLIED};
+static const Origin origin_stable = {.cause = CAUSE_STABLE};
+static const Origin origin_kind = {.cause = CAUSE_KIND};
+
+static void service_on_retry(void *data);
+static void service_on_stable(void *data);
+
+/* Contexts */
+
+static ApplyContext *apply_context_new(Service *service, bool reload)
+{
+    ApplyContext *context = g_new0(ApplyContext, 1);
+    g_atomic_ref_count_init(&context->refs);
+    context->service = service_ref(service);
+    context->reload = reload;
+    return context;
+}
+
+ApplyContext *apply_context_ref(ApplyContext *context)
+{
+    g_atomic_ref_count_inc(&context->refs);
+    return context;
+}
+
+void apply_context_unref(ApplyContext *context)
+{
+    if (context == NULL || !g_atomic_ref_count_dec(&context->refs))
+        return;
+    service_unref(context->service);
+    g_free(context);
+}
+
+bool apply_context_is_cancelled(const ApplyContext *context)
+{
+    return context->cancelled;
+}
+
+/* A kind that has seen the context is told from the queue. */
+static void service_cancel_context(Service *service)
+{
+    ApplyContext *context = g_steal_pointer(&service->context);
+    if (context == NULL)
+        return;
+    context->cancelled = true;
+    if (!context->begun) {
+        apply_context_unref(context);
+        return;
+    }
+    g_assert(service->cancelled == NULL);
+    service->cancelled = context;
+    queue_add(service->core->queue, &service->entry, QUEUE_FREE);
+}
+
+/* The record */
+
+StateRecord *service_draft(const Service *service)
+{
+    return state_record_copy(service->record);
+}
+
+void service_draft_set_error(const Service *service, StateRecord *draft, const GError *error,
+                             FailureClass failure_class)
+{
+    g_clear_error(&draft->error);
+    draft->error = g_error_copy(error);
+    draft->failure_class = failure_class;
+    draft->last_error_time = clock_wall_usec(service->core->clock);
+}
+
+void service_draft_clear_error(StateRecord *draft)
+{
+    g_clear_error(&draft->error);
+    draft->failure_class = FAILURE_NONE;
+}
+
+static void service_stamp(const StateRecord *old, StateRecord *draft, uint64_t now)
+{
+    if (draft->active && !old->active)
+        draft->last_active_time = now;
+    if (!draft->active && old->active)
+        draft->last_inactive_time = now;
+    if (draft->loading && !old->loading) {
+        draft->last_loading_start_time = now;
+        draft->last_loading_end_time = 0;
+    }
+    if (!draft->loading && old->loading)
+        draft->last_loading_end_time = now;
+    if (old->state == STATE_STOPPING &&
+        (draft->state == STATE_STARTING || draft->state == STATE_ACTIVE)) {
+        /* A restart: for an instant nothing of it ran. */
+        draft->last_inactive_time = now;
+        draft->last_active_time = now;
+    }
+}
+
+static void service_release(Service *service, State to)
+{
+    const StateTraits *traits = state_traits(to);
+    if (!traits->owns_context)
+        service_cancel_context(service);
+    if (!traits->owns_retry_timer)
+        timer_disarm(service->retry_timer);
+    if (!traits->owns_stable_timer)
+        timer_disarm(service->stable_timer);
+}
+
+/* Before the record is told: whoever hears of it may move on. */
+static void service_note_move(Service *service, const StateRecord *record)
+{
+    if (record->from == record->state)
+        return;
+    if (service->history == NULL)
+        service->history = g_new0(HistoryEntry, SERVICE_HISTORY);
+    service->history[service->n_moves++ % SERVICE_HISTORY] = (HistoryEntry){
+            .serial = service->published ? feed_serial(service->core->feed) + 1 : 0,
+            .time = clock_wall_usec(service->core->clock),
+            .from = record->from,
+            .to = record->state,
+            .cause = record->cause,
+    };
+}
+
+static bool service_will_retry(const Service *service, State state, unsigned failed_attempts)
+{
+    if (state == STATE_BACKOFF)
+        return true;
+    return state_traits(state)->active && state != STATE_STOPPING && service->config != NULL &&
+           restart_would_retry(&service->config->common.restart, failed_attempts);
+}
+
+static void service_draft_derive(Service *service, StateRecord *draft, State to,
+                                 const Origin *origin)
+{
+    const StateRecord *old = service->record;
+    const StateTraits *traits = state_traits(to);
+    draft->from = old->state;
+    draft->state = to;
+    draft->active = traits->active;
+    draft->loading = traits->loading;
+    draft->cause = origin->cause;
+    draft->method = origin->method;
+    g_clear_pointer(&draft->caller, caller_unref);
+    if (origin->caller != NULL)
+        draft->caller = caller_ref(origin->caller);
+    if (!traits->owns_retry_timer)
+        draft->next_attempt_time = 0;
+    if (service->sub_state != NULL)
+        draft->sub_state = g_steal_pointer(&service->sub_state);
+    else if (to != old->state)
+        draft->sub_state = "";
+    if (to == STATE_ACTIVE && service->config == NULL)
+        draft->sub_state = "unconfigured";
+    draft->will_retry = service_will_retry(service, to, draft->failed_attempts);
+    draft->max_attempts =
+            service->config != NULL ? service->config->common.restart.backoff.max_attempts : 0;
+    service_stamp(old, draft, clock_wall_usec(service->core->clock));
+}
+
+void service_commit(Service *service, StateRecord *draft, State to, const Origin *origin)
+{
+    g_assert(state_move_is_allowed(service->record->state, to));
+    service_release(service, to);
+    service_draft_derive(service, draft, to, origin);
+    StateRecord *old = service->record;
+    service->record = draft;
+    service_note_move(service, draft);
+    if (service->published)
+        feed_publish(service->core->feed, CHANGE_UPDATE, service, old, draft, origin);
+    state_record_unref(old);
+}
+
+void service_enter_apply(Service *service, StateRecord *draft, State to, bool reload,
+                         const Origin *origin)
+{
+    g_assert(service->context == NULL);
+    service->context = apply_context_new(service, reload);
+    queue_add(service->core->queue, &service->entry, QUEUE_APPLY);
+    service_commit(service, draft, to, origin);
+}
+
+void service_enter_stopping(Service *service, const Origin *origin)
+{
+    service->stop_phase = STOP_QUEUED;
+    queue_add(service->core->queue, &service->entry, QUEUE_FREE);
+    service_commit(service, service_draft(service), STATE_STOPPING, origin);
+}
+
+/* Failing, ending, retrying */
+
+static void service_log_failure(const Service *service, const StateRecord *draft, bool restart,
+                                uint64_t delay_usec, const char *reason)
+{
+    if (!restart) {
+        log_service(LOG_LEVEL_ERROR, service->id, "failed: %s (%s)", draft->error->message, reason);
+        return;
+    }
+    if (!backoff_attempt_is_logged(draft->failed_attempts))
+        return;
+    g_autofree char *delay = format_duration(delay_usec);
+    log_service(LOG_LEVEL_WARNING, service->id, "failure %u in a row: %s; next attempt in %s",
+                draft->failed_attempts, draft->error->message, delay);
+}
+
+static void service_enter_backoff(Service *service, StateRecord *draft, uint64_t delay_usec)
+{
+    Clock *clock = service->core->clock;
+    if (service->retry_timer == NULL)
+        service->retry_timer = timer_new(service->core->timers, service_on_retry, service);
+    draft->next_attempt_time = usec_add(clock_wall_usec(clock), delay_usec);
+    timer_arm(service->retry_timer, usec_add(clock_monotonic_usec(clock), delay_usec));
+    service_commit(service, draft, STATE_BACKOFF, &origin_exit);
+}
+
+/* Nothing of it runs any more. failure NULL: a clean end. */
+static void service_after_end(Service *service, const Failure *failure, const ExitStatus *exit)
+{
+    StateRecord *draft = service_draft(service);
+    RestartVerdict verdict = {.reason = "a stop was asked for"};
+    if (failure != NULL) {
+        service_draft_set_error(service, draft, failure->error, failure->failure_class);
+        error_buffer_append(service_errors(service), failure->error);
+        draft->failed_attempts++;
+    }
+    if (service->wanted && service->config != NULL) {
+        verdict = restart_decide(&service->config->common.restart, failure, exit,
+                                 draft->failed_attempts, service->core->random);
+    }
+    if (failure != NULL)
+        service_log_failure(service, draft, verdict.restart, verdict.delay_usec, verdict.reason);
+    if (verdict.restart) {
+        service_enter_backoff(service, draft, verdict.delay_usec);
+        return;
+    }
+    if (!service->wanted)
+        draft->failed_attempts = 0;
+    service->wanted = false;
+    service_commit(service, draft, failure != NULL ? STATE_FAILED : STATE_INACTIVE, &origin_exit);
+}
+
+static bool service_admit_start(Service *service, GError **error)
+{
+    const CommonConfig *common = &service->config->common;
+    StartLimit limit = start_limit_effective(&common->start_limit, &common->restart);
+    if (start_window_admit(&service->starts, &limit, clock_monotonic_usec(service->core->clock)))
+        return true;
+    g_autofree char *interval = format_duration(limit.interval_usec);
+    return error_set(error, ERROR_START_LIMIT_HIT,
+                     "more than %" G_GUINT64_FORMAT " starts in %s; reset-failed clears this",
+                     limit.burst, interval);
+}
+
+static void service_fail_start_limit(Service *service, const GError *error, const Origin *origin)
+{
+    StateRecord *draft = service_draft(service);
+    service->wanted = false;
+    service_draft_set_error(service, draft, error, FAILURE_START_LIMIT);
+    error_buffer_append(service_errors(service), error);
+    log_service(LOG_LEVEL_ERROR, service->id, "failed: %s", error->message);
+    service_commit(service, draft, STATE_FAILED, origin);
+}
+
+static void service_on_retry(void *data)
+{
+    g_autoptr(Service) service = service_ref(data);
+    g_autoptr(GError) error = NULL;
+    if (service_admit_start(service, &error))
+        service_enter_apply(service, service_draft(service), STATE_STARTING, false, &origin_retry);
+    else
+        service_fail_start_limit(service, error, &origin_retry);
+}
+
+bool service_enter_started(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(GError) refused = NULL;
+    if (service->config != NULL && !service_admit_start(service, &refused)) {
+        service_fail_start_limit(service, refused, origin);
+        g_propagate_error(error, g_steal_pointer(&refused));
+        return false;
+    }
+    StateRecord *draft = service_draft(service);
+    service->wanted = true;
+    draft->failed_attempts = 0;
+    service_draft_clear_error(draft);
+    if (service->config == NULL)
+        service_commit(service, draft, STATE_ACTIVE, origin);
+    else
+        service_enter_apply(service, draft, STATE_STARTING, false, origin);
+    return true;
+}
+
+static void service_on_stable(void *data)
+{
+    g_autoptr(Service) service = service_ref(data);
+    StateRecord *draft = service_draft(service);
+    log_service(LOG_LEVEL_NOTICE, service->id, "recovered after %u failures in a row",
+                draft->failed_attempts);
+    draft->failed_attempts = 0;
+    service_commit(service, draft, service->record->state, &origin_stable);
+}
+
+static void service_arm_stable(Service *service)
+{
+    if (service->record->failed_attempts == 0 || service->record->state != STATE_ACTIVE)
+        return;
+    if (service->stable_timer == NULL)
+        service->stable_timer = timer_new(service->core->timers, service_on_stable, service);
+    if (timer_is_armed(service->stable_timer))
+        return;
+    timer_arm(service->stable_timer, usec_add(clock_monotonic_usec(service->core->clock),
+                                              service->config->common.restart.stable_after_usec));
+}
+
+static void service_on_applied(Service *service)
+{
+    StateRecord *draft = service_draft(service);
+    service_draft_clear_error(draft);
+    service_commit(service, draft, STATE_ACTIVE, &origin_applied);
+    service_arm_stable(service);
+}
+
+/* What runs still runs, with the configuration that it had. */
+static void service_on_reload_failed(Service *service, const Failure *failure)
+{
+    StateRecord *draft = service_draft(service);
+    service_draft_set_error(service, draft, failure->error, failure->failure_class);
+    error_buffer_append(service_errors(service), failure->error);
+    log_service(LOG_LEVEL_WARNING, service->id, "reload failed: %s", failure->error->message);
+    service_commit(service, draft, STATE_ACTIVE, &origin_applied);
+    service_arm_stable(service);
+}
+
+void apply_context_done(ApplyContext *context, const Failure *failure)
+{
+    if (context->cancelled || context->done)
+        return;
+    g_autoptr(Service) service = service_ref(context->service);
+    bool reload = context->reload;
+    context->done = true;
+    g_assert(service->context == context);
+    service->context = NULL;
+    apply_context_unref(context);
+    if (failure == NULL)
+        service_on_applied(service);
+    else if (reload)
+        service_on_reload_failed(service, failure);
+    else
+        service_after_end(service, failure, &failure->exit);
+}
+
+/* An apply that is still open has ended with what it was for; its context is spent. */
+static void service_spend_context(Service *service)
+{
+    if (service->context == NULL)
+        return;
+    service->context->done = true;
+    g_clear_pointer(&service->context, apply_context_unref);
+    queue_remove(service->core->queue, &service->entry);
+}
+
+void service_report_ending(Service *service, const Failure *failure, const ExitStatus *exit)
+{
+    State state = service->record->state;
+    if (state != STATE_ACTIVE && state != STATE_RELOADING)
+        return; /* a stop is under way already: it tells the rest */
+    service_spend_context(service);
+    StateRecord *draft = service_draft(service);
+    if (failure != NULL)
+        service_draft_set_error(service, draft, failure->error, failure->failure_class);
+    service_commit(service, draft, STATE_STOPPING, &origin_exit);
+}
+
+void service_report_ended(Service *service, const Failure *failure, const ExitStatus *exit)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (!service->record->active || service->record->state == STATE_BACKOFF ||
+        service->stop_phase != STOP_NONE)
+        return; /* a stop is under way: service_stop_done ends it */
+    service_spend_context(service);
+    service_after_end(service, failure, exit);
+}
+
+void service_stop_done(Service *service, const GError *error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (service->stop_phase != STOP_UNDER_WAY)
+        return;
+    bool failed = error != NULL || service->unkillable;
+    bool restart = service->wanted && !failed && !service->deleting;
+    service->stop_phase = STOP_NONE;
+    service->unkillable = false;
+    if (restart) {
+        (void)service_enter_started(service, &origin_stopped,
+                                    NULL); /* a refusal is in the record */
+        return;
+    }
+    StateRecord *draft = service_draft(service);
+    service->wanted = false;
+    draft->failed_attempts = 0;
+    if (error != NULL) {
+        service_draft_set_error(service, draft, error, FAILURE_INTERNAL);
+        error_buffer_append(service_errors(service), error);
+        log_service(LOG_LEVEL_ERROR, service->id, "stop failed: %s", error->message);
+    }
+    service_commit(service, draft, failed ? STATE_FAILED : STATE_INACTIVE, &origin_stopped);
+}
+
+void service_report_unkillable(Service *service, const GError *error)
+{
+    if (service->record->state != STATE_STOPPING)
+        return;
+    StateRecord *draft = service_draft(service);
+    service->unkillable = service->stop_phase != STOP_NONE;
+    service->sub_state = "unkillable";
+    service_draft_set_error(service, draft, error, FAILURE_TIMEOUT);
+    error_buffer_append(service_errors(service), error);
+    log_service(LOG_LEVEL_ERROR, service->id, "%s", error->message);
+    service_commit(service, draft, STATE_STOPPING, &origin_kind);
+}
+
+/* The queue */
+
+static void service_execute_apply(Service *service)
+{
+    ApplyContext *context = service->context;
+    if (context == NULL || context->begun)
+        return;
+    context->begun = true;
+    g_autoptr(Config) config = config_ref(service->config);
+    apply_context_ref(context); /* it may be done, or cancelled, before the call returns */
+    if (context->reload)
+        service->kind->reload(service->instance, context, config);
+    else
+        service->kind->apply(service->instance, context, config);
+    apply_context_unref(context);
+}
+
+static void service_flush_sub_state(Service *service)
+{
+    if (service->sub_state == NULL)
+        return;
+    if (g_str_equal(service->sub_state, service->record->sub_state)) {
+        service->sub_state = NULL;
+        return;
+    }
+    service_commit(service, service_draft(service), service->record->state, &origin_kind);
+}
+
+void service_execute(Service *service)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    service_flush_sub_state(service);
+    ApplyContext *cancelled = g_steal_pointer(&service->cancelled);
+    if (cancelled != NULL) {
+        service->kind->cancel(service->instance, cancelled);
+        apply_context_unref(cancelled);
+    }
+    if (service->stop_phase == STOP_QUEUED) {
+        service->stop_phase = STOP_UNDER_WAY;
+        service->kind->stop(service->instance);
+    } else {
+        service_execute_apply(service);
+    }
+}
+
+void service_set_sub_state(Service *service, const char *sub_state)
+{
+    if (service->retracted)
+        return;
+    service->sub_state = sub_state;
+    if (!service->entry.queued)
+        queue_add(service->core->queue, &service->entry, QUEUE_FREE);
+}
+
+void service_properties_changed(Service *service, uint32_t mask)
+{
+    if (service->published && !service->retracted)
+        feed_tell_properties(service->core->feed, service, mask);
+}
