@@ -8,7 +8,7 @@
 
 struct ApplyContext {
     gatomicrefcount refs;
-    Service *service; /* a reference, dropped when done or cancelled */
+    Service *service; /* a reference; NULL when done or cancelled */
     bool reload;
     bool begun; /* the kind has seen it */
     bool cancelled;

@@ -48,6 +48,13 @@ void apply_context_unref(ApplyContext *context)
     g_free(context);
 }
 
+/* Nothing is accepted from it any more, so it keeps nothing alive, whoever keeps it. */
+static void apply_context_release(ApplyContext *context)
+{
+    g_clear_pointer(&context->service, service_unref);
+    apply_context_unref(context);
+}
+
 bool apply_context_is_cancelled(const ApplyContext *context)
 {
     return context->cancelled;
@@ -61,9 +68,10 @@ static void service_cancel_context(Service *service)
         return;
     context->cancelled = true;
     if (!context->begun) {
-        apply_context_unref(context);
+        apply_context_release(context);
         return;
     }
+    g_clear_pointer(&context->service, service_unref);
     g_assert(service->cancelled == NULL);
     service->cancelled = context;
     queue_add(service->core->queue, &service->entry, QUEUE_FREE);
@@ -356,7 +364,7 @@ void apply_context_done(ApplyContext *context, const Failure *failure)
     context->done = true;
     g_assert(service->context == context);
     service->context = NULL;
-    apply_context_unref(context);
+    apply_context_release(context);
     if (failure == NULL)
         service_on_applied(service);
     else if (reload)
@@ -371,7 +379,7 @@ static void service_spend_context(Service *service)
     if (service->context == NULL)
         return;
     service->context->done = true;
-    g_clear_pointer(&service->context, apply_context_unref);
+    g_clear_pointer(&service->context, apply_context_release);
     queue_remove(service->core->queue, &service->entry);
 }
 

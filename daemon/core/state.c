@@ -75,7 +75,8 @@ const StateTraits *state_traits(State state)
 static const unsigned moves[_STATE_MAX] = {
         [STATE_INACTIVE] = TO(INACTIVE) | TO(STARTING) | TO(ACTIVE) | TO(FAILED),
         [STATE_WAITING] = 0, /* nothing leads there before there are dependencies */
-        [STATE_STARTING] = TO(STARTING) | TO(ACTIVE) | TO(BACKOFF) | TO(STOPPING) | TO(FAILED),
+        [STATE_STARTING] =
+                TO(STARTING) | TO(INACTIVE) | TO(ACTIVE) | TO(BACKOFF) | TO(STOPPING) | TO(FAILED),
         [STATE_ACTIVE] = TO(ACTIVE) | TO(STARTING) | TO(RELOADING) | TO(BACKOFF) | TO(STOPPING) |
                          TO(INACTIVE) | TO(FAILED),
         [STATE_RELOADING] =

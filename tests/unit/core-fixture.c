@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "core-fixture.h"
+
+#include "base/errors.h"
+#include "base/log.h"
+
+const Origin origin_test = {.cause = CAUSE_METHOD, .method = "Test"};
+unsigned fake_instances;
+
+static void *fake_config_new(void)
+{
+    return g_new0(FakeConfig, 1);
+}
+
+static void fake_config_free(void *own)
+{
+    FakeConfig *config = own;
+    g_free(config->value);
+    g_free(config);
+}
+
+static const JsonMember fake_members[] = {
+        {"value", json_read_string, offsetof(FakeConfig, value), NULL, false},
+        {"reload", json_read_bool, offsetof(FakeConfig, reload), NULL, false},
+        {NULL, NULL, 0, NULL, false},
+};
+
+static void *fake_instance_new(const Kind *kind, Service *service)
+{
+    FakeInstance *fake = g_new0(FakeInstance, 1);
+    fake->service = service;
+    fake->calls = g_string_new(NULL);
+    fake_instances++;
+    return fake;
+}
+
+static void fake_instance_free(void *instance)
+{
+    FakeInstance *fake = instance;
+    apply_context_unref(fake->context);
+    g_string_free(fake->calls, TRUE);
+    g_free(fake);
+    fake_instances--;
+}
+
+static void fake_begin(FakeInstance *fake, ApplyContext *context, Config *config, const char *what)
+{
+    const FakeConfig *own = config->own;
+    g_assert_false(fake->context_open); /* at most one apply runs */
+    apply_context_unref(fake->context);
+    fake->context = apply_context_ref(context);
+    fake->context_open = true;
+    g_string_append_printf(fake->calls, "%s(%s) ", what, own->value != NULL ? own->value : "");
+}
+
+static void fake_apply(void *instance, ApplyContext *context, Config *config)
+{
+    fake_begin(instance, context, config, "apply");
+}
+
+static void fake_reload(void *instance, ApplyContext *context, Config *config)
+{
+    fake_begin(instance, context, config, "reload");
+}
+
+static bool fake_can_reload(const Config *config)
+{
+    return ((const FakeConfig *)config->own)->reload;
+}
+
+static void fake_cancel(void *instance, ApplyContext *context)
+{
+    FakeInstance *fake = instance;
+    g_assert_true(fake->context == context && apply_context_is_cancelled(context));
+    fake->context_open = false;
+    g_string_append(fake->calls, "cancel ");
+}
+
+static void fake_stop(void *instance)
+{
+    FakeInstance *fake = instance;
+    g_assert_false(fake->context_open);
+    g_assert_false(fake->stop_asked);
+    fake->stop_asked = true;
+    g_string_append(fake->calls, "stop ");
+}
+
+#define FAKE_KIND(kind_name)                                                                       \
+    {                                                                                              \
+        .name = kind_name, .description = "for tests", .schema = "{}", .members = fake_members,    \
+        .config_new = fake_config_new, .config_free = fake_config_free,                            \
+        .instance_new = fake_instance_new, .instance_free = fake_instance_free,                    \
+        .apply = fake_apply, .cancel = fake_cancel, .stop = fake_stop,                             \
+        .can_reload = fake_can_reload, .reload = fake_reload,                                      \
+    }
+
+const Kind kind_fake = FAKE_KIND("fake");
+const Kind kind_fake_other = FAKE_KIND("other");
+
+static void fixture_on_log(LogLevel level, const char *service, const char *message, void *data)
+{
+    g_string_append_printf(data, "%s: %s\n", service != NULL ? service : "-", message);
+}
+
+void core_fixture_init(CoreFixture *fixture)
+{
+    fixture->loop = virtual_loop_new();
+    fixture->log = g_string_new(NULL);
+    log_set_sink(fixture_on_log, fixture->log);
+    random_seeded_init(&fixture->random, 1);
+    fixture->core = core_new(virtual_loop_clock(fixture->loop), virtual_loop_timers(fixture->loop),
+                             &fixture->random.random, 1);
+}
+
+void core_fixture_done(CoreFixture *fixture)
+{
+    g_assert_cmpuint(fake_instances, ==, 0);
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+    core_free(fixture->core);
+    virtual_loop_free(fixture->loop);
+    log_set_sink(NULL, NULL);
+    g_string_free(fixture->log, TRUE);
+}
+
+void core_fixture_settle(CoreFixture *fixture)
+{
+    virtual_loop_settle(fixture->loop);
+}
+
+void core_fixture_advance(CoreFixture *fixture, uint64_t usec)
+{
+    virtual_loop_advance(fixture->loop, usec);
+}
+
+Service *fixture_service(CoreFixture *fixture, const char *config)
+{
+    Service *service = service_new(fixture->core, "web", &kind_fake);
+    if (config != NULL)
+        g_assert_true(service_configure(service, config, strlen(config), &origin_test, NULL, NULL));
+    service_publish(service);
+    return service;
+}
+
+FakeInstance *fake_of(Service *service)
+{
+    return service_instance(service);
+}
+
+static Failure fake_failure(const GError *error, bool abort)
+{
+    return (Failure){.failure_class = FAILURE_EXIT_CODE, .abort = abort, .error = error};
+}
+
+void fake_apply_ok(Service *service)
+{
+    fake_of(service)->context_open = false;
+    apply_context_done(fake_of(service)->context, NULL);
+}
+
+void fake_apply_fail(Service *service, const char *message, bool abort)
+{
+    g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, message);
+    Failure failure = fake_failure(error, abort);
+    fake_of(service)->context_open = false;
+    apply_context_done(fake_of(service)->context, &failure);
+}
+
+static void fake_report(Service *service, const char *message, const ExitStatus *exit,
+                        void (*report)(Service *, const Failure *, const ExitStatus *))
+{
+    g_autoptr(GError) error = NULL;
+    if (message != NULL)
+        error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, message);
+    Failure failure = fake_failure(error, false);
+    fake_of(service)->context_open = false;
+    report(service, message != NULL ? &failure : NULL, exit);
+}
+
+void fake_ended(Service *service, const char *message)
+{
+    fake_report(service, message, NULL, service_report_ended);
+}
+
+void fake_ended_with_code(Service *service, int code)
+{
+    ExitStatus exit = {.known = true, .value = code};
+    fake_report(service, code != 0 ? "exited" : NULL, &exit, service_report_ended);
+}
+
+void fake_ending(Service *service, const char *message)
+{
+    fake_report(service, message, NULL, service_report_ending);
+}
+
+static void fake_stop_report(Service *service, const char *message,
+                             void (*report)(Service *, const GError *))
+{
+    g_autoptr(GError) error = NULL;
+    if (message != NULL)
+        error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, message);
+    report(service, error);
+}
+
+void fake_stop_done(Service *service, const char *message)
+{
+    fake_of(service)->stop_asked = false;
+    fake_stop_report(service, message, service_stop_done);
+}
+
+void fake_unkillable(Service *service, const char *message)
+{
+    fake_stop_report(service, message, service_report_unkillable);
+}
+
+void fake_stop_whatever(CoreFixture *fixture, Service *service)
+{
+    core_fixture_settle(fixture);
+    if (!service_state(service)->active)
+        return;
+    (void)service_stop(service, &origin_test, NULL); /* Busy: it is stopping already */
+    core_fixture_settle(fixture);
+    if (fake_of(service)->stop_asked)
+        fake_stop_done(service, NULL);
+    else
+        fake_ended(service, NULL); /* it was ending by itself */
+    g_assert_false(service_state(service)->active);
+    core_fixture_settle(fixture);
+}
+
+void assert_service_invariants(Service *service)
+{
+    const StateRecord *record = service_state(service);
+    State state = record->state;
+    bool loading = state == STATE_STARTING || state == STATE_RELOADING || state == STATE_BACKOFF;
+    g_assert_cmpint(record->active, ==, state != STATE_INACTIVE && state != STATE_FAILED);
+    g_assert_cmpint(record->loading, ==, loading);
+    g_assert_cmpint(record->next_attempt_time > 0, ==, state == STATE_BACKOFF);
+    g_assert_cmpint(record->error == NULL, ==, record->failure_class == FAILURE_NONE);
+    g_assert_true(!loading || record->last_loading_end_time == 0);
+    g_assert_true(state != STATE_FAILED || record->error != NULL);
+    g_assert_true(record->active || !fake_of(service)->context_open);
+    g_assert_cmpint((record->config != NULL), ==, record->config_revision > 0);
+}
