@@ -3,7 +3,8 @@
 /* Strict JSON documents. jansson parses; around it stands what it does not do: a limit of size and
  * of depth before anything is built, columns in bytes, and, for a duplicate member or a number out
  * of range, the pointer. Depth and pointer come from one scan that follows only strings, brackets
- * and commas, so that it works on broken documents too. */
+ * and commas, so that it works on broken documents too. The last string of an object is the name of
+ * the member in which the scan is: where it could be a value, nothing is open or at fault. */
 
 #include "base/json.h"
 
@@ -16,9 +17,8 @@
 /* One object or array that is open where the scan is. */
 typedef struct JsonLevel {
     bool is_object;
-    bool wants_name; /* of an object: the next string is a member's name */
     size_t index;
-    const char *name; /* the last one, raw, with its quotes */
+    const char *name; /* of an object: the last string, raw, with its quotes */
     size_t name_length;
 } JsonLevel;
 
@@ -46,18 +46,14 @@ static void json_scan_token(JsonScan *scan, const char *bytes, size_t length)
     switch (bytes[start]) {
     case '"':
         scan->offset = json_scan_string(bytes, start, length);
-        if (level != NULL && level->is_object && level->wants_name) {
+        if (level != NULL) {
             level->name = bytes + start;
             level->name_length = scan->offset - start;
-            level->wants_name = false;
         }
         break;
     case '{':
     case '[':
-        scan->levels[scan->depth++] = (JsonLevel){
-                .is_object = bytes[start] == '{',
-                .wants_name = bytes[start] == '{',
-        };
+        scan->levels[scan->depth++] = (JsonLevel){.is_object = bytes[start] == '{'};
         break;
     case '}':
     case ']':
@@ -65,10 +61,8 @@ static void json_scan_token(JsonScan *scan, const char *bytes, size_t length)
             scan->depth--;
         break;
     case ',':
-        if (level != NULL) {
-            level->wants_name = level->is_object;
+        if (level != NULL)
             level->index++;
-        }
         break;
     default:
         break;

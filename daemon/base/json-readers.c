@@ -104,7 +104,7 @@ static int json_seconds_to_usec(const json_t *value, uint64_t *ret_usec)
 
     if (usec < 0 || (usec > 0 && usec < 0.5))
         return -EINVAL;
-    if (usec >= JSON_USEC_LIMIT || seconds > (USEC_INFINITY - 1) / USEC_PER_SEC)
+    if (usec >= JSON_USEC_LIMIT)
         return -ERANGE;
     *ret_usec = json_is_integer(value) ? seconds * USEC_PER_SEC : (uint64_t)(usec + 0.5);
     return 0;
