@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What every kind's configuration has in common. */
+
+#include "core-fixture.h"
+
+#include "base/errors.h"
+
+static Config *parse(const char *text, GError **error)
+{
+    g_autoptr(Problems) problems = problems_new();
+    Config *config = config_parse(&kind_fake, text, strlen(text), problems);
+    if (config == NULL)
+        g_propagate_error(error, problems_to_error(problems));
+    return config;
+}
+
+static void test_defaults(void)
+{
+    g_autoptr(Config) config = parse("{}", NULL);
+    const CommonConfig *common = &config->common;
+    g_assert_cmpint(common->restart.mode, ==, RESTART_ON_FAILURE);
+    g_assert_cmpuint(common->restart.backoff.initial_usec, ==, 500000);
+    g_assert_cmpfloat_with_epsilon(common->restart.backoff.factor, 1.5, 1e-9);
+    g_assert_cmpuint(common->restart.backoff.min_usec, ==, 500000);
+    g_assert_cmpuint(common->restart.backoff.max_usec, ==, 30000000);
+    g_assert_cmpuint(common->restart.backoff.max_attempts, ==, 0);
+    g_assert_cmpuint(common->restart.stable_after_usec, ==, 10000000);
+    g_assert_cmpuint(common->start_limit.burst, ==, 0);
+    g_assert_cmpuint(common->start_timeout_usec, ==, 15000000);
+    g_assert_cmpuint(common->stop_timeout_usec, ==, 10000000);
+    g_assert_cmpstr(config->digest, ==,
+                    "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+}
+
+static void test_everything(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Config) config = parse(
+            "{\"$comment\": \"all of it\", \"value\": \"x\", \"start_timeout\": \"1min\","
+            " \"stop_timeout\": 2.5, \"start_limit\": {\"burst\": 5, \"interval\": \"1s\"},"
+            " \"restart\": {\"policy\": \"always\", \"initial_delay\": \"100ms\", \"factor\": 2,"
+            " \"max_delay\": \"1s\", \"max_attempts\": 7, \"jitter\": 0.25, \"stable_after\": "
+            "\"3s\","
+            " \"prevent_exit_status\": [77, \"SIGTERM\"], \"force_exit_status\": [3]}}",
+            &error);
+    g_assert_no_error(error);
+    const CommonConfig *common = &config->common;
+    g_assert_cmpint(common->restart.mode, ==, RESTART_ALWAYS);
+    g_assert_cmpuint(common->restart.backoff.initial_usec, ==, 100000);
+    g_assert_cmpuint(common->restart.backoff.min_usec, ==, 100000); /* lowered to initial */
+    g_assert_cmpuint(common->restart.backoff.max_attempts, ==, 7);
+    g_assert_cmpfloat_with_epsilon(common->restart.backoff.jitter, 0.25, 1e-9);
+    g_assert_cmpuint(common->start_timeout_usec, ==, 60000000);
+    g_assert_cmpuint(common->stop_timeout_usec, ==, 2500000);
+    g_assert_cmpuint(common->start_limit.burst, ==, 5);
+    g_assert_true(
+            exit_set_has(&common->restart.prevent, &(ExitStatus){.known = true, .value = 77}));
+    g_assert_true(exit_set_has(&common->restart.prevent,
+                               &(ExitStatus){.known = true, .signaled = true, .value = 15}));
+}
+
+static void test_delays_settle(void)
+{
+    static const struct {
+        const char *restart;
+        uint64_t min, max; /* ms */
+    } rows[] = {
+            {"{\"initial_delay\": 0}", 0, 30000},
+            {"{\"initial_delay\": \"2s\"}", 500, 30000},
+            {"{\"max_delay\": \"100ms\"}", 100, 100},
+            {"{\"initial_delay\": \"10ms\", \"min_delay\": \"20ms\"}", 20, 30000},
+            {"{\"min_delay\": \"1min\"}", 60000, 60000},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *text = g_strdup_printf("{\"restart\": %s}", rows[i].restart);
+        g_autoptr(Config) config = parse(text, NULL);
+        g_assert_nonnull(config);
+        g_assert_cmpuint(config->common.restart.backoff.min_usec, ==, rows[i].min * 1000);
+        g_assert_cmpuint(config->common.restart.backoff.max_usec, ==, rows[i].max * 1000);
+    }
+}
+
+static void test_mistakes(void)
+{
+    static const struct {
+        const char *text;
+        const char *expected; /* in the message */
+    } rows[] = {
+            {"", "the document is empty"},
+            {"[]", "object"},
+            {"{\"valeu\": \"x\"}", "valeu"},
+            {"{\"restart\": {\"max_delay\": -1}}",
+             "restart.max_delay: expected a duration such as \"30s\""},
+            {"{\"restart\": {\"policy\": \"sometimes\"}}", "restart.policy: expected \"no\""},
+            {"{\"restart\": []}", "restart: expected an object"},
+            {"{\"restart\": {\"factor\": 0.5}}", "restart.factor"},
+            {"{\"restart\": {\"jitter\": 1.5}}", "restart.jitter"},
+            {"{\"restart\": {\"max_attempts\": 4294967296}}", "restart.max_attempts"},
+            {"{\"restart\": {\"min_delay\": \"2s\", \"max_delay\": \"1s\"}}",
+             "restart.max_delay: expected at least"},
+            {"{\"restart\": {\"prevent_exit_status\": [256]}}", "prevent_exit_status"},
+            {"{\"restart\": {\"prevent_exit_status\": [\"SIGNOPE\"]}}", "prevent_exit_status"},
+            {"{\"restart\": {\"prevent_exit_status\": [\"15\"]}}", "prevent_exit_status"},
+            {"{\"start_limit\": {\"interval\": \"1s\"}}", "start_limit.burst"},
+            {"{\"start_limit\": {\"burst\": 10001}}", "start_limit.burst"},
+            {"{\"start_limit\": {\"burst\": 1, \"interval\": 0}}", "start_limit.interval"},
+            {"{\"start_timeout\": 99999999999999999999}", "start_timeout: number out of range"},
+            {"{\"value\": \"a\", \"value\": \"b\"}", "value"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_null(parse(rows[i].text, &error));
+        g_assert_error(error, SVCMGR_ERROR, ERROR_INVALID_CONFIG);
+        g_test_message("%s -> %s", rows[i].text, error->message);
+        g_assert_nonnull(strstr(error->message, rows[i].expected));
+    }
+}
+
+static void test_all_mistakes_at_once(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_null(parse("{\"value\": 1, \"nope\": 2, \"restart\": {\"factor\": \"x\"}}", &error));
+    g_assert_nonnull(strstr(error->message, "value: "));
+    g_assert_nonnull(strstr(error->message, "nope"));
+    g_assert_nonnull(strstr(error->message, "restart.factor: "));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/config/defaults", test_defaults);
+    g_test_add_func("/config/everything", test_everything);
+    g_test_add_func("/config/delays-settle", test_delays_settle);
+    g_test_add_func("/config/mistakes", test_mistakes);
+    g_test_add_func("/config/all-mistakes-at-once", test_all_mistakes_at_once);
+    return g_test_run();
+}

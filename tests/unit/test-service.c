@@ -1,0 +1,748 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The rules of the lifecycle, one by one and by name; the full product of states and events is in
+ * test-matrix.c. */
+
+#include "core-fixture.h"
+
+#include "base/errors.h"
+
+#define CONFIG "{\"value\": \"a\", \"reload\": true}"
+
+static CoreFixture fixture;
+static Service *service;
+static GString *seen; /* "state(cause) " of each change */
+
+static void on_change(const Change *change, void *data)
+{
+    const StateRecord *record = change->new_state;
+    g_string_append_printf(seen, "%s(%s) ", state_to_string(record->state),
+                           cause_to_string(record->cause));
+    assert_service_invariants(change->service);
+}
+
+static FeedListener *listener;
+
+static void setup(const char *config)
+{
+    core_fixture_init(&fixture);
+    service = fixture_service(&fixture, config);
+    seen = g_string_new(NULL);
+    listener = service_listen(service, on_change, NULL);
+}
+
+static void teardown(void)
+{
+    fake_stop_whatever(&fixture, service);
+    feed_unlisten(listener);
+    service_unref(service);
+    g_string_free(seen, TRUE);
+    core_fixture_done(&fixture);
+}
+
+static void assert_seen(const char *expected)
+{
+    g_assert_cmpstr(seen->str, ==, expected);
+    g_string_truncate(seen, 0);
+}
+
+static void start(void)
+{
+    g_autoptr(GError) error = NULL;
+    service_start(service, &origin_test, &error);
+    g_assert_no_error(error);
+    core_fixture_settle(&fixture);
+}
+
+static void configure(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    service_configure(service, text, strlen(text), &origin_test, NULL, &error);
+    g_assert_no_error(error);
+    core_fixture_settle(&fixture);
+}
+
+static void stop(void)
+{
+    g_autoptr(GError) error = NULL;
+    service_stop(service, &origin_test, &error);
+    g_assert_no_error(error);
+    core_fixture_settle(&fixture);
+}
+
+static void test_new_is_inactive(void)
+{
+    setup(NULL);
+    const StateRecord *record = service_state(service);
+    assert_state(service, STATE_INACTIVE);
+    g_assert_cmpuint(record->serial, ==, 1);
+    g_assert_cmpuint(record->last_active_time + record->last_inactive_time +
+                             record->last_config_time + record->last_error_time +
+                             record->last_loading_start_time + record->last_loading_end_time +
+                             record->next_attempt_time,
+                     ==, 0);
+    g_assert_null(record->config);
+    g_assert_cmpuint(record->config_revision, ==, 0);
+    teardown();
+}
+
+static void test_start_applies(void)
+{
+    setup(CONFIG);
+    g_assert_true(service_start(service, &origin_test, NULL));
+    assert_state(service, STATE_STARTING);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==,
+                    ""); /* at once means: the kind is called later */
+    core_fixture_settle(&fixture);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) ");
+    fake_apply_ok(service);
+    assert_seen("starting(method) active(applied) ");
+    g_assert_cmpstr(service_state(service)->method, ==, NULL);
+    teardown();
+}
+
+static void test_start_without_config(void)
+{
+    setup(NULL);
+    start();
+    assert_seen("active(method) ");
+    g_assert_cmpstr(service_state(service)->sub_state, ==, "unconfigured");
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "");
+    configure(CONFIG);
+    assert_state(service, STATE_STARTING);
+    fake_apply_ok(service);
+    g_assert_cmpstr(service_state(service)->sub_state, ==, "");
+    teardown();
+}
+
+static void test_configure_stores(void)
+{
+    ConfigApplied applied;
+    setup(NULL);
+    g_assert_true(service_configure(service, "{}", 2, &origin_test, &applied, NULL));
+    g_assert_cmpint(applied, ==, CONFIG_STORED);
+    const StateRecord *record = service_state(service);
+    g_assert_cmpuint(record->config_revision, ==, 1);
+    g_assert_cmpuint(record->last_config_time, >, 0);
+    g_assert_cmpuint(g_bytes_get_size(record->config), ==, 2);
+    assert_seen("inactive(method) ");
+    teardown();
+}
+
+static void test_configure_refused_changes_nothing(void)
+{
+    g_autoptr(GError) error = NULL;
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    StateRecord *before = state_record_ref(service_state(service));
+    g_assert_false(service_configure(service, "{\"valeu\": 1}", 12, &origin_test, NULL, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_INVALID_CONFIG);
+    g_assert_true(service_state(service) == before);
+    state_record_unref(before);
+    teardown();
+}
+
+static void test_configure_active_applies_again(void)
+{
+    ConfigApplied applied;
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    g_assert_true(
+            service_configure(service, "{\"value\": \"b\"}", 14, &origin_test, &applied, NULL));
+    g_assert_cmpint(applied, ==, CONFIG_RELOADED);
+    core_fixture_settle(&fixture);
+    fake_apply_ok(service);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) apply(b) ");
+    assert_seen("starting(method) active(applied) reloading(method) active(applied) ");
+    teardown();
+}
+
+static void test_configure_supersedes_retry(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    assert_state(service, STATE_BACKOFF);
+    configure("{\"value\": \"b\"}");
+    assert_state(service, STATE_STARTING);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    g_assert_cmpuint(service_state(service)->next_attempt_time, ==, 0);
+    core_fixture_advance(&fixture, 60 * USEC_PER_SEC); /* the old retry does not come */
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) apply(b) ");
+    teardown();
+}
+
+static void test_stop_waits(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    stop();
+    g_assert_true(service_state(service)->active); /* until it is done */
+    g_assert_false(service_state(service)->loading);
+    g_assert_cmpuint(service_state(service)->last_inactive_time, ==, 0);
+    core_fixture_advance(&fixture, 5);
+    fake_stop_done(service, NULL);
+    g_assert_false(service_state(service)->active);
+    g_assert_cmpuint(service_state(service)->last_inactive_time, >, 0);
+    assert_seen("starting(method) active(applied) stopping(method) inactive(stopped) ");
+    teardown();
+}
+
+static void test_stop_cancels_apply(void)
+{
+    setup(CONFIG);
+    start();
+    stop();
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) cancel stop ");
+    fake_apply_fail(service, "late", false); /* a cancelled context writes nothing */
+    fake_apply_ok(service);
+    assert_state(service, STATE_STOPPING);
+    g_assert_null(service_state(service)->error);
+    fake_stop_done(service, NULL);
+    start();
+    fake_apply_ok(service);
+    assert_state(service, STATE_ACTIVE);
+    teardown();
+}
+
+static void test_stop_before_the_kind_was_called(void)
+{
+    setup(CONFIG);
+    g_assert_true(service_start(service, &origin_test, NULL));
+    g_assert_true(service_stop(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "stop "); /* no apply, nothing to cancel */
+    teardown();
+}
+
+static void test_stop_in_backoff(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    stop();
+    g_assert_false(service_state(service)->loading);
+    g_assert_cmpuint(service_state(service)->next_attempt_time, ==, 0);
+    fake_stop_done(service, NULL);
+    assert_state(service, STATE_INACTIVE);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    core_fixture_advance(&fixture, 60 * USEC_PER_SEC);
+    assert_state(service, STATE_INACTIVE);
+    teardown();
+}
+
+static void test_stop_failed(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    stop();
+    fake_stop_done(service, "kill: Operation not permitted");
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "kill: Operation not permitted");
+    teardown();
+}
+
+static void test_unkillable(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    stop();
+    fake_unkillable(service, "process 7 survived SIGKILL");
+    assert_state(service, STATE_STOPPING);
+    g_assert_cmpstr(service_state(service)->sub_state, ==, "unkillable");
+    g_assert_cmpstr(service_state(service)->error->message, ==, "process 7 survived SIGKILL");
+    core_fixture_advance(&fixture, 3600 * USEC_PER_SEC);
+    assert_state(service, STATE_STOPPING);
+    fake_stop_done(service, NULL);
+    assert_state(service, STATE_FAILED);
+    teardown();
+}
+
+static void test_restart(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    uint64_t since = service_state(service)->last_active_time;
+    core_fixture_advance(&fixture, 10);
+    g_assert_true(service_restart(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    fake_stop_done(service, NULL);
+    core_fixture_settle(&fixture);
+    fake_apply_ok(service);
+    assert_seen(
+            "starting(method) active(applied) stopping(method) starting(stopped) active(applied) ");
+    g_assert_cmpuint(service_state(service)->last_active_time, >, since);
+    g_assert_cmpuint(service_state(service)->last_inactive_time, >, 0);
+    teardown();
+}
+
+static void test_stop_cancels_second_half_of_restart(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    g_assert_true(service_restart(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    stop();
+    fake_stop_done(service, NULL);
+    assert_state(service, STATE_INACTIVE);
+    teardown();
+}
+
+static void test_restart_whose_stop_fails(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    g_assert_true(service_restart(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    fake_stop_done(service, "stuck");
+    assert_state(service, STATE_FAILED);
+    teardown();
+}
+
+static void test_reload(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    g_assert_true(service_reload(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    fake_apply_ok(service);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) reload(a) ");
+    assert_seen("starting(method) active(applied) reloading(method) active(applied) ");
+    teardown();
+}
+
+static void test_reload_that_fails_keeps_running(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    g_assert_true(service_reload(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    fake_apply_fail(service, "bad file", false);
+    assert_state(service, STATE_ACTIVE);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "bad file");
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    teardown();
+}
+
+static void test_reload_not_supported(void)
+{
+    g_autoptr(GError) error = NULL;
+    setup("{}");
+    start();
+    fake_apply_ok(service);
+    g_assert_false(service_reload(service, &origin_test, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_NOT_SUPPORTED);
+    teardown();
+}
+
+static void test_retry_delays(void)
+{
+    static const uint64_t delays[] = {500000, 750000, 1125000};
+    setup(CONFIG);
+    start();
+    for (unsigned i = 0; i < G_N_ELEMENTS(delays); i++) {
+        Clock *clock = virtual_loop_clock(fixture.loop);
+        fake_apply_fail(service, "no", false);
+        assert_state(service, STATE_BACKOFF);
+        g_assert_cmpuint(service_state(service)->failed_attempts, ==, i + 1);
+        g_assert_cmpuint(service_state(service)->next_attempt_time, ==,
+                         clock_wall_usec(clock) + delays[i]);
+        g_assert_true(service_state(service)->will_retry);
+        core_fixture_advance(&fixture, delays[i] - 1);
+        assert_state(service, STATE_BACKOFF);
+        core_fixture_advance(&fixture, 1);
+        assert_state(service, STATE_STARTING);
+    }
+    fake_apply_ok(service);
+    g_assert_null(service_state(service)->error); /* success clears it */
+    g_assert_cmpuint(service_state(service)->last_error_time, >, 0);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 3); /* until it is stable */
+    teardown();
+}
+
+static void test_max_attempts(void)
+{
+    setup("{\"restart\": {\"max_attempts\": 3}}");
+    start();
+    for (unsigned i = 1; i < 3; i++) {
+        fake_apply_fail(service, "no", false);
+        assert_state(service, STATE_BACKOFF);
+        core_fixture_advance(&fixture, 30 * USEC_PER_SEC);
+    }
+    g_assert_false(service_state(service)->will_retry); /* the next failure is the last */
+    fake_apply_fail(service, "no", false);
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 3);
+    g_assert_cmpuint(service_state(service)->max_attempts, ==, 3);
+    teardown();
+}
+
+static void test_abort_ends_at_once(void)
+{
+    setup("{\"restart\": {\"policy\": \"always\"}}");
+    start();
+    fake_apply_fail(service, "never", true);
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "never");
+    teardown();
+}
+
+static void test_no_policy_no_retry(void)
+{
+    setup("{\"restart\": {\"policy\": \"no\"}}");
+    start();
+    g_assert_false(service_state(service)->will_retry);
+    fake_apply_fail(service, "no", false);
+    assert_state(service, STATE_FAILED);
+    start(); /* and can be started again, with a clean slate */
+    g_assert_null(service_state(service)->error);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    teardown();
+}
+
+static void test_ended_policies(void)
+{
+    static const struct {
+        const char *policy;
+        int code;
+        State state;
+        unsigned failed_attempts;
+    } rows[] = {
+            {"no", 0, STATE_INACTIVE, 0},         {"no", 1, STATE_FAILED, 1},
+            {"on-failure", 0, STATE_INACTIVE, 0}, {"on-failure", 1, STATE_BACKOFF, 1},
+            {"always", 0, STATE_BACKOFF, 0},      {"always", 1, STATE_BACKOFF, 1},
+            {"always", 77, STATE_FAILED, 1},      {"no", 3, STATE_BACKOFF, 1},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *config =
+                g_strdup_printf("{\"restart\": {\"policy\": \"%s\", \"prevent_exit_status\": [77],"
+                                " \"force_exit_status\": [3]}}",
+                                rows[i].policy);
+        setup(config);
+        start();
+        fake_apply_ok(service);
+        fake_ended_with_code(service, rows[i].code);
+        g_test_message("%s, exit %d", rows[i].policy, rows[i].code);
+        assert_state(service, rows[i].state);
+        g_assert_cmpuint(service_state(service)->failed_attempts, ==, rows[i].failed_attempts);
+        g_assert_cmpint(service_state(service)->error != NULL, ==, rows[i].code != 0);
+        teardown();
+    }
+}
+
+static void test_stable_forgets_failures(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    core_fixture_advance(&fixture, 500000);
+    fake_apply_ok(service);
+    core_fixture_advance(&fixture, 10 * USEC_PER_SEC - 1);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 1);
+    core_fixture_advance(&fixture, 1);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    g_assert_true(g_str_has_suffix(seen->str, "active(applied) active(stable) "));
+    fake_ended(service, "died"); /* so the delay is that of the first attempt */
+    g_assert_cmpuint(service_state(service)->next_attempt_time, ==,
+                     service_state(service)->last_error_time + 500000);
+    teardown();
+}
+
+static void test_unstable_keeps_counting(void)
+{
+    setup(CONFIG);
+    start();
+    for (unsigned i = 1; i <= 4; i++) {
+        fake_apply_ok(service);
+        core_fixture_advance(&fixture, USEC_PER_SEC);
+        fake_ended(service, "died");
+        g_assert_cmpuint(service_state(service)->failed_attempts, ==, i);
+        core_fixture_advance(&fixture, 30 * USEC_PER_SEC);
+    }
+    teardown();
+}
+
+static void test_each_reset_of_the_count(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    g_assert_true(service_reset_failed(service, &origin_test, NULL));
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    g_assert_null(service_state(service)->error);
+    assert_state(service, STATE_BACKOFF); /* the attempt still comes */
+    core_fixture_advance(&fixture, 500000);
+    assert_state(service, STATE_STARTING);
+    fake_apply_fail(service, "no", true);
+    g_assert_true(service_reset_failed(service, &origin_test, NULL));
+    assert_state(service, STATE_INACTIVE);
+    teardown();
+}
+
+static void test_no_delay_meets_start_limit(void)
+{
+    setup("{\"restart\": {\"initial_delay\": 0}}");
+    start();
+    unsigned starts = 1;
+    for (; starts < 1000; starts++) {
+        fake_apply_fail(service, "no", false);
+        core_fixture_settle(&fixture);
+        if (service_state(service)->state == STATE_FAILED)
+            break;
+    }
+    g_assert_cmpuint(starts, ==, 50);
+    g_assert_error(service_state(service)->error, SVCMGR_ERROR, ERROR_START_LIMIT_HIT);
+    g_assert_cmpint(service_state(service)->failure_class, ==, FAILURE_START_LIMIT);
+    teardown();
+}
+
+static void test_start_limit_refuses_start(void)
+{
+    g_autoptr(GError) error = NULL;
+    setup("{\"start_limit\": {\"burst\": 2, \"interval\": \"10s\"}}");
+    for (unsigned i = 0; i < 2; i++) {
+        start();
+        fake_stop_whatever(&fixture, service);
+    }
+    g_assert_false(service_start(service, &origin_test, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_START_LIMIT_HIT);
+    assert_state(service, STATE_FAILED);
+    g_assert_true(service_reset_failed(service, &origin_test, NULL)); /* opens the window again */
+    start();
+    fake_stop_whatever(&fixture, service);
+    start();
+    fake_stop_whatever(&fixture, service);
+    core_fixture_advance(&fixture, 10 * USEC_PER_SEC); /* and so does time */
+    start();
+    teardown();
+}
+
+static void test_loading_times(void)
+{
+    setup(CONFIG);
+    core_fixture_advance(&fixture, 1000);
+    start();
+    uint64_t began = service_state(service)->last_loading_start_time;
+    g_assert_cmpuint(began, >, 0);
+    g_assert_cmpuint(service_state(service)->last_loading_end_time, ==, 0);
+    core_fixture_advance(&fixture, 1000);
+    fake_apply_fail(service, "no", false); /* still loading */
+    g_assert_cmpuint(service_state(service)->last_loading_end_time, ==, 0);
+    core_fixture_advance(&fixture, 500000);
+    g_assert_cmpuint(service_state(service)->last_loading_start_time, ==, began);
+    fake_apply_ok(service);
+    g_assert_cmpuint(service_state(service)->last_loading_end_time, ==, began + 501000);
+    teardown();
+}
+
+static void test_times_follow_the_wall_delays_do_not(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    virtual_loop_shift_wall(fixture.loop, -3600 * (int64_t)USEC_PER_SEC);
+    core_fixture_advance(&fixture, 500000);
+    assert_state(service, STATE_STARTING);
+    teardown();
+}
+
+static void test_ending_then_ended(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    fake_ending(service, "killed");
+    assert_state(service, STATE_STOPPING);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "killed");
+    fake_ended(service, "killed");
+    assert_state(service, STATE_BACKOFF);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 1);
+    teardown();
+}
+
+static void test_stop_while_ending(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    fake_ending(service, "killed");
+    stop();
+    fake_ended(service, "killed");
+    assert_state(service, STATE_FAILED); /* it did fail, and is not tried again */
+    core_fixture_advance(&fixture, 60 * USEC_PER_SEC);
+    assert_state(service, STATE_FAILED);
+    teardown();
+}
+
+static void test_sub_state_goes_with_the_transition(void)
+{
+    setup(CONFIG);
+    start();
+    service_set_sub_state(service, "running");
+    fake_apply_ok(service);
+    core_fixture_settle(&fixture);
+    assert_seen("starting(method) active(applied) ");
+    g_assert_cmpstr(service_state(service)->sub_state, ==, "running");
+    service_set_sub_state(service, "running"); /* the same: nothing */
+    core_fixture_settle(&fixture);
+    assert_seen("");
+    service_set_sub_state(service, "paused"); /* alone: a change of its own */
+    core_fixture_settle(&fixture);
+    assert_seen("active(kind) ");
+    teardown();
+}
+
+static void test_log_cadence(void)
+{
+    setup(CONFIG);
+    start();
+    for (unsigned i = 1; i <= 26; i++) {
+        fake_apply_fail(service, "no luck", false);
+        core_fixture_advance(&fixture, 30 * USEC_PER_SEC);
+    }
+    fake_apply_ok(service);
+    core_fixture_advance(&fixture, 10 * USEC_PER_SEC);
+    g_assert_cmpstr(fixture.log->str, ==,
+                    "web: failure 1 in a row: no luck; next attempt in 500ms\n"
+                    "web: failure 5 in a row: no luck; next attempt in 2s 531ms 250us\n"
+                    "web: failure 25 in a row: no luck; next attempt in 30s\n"
+                    "web: recovered after 26 failures in a row\n");
+    teardown();
+}
+
+static void test_history_keeps_the_last_moves(void)
+{
+    HistoryEntry history[SERVICE_HISTORY];
+    setup(CONFIG);
+    g_assert_cmpuint(service_history(service, history), ==, 0);
+    for (unsigned i = 0; i < 10; i++) {
+        start();
+        fake_apply_ok(service);
+        stop();
+        fake_stop_done(service, NULL);
+    }
+    g_assert_cmpuint(service_history(service, history), ==, SERVICE_HISTORY);
+    for (unsigned i = 1; i < SERVICE_HISTORY; i++) {
+        g_assert_cmpuint(history[i].serial, ==, history[i - 1].serial + 1);
+        g_assert_cmpint(history[i].from, ==, history[i - 1].to);
+    }
+    g_assert_cmpuint(history[SERVICE_HISTORY - 1].serial, ==, service_state(service)->serial);
+    g_assert_cmpint(history[SERVICE_HISTORY - 1].to, ==, STATE_INACTIVE);
+    teardown();
+}
+
+static void test_errors_are_kept_for_health(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "first", false);
+    core_fixture_advance(&fixture, 500000);
+    fake_apply_fail(service, "second", false);
+    g_autoptr(GError) all = error_buffer_peek(service_errors(service));
+    g_assert_cmpstr(all->message, ==, "first\nsecond");
+    g_assert_cmpuint(error_buffer_count(service_errors(service)), ==,
+                     2); /* reading empties nothing */
+    teardown();
+}
+
+static void test_broken_definition(void)
+{
+    g_autoptr(GError) reason =
+            g_error_new_literal(SVCMGR_ERROR, ERROR_INVALID_CONFIG, "web.json: no");
+    g_autoptr(GError) error = NULL;
+    core_fixture_init(&fixture);
+    service = service_new(fixture.core, "web", &kind_fake);
+    service_set_broken(service, reason);
+    service_publish(service);
+    seen = g_string_new(NULL);
+    listener = service_listen(service, on_change, NULL);
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpint(service_state(service)->failure_class, ==, FAILURE_CONFIG);
+    g_assert_false(service_start(service, &origin_test, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_INVALID_CONFIG);
+    g_assert_nonnull(strstr(error->message, "web.json: no"));
+    g_assert_false(service_reset_failed(service, &origin_test, NULL));
+    configure("{}"); /* mends it */
+    assert_state(service, STATE_INACTIVE);
+    g_assert_null(service_state(service)->error);
+    start();
+    teardown();
+}
+
+static void test_origin_is_recorded(void)
+{
+    setup(CONFIG);
+    Caller *caller = caller_new(1000, 4711, "busctl");
+    Origin origin = {.cause = CAUSE_METHOD, .method = "Start", .caller = caller};
+    g_assert_true(service_start(service, &origin, NULL));
+    const StateRecord *record = service_state(service);
+    g_assert_cmpstr(record->method, ==, "Start");
+    g_assert_true(record->caller == caller);
+    g_assert_cmpint(record->from, ==, STATE_INACTIVE);
+    core_fixture_settle(&fixture);
+    fake_apply_ok(service);
+    g_assert_null(service_state(service)->caller);
+    caller_unref(caller);
+    teardown();
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *path;
+        void (*func)(void);
+    } tests[] = {
+            {"/service/new/inactive", test_new_is_inactive},
+            {"/service/start/applies", test_start_applies},
+            {"/service/start/without-config", test_start_without_config},
+            {"/service/start/broken-definition", test_broken_definition},
+            {"/service/start/origin-is-recorded", test_origin_is_recorded},
+            {"/service/configure/stores", test_configure_stores},
+            {"/service/configure/refused-changes-nothing", test_configure_refused_changes_nothing},
+            {"/service/configure/active-applies-again", test_configure_active_applies_again},
+            {"/service/configure/supersedes-retry", test_configure_supersedes_retry},
+            {"/service/stop/active-until-done", test_stop_waits},
+            {"/service/stop/cancels-apply", test_stop_cancels_apply},
+            {"/service/stop/before-the-kind-was-called", test_stop_before_the_kind_was_called},
+            {"/service/stop/in-backoff", test_stop_in_backoff},
+            {"/service/stop/failed", test_stop_failed},
+            {"/service/stop/unkillable", test_unkillable},
+            {"/service/stop/while-ending", test_stop_while_ending},
+            {"/service/restart/stop-then-start", test_restart},
+            {"/service/restart/stop-cancels-second-half", test_stop_cancels_second_half_of_restart},
+            {"/service/restart/stop-fails", test_restart_whose_stop_fails},
+            {"/service/reload/same-config", test_reload},
+            {"/service/reload/failure-keeps-running", test_reload_that_fails_keeps_running},
+            {"/service/reload/not-supported", test_reload_not_supported},
+            {"/service/retry/delays", test_retry_delays},
+            {"/service/retry/max-attempts", test_max_attempts},
+            {"/service/retry/abort", test_abort_ends_at_once},
+            {"/service/retry/no-policy", test_no_policy_no_retry},
+            {"/service/retry/stable-forgets-failures", test_stable_forgets_failures},
+            {"/service/retry/unstable-keeps-counting", test_unstable_keeps_counting},
+            {"/service/retry/reset-failed", test_each_reset_of_the_count},
+            {"/service/retry/log-cadence", test_log_cadence},
+            {"/service/retry/wall-clock-jumps", test_times_follow_the_wall_delays_do_not},
+            {"/service/ended/policies", test_ended_policies},
+            {"/service/ended/ending-first", test_ending_then_ended},
+            {"/service/start-limit/no-delay", test_no_delay_meets_start_limit},
+            {"/service/start-limit/refuses-start", test_start_limit_refuses_start},
+            {"/service/record/loading-times", test_loading_times},
+            {"/service/record/sub-state", test_sub_state_goes_with_the_transition},
+            {"/service/record/history", test_history_keeps_the_last_moves},
+            {"/service/errors/kept-for-health", test_errors_are_kept_for_health},
+    };
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)
+        g_test_add_func(tests[i].path, tests[i].func);
+    return g_test_run();
+}
