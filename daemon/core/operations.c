@@ -178,7 +178,7 @@ bool service_reset_failed(Service *service, const Origin *origin, GError **error
 {
     g_autoptr(Service) keep = service_ref(service);
     const StateRecord *record = service->record;
-    if (!service_check_not_deleting(service, error) || !service_check_not_broken(service, error))
+    if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
         return false;
     start_window_reset(&service->starts);
     if (record->error == NULL && record->failed_attempts == 0 && record->state != STATE_FAILED)

@@ -229,7 +229,7 @@ static const Row rows[] = {
     {"reload",        event_reload,        {UNABLE,     UNABLE,      LOADING,    "reloading", LOADING,   LOADING,    UNABLE,     BUSY,       BUSY,       BUSY,       UNABLE}},
     {"configure",     event_configure,     {"inactive", "starting",  LOADING,    "reloading", LOADING,   LOADING,    "starting", BUSY,       BUSY,       BUSY,       "failed"}},
     {"configure-bad", event_configure_bad, {BAD,        BAD,         LOADING,    BAD,        LOADING,    LOADING,    BAD,        BUSY,       BUSY,       BUSY,       BAD}},
-    {"reset-failed",  event_reset_failed,  {"=",        "=",         "=",        "=",        "=",        "=",        "backoff",  "=",        "=",        "stopping", "inactive"}},
+    {"reset-failed",  event_reset_failed,  {"=",        "=",         "=",        "=",        "=",        "=",        "backoff",  BUSY,       BUSY,       BUSY,       "inactive"}},
     {"delete",        event_delete,        {"=",        "stopping",  "stopping", "stopping", "stopping", "stopping", "stopping", "=",        "=",        "=",        "="}},
     {"apply-ok",      event_apply_ok,      {"=",        "=",         "active",   "=",        "active",   "active",   "=",        "=",        "=",        "=",        "="}},
     {"apply-fail",    event_apply_fail,    {"=",        "=",         "backoff",  "=",        "backoff",  "active",   "=",        "=",        "=",        "=",        "="}},
