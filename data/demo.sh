@@ -1,0 +1,166 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Installs what is missing, builds, starts a private bus and the daemon with the examples, shows it working over plain
+# busctl and over svcmgr, and cleans up after itself. Touches nothing outside its build folder and a temporary one.
+set -eu
+
+cd "$(dirname "$0")/.."
+sh tests/setup.sh build
+if [ ! -e build/build.ninja ]; then
+    meson setup build </dev/null >/dev/null
+fi
+meson compile -C build </dev/null >/dev/null
+
+svcmgrd=$PWD/build/daemon/svcmgrd
+svcmgr=$PWD/build/client/svcmgr
+dir=$(mktemp -d "${TMPDIR:-/tmp}/svcmgr-demo.XXXXXX")
+bus_pid='' daemon_pid='' monitor_pid=''
+
+end() { # pid: asks it to end and waits
+    [ -n "$1" ] || return 0
+    kill "$1" 2>/dev/null || true
+    wait "$1" 2>/dev/null || true
+}
+
+clean_up() {
+    status=$?
+    trap - EXIT INT TERM
+    end "$monitor_pid"
+    end "$daemon_pid"
+    end "$bus_pid"
+    [ "$status" -eq 0 ] || { echo; echo "The demo failed. The daemon's log:"; cat "$dir/log"; } >&2
+    rm -rf "$dir"
+    exit "$status"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+heading() {
+    printf '\n\033[1m== %s\033[0m\n' "$1"
+}
+
+run() { # shows the command as a person would type it, then runs it
+    printf '$ %s\n' "$*"
+    "$@"
+}
+
+expect_failure() { # shows a command that must fail
+    printf '$ %s\n' "$*"
+    if "$@" 2>&1; then
+        echo "that should have failed" >&2
+        exit 1
+    fi
+}
+
+wait_for_line() { # pattern file: until a line matches; the file is a FIFO, so nothing is polled
+    grep -m 1 -e "$1" "$2"
+}
+
+# A bus of our own.
+cat >"$dir/bus.conf" <<CONF
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=$dir/bus</listen>
+  <policy context="default">
+    <allow user="*"/>
+    <allow own="*"/>
+    <allow send_type="method_call"/>
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+  </policy>
+</busconfig>
+CONF
+mkfifo "$dir/address"
+dbus-daemon --config-file="$dir/bus.conf" --nofork --print-address=1 >"$dir/address" 2>/dev/null &
+bus_pid=$!
+read -r DBUS_ADDRESS <"$dir/address"
+DBUS_ADDRESS=${DBUS_ADDRESS%%,*}
+
+# The examples, with this folder and a free port in them.
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+mkdir "$dir/services"
+for file in data/examples/*.json; do
+    sed -e "s|/usr/share/doc/svcmgr/examples|$PWD/data/examples|" -e "s|18480|$port|" "$file" \
+        >"$dir/services/${file##*/}"
+done
+
+"$svcmgrd" --address="$DBUS_ADDRESS" --runtime-dir="$dir" --services-dir="$dir/services" \
+    >"$dir/log" 2>&1 &
+daemon_pid=$!
+gdbus wait --address "$DBUS_ADDRESS" --timeout 20 org.svcmgr1
+
+# Short names, so that what is shown reads as it would at home.
+svcmgr() {
+    "$svcmgr" --address="$DBUS_ADDRESS" "$@"
+}
+busctl() {
+    command busctl --address="$DBUS_ADDRESS" "$@"
+}
+service=/org/svcmgr1/service
+svcmgr --quiet wait web --until active --timeout 10
+svcmgr --quiet wait ticker --until active --timeout 10
+svcmgr --quiet wait hello --until active --timeout 10
+
+heading "Services, from four small files"
+run svcmgr list
+
+heading "The same as objects on the bus"
+run busctl tree org.svcmgr1
+run busctl get-property org.svcmgr1 $service/ticker org.svcmgr1.Process StatusText MainPID
+
+heading "Stop and Start by plain busctl; every change of state is one PropertiesChanged"
+mkfifo "$dir/monitor" "$dir/monitor-ready"
+command busctl --address="$DBUS_ADDRESS" --json=short monitor \
+    --match="type='signal',interface='org.freedesktop.DBus.Properties',path='$service/web'" \
+    >"$dir/monitor" 2>"$dir/monitor-ready" &
+monitor_pid=$!
+exec 8<"$dir/monitor" 9<"$dir/monitor-ready"
+read -r line <&9
+run busctl call org.svcmgr1 $service/web org.svcmgr1.Service Stop
+run busctl call org.svcmgr1 $service/web org.svcmgr1.Service Wait 'a{sv}' 1 until s inactive
+run busctl call org.svcmgr1 $service/web org.svcmgr1.Service Start
+run busctl call org.svcmgr1 $service/web org.svcmgr1.Service Wait 'a{sv}' 1 until s active
+echo "seen by busctl monitor:"
+/usr/bin/python3 data/demo-monitor.py active 4 <&8
+end "$monitor_pid"
+monitor_pid=''
+exec 8<&- 9<&-
+
+heading "A killed service comes back; meanwhile everybody can see when"
+run svcmgr signal web SIGKILL
+svcmgr --quiet wait web --until settled --timeout 10
+run busctl get-property org.svcmgr1 $service/web org.svcmgr1.Service State NextAttemptTime Error
+run svcmgr status web
+run svcmgr wait web --until active --timeout 10
+
+heading "A bad configuration is refused, with its place; nothing has changed"
+expect_failure busctl call org.svcmgr1 $service/web org.svcmgr1.Service Configure s \
+    '{"exec": ["python3"], "restart": {"max_delay": -1}}'
+expect_failure svcmgr configure web - <<BAD
+{"exec": "python3", "restart": {"polcy": "always"}}
+BAD
+echo "from ValidateConfig, with JSON Pointers:"
+run busctl call org.svcmgr1 /org/svcmgr1 org.svcmgr1.Manager ValidateConfig ss process \
+    '{"exec": ["python3"], "restart": {"max_delay": -1}}'
+
+heading "A good one is taken over at once"
+run busctl call org.svcmgr1 $service/ticker org.svcmgr1.Service Configure s \
+    "{\"exec\": [\"python3\", \"$PWD/data/examples/ticker.py\"], \"readiness\": \"notify\"}"
+run svcmgr wait ticker --until ready --timeout 10
+
+heading "A new service at run time, and one that keeps failing"
+run svcmgr create nap process --start --description 'Made on the command line' - <<NEW
+{"exec": ["sleep", "1h"]}
+NEW
+run svcmgr --no-wait start flapping
+svcmgr --quiet wait flapping --until settled --timeout 10
+run svcmgr list
+run svcmgr events -n 6
+run svcmgr delete nap
+
+heading "That was all: the daemon stops its services and goes"
+end "$daemon_pid"
+daemon_pid=''
+tail -n 3 "$dir/log"
