@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The bus surface: the objects of interfaces/*.xml on a bus (or none) and on a private socket, the
+/* The bus surface: the objects of interfaces/ on a bus (or none) and on a private socket, the
  * same vtables and the same emitters for all connections. A thin adapter: it holds no state of
  * services. */
 

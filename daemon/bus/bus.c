@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The composition of this layer, and the few questions that all its files have. */
+
+#include "bus/bus.h"
+
+#include "bus/broker.h"
+#include "bus/changes.h"
+#include "bus/connection.h"
+#include "bus/drain.h"
+#include "bus/emit.h"
+#include "bus/errors.h"
+#include "bus/figures.h"
+#include "bus/internal.h"
+#include "bus/private.h"
+#include "bus/process-object.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What an object with empty texts takes in a GetManagedObjects reply, with room to spare. */
+#define BUS_OBJECT_BYTES 2400
+
+Service *bus_find_service(Bus *bus, const char *id)
+{
+    if (bus->told != NULL && g_str_equal(service_id(bus->told), id))
+        return bus->told;
+    return map_find(bus->map, id);
+}
+
+const StateRecord *bus_service_state(const Bus *bus, const Service *service)
+{
+    return service == bus->told ? bus->told_state : service_state(service);
+}
+
+const char *bus_state(const Bus *bus)
+{
+    if (bus->shutting_down || g_str_equal(bus->phase, "graceful-stop"))
+        return "stopping";
+    if (!g_str_equal(bus->phase, "serve"))
+        return "starting";
+    return map_counts(bus->map)->inactive_failed > 0 ? "degraded" : "running";
+}
+
+uint64_t bus_service_bytes(const Service *service)
+{
+    const StateRecord *state = service_state(service);
+    GHashTable *labels = service_labels(service);
+    GHashTableIter iter;
+    void *key, *value;
+    uint64_t bytes = BUS_OBJECT_BYTES;
+
+    bytes += 4 * strlen(service_id(service)); /* the path may need three bytes for one */
+    bytes += strlen(service_description(service));
+    bytes += state->error != NULL ? strlen(state->error->message) : 0;
+    if (labels == NULL)
+        return bytes;
+    g_hash_table_iter_init(&iter, labels);
+    while (g_hash_table_iter_next(&iter, &key, &value))
+        bytes += 24 + strlen(key) + strlen(value); /* two lengths, two ends and alignment */
+    return bytes;
+}
+
+static void on_bus_reap(void *data)
+{
+    Bus *bus = data;
+
+    for (unsigned i = bus->connections->len; i > 0; i--) {
+        const Connection *connection = g_ptr_array_index(bus->connections, i - 1);
+
+        if (connection->closed)
+            g_ptr_array_remove_index(bus->connections, i - 1);
+    }
+}
+
+static void bus_free_connection(void *connection)
+{
+    connection_free(connection);
+}
+
+Bus *bus_new(const BusOptions *options)
+{
+    Bus *bus = g_new0(Bus, 1);
+
+    bus_errors_register();
+    bus->event = sd_event_ref(options->event);
+    bus->clock = options->clock;
+    bus->timers = options->timers;
+    bus->map = options->map;
+    bus->events = options->events;
+    bus->version = g_strdup(options->version);
+    bus->instance_id = g_strdup(options->instance_id);
+    bus->started_time = clock_wall_usec(options->clock);
+    bus->uid = geteuid();
+    bus->max_calls_in_flight = options->max_calls_in_flight != 0 ? options->max_calls_in_flight
+                                                                 : BUS_DEFAULT_CALLS_IN_FLIGHT;
+    bus->phase = "config";
+    bus->denials = bus->drops = (RateLimit){.burst = 10, .interval_usec = 10 * USEC_PER_SEC};
+    bus->connections = g_ptr_array_new_with_free_func(bus_free_connection);
+    bus->reaper = timer_new(bus->timers, on_bus_reap, bus);
+    bus->figures = figures_new(bus);
+    bus->changes = changes_new(bus);
+    return bus;
+}
+
+void bus_free(Bus *bus)
+{
+    if (bus == NULL)
+        return;
+    drain_free(bus->drain);
+    changes_free(bus->changes);
+    figures_free(bus->figures);
+    private_free(bus->server);
+    broker_free(bus->broker);
+    g_ptr_array_unref(bus->connections);
+    timer_free(bus->reaper);
+    sd_event_unref(bus->event);
+    g_free(bus->version);
+    g_free(bus->instance_id);
+    g_free(bus);
+}
+
+bool bus_connect(Bus *bus, BusScope scope, const char *address, GError **error)
+{
+    g_assert(bus->broker == NULL);
+    process_object_check_kinds(bus->map);
+    bus->broker = broker_new(bus, scope, address, error);
+    return bus->broker != NULL;
+}
+
+bool bus_listen(Bus *bus, const char *path, GError **error)
+{
+    g_assert(bus->server == NULL);
+    process_object_check_kinds(bus->map);
+    bus->server = private_new(bus, path, error);
+    return bus->server != NULL;
+}
+
+bool bus_request_name(Bus *bus, GError **error)
+{
+    return bus->broker == NULL || broker_request_name(bus->broker, error);
+}
+
+static const char *const bus_phase_properties[] = {"Phase", "State", NULL};
+
+void bus_set_phase(Bus *bus, const char *phase)
+{
+    if (g_str_equal(bus->phase, phase))
+        return;
+    bus->phase = phase;
+    emit_manager_changed(bus, bus_phase_properties);
+}
+
+void bus_begin_shutdown(Bus *bus)
+{
+    if (bus->shutting_down)
+        return;
+    bus->shutting_down = true;
+    figures_note(bus->figures);
+}
+
+void bus_drain(Bus *bus, uint64_t timeout_usec, void (*done)(void *data), void *data)
+{
+    g_assert(bus->drain == NULL);
+    bus->draining = true;
+    bus->drain = drain_new(bus, timeout_usec, done, data);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A call is freed by whoever ends it. It is linked to its peer only while somebody keeps it, so
+ * that a peer that goes finds all that must be dropped. */
+
+#include "bus/call.h"
+
+#include "base/errors.h"
+#include "base/log.h"
+#include "bus/authority.h"
+#include "bus/errors.h"
+
+#include <errno.h>
+
+static void call_run(Call *call);
+
+static void call_free(Call *call)
+{
+    call_unkeep(call);
+    if (call->arguments != NULL)
+        (call->method->done != NULL ? call->method->done : g_free)(call->arguments);
+    sd_bus_message_unref(call->message);
+    g_free(call->id);
+    g_free(call);
+}
+
+/* Answering */
+
+Writer call_reply_begin(Call *call)
+{
+    Writer writer = {0};
+
+    writer.result = sd_bus_message_new_method_return(call->message, &writer.message);
+    return writer;
+}
+
+void call_reply(Call *call, Writer *writer)
+{
+    int r = writer->result;
+
+    if (r == 0)
+        r = sd_bus_send(call->connection->sd_bus, writer->message, NULL);
+    if (r < 0 && writer->result < 0) {
+        g_autoptr(GError) error = NULL;
+
+        (void)error_set_errno(&error, r, "cannot build the answer"); /* always false */
+        bus_errors_reply(call->message, error);
+    }
+    connection_check_sent(call->connection, r, call->method->member);
+    sd_bus_message_unref(writer->message);
+    call_free(call);
+}
+
+void call_reply_empty(Call *call)
+{
+    Writer writer = call_reply_begin(call);
+
+    call_reply(call, &writer);
+}
+
+void call_reply_error(Call *call, const GError *error)
+{
+    if (!call->connection->closed)
+        bus_errors_reply(call->message, error);
+    call_free(call);
+}
+
+/* Keeping */
+
+bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error)
+{
+    unsigned limit = call->bus->max_calls_in_flight;
+
+    g_assert(call->peer != NULL && !call->in_flight);
+    if (call->bus->draining)
+        return error_set(error, ERROR_SHUTTING_DOWN, "svcmgrd is shutting down");
+    if (g_queue_get_length(&call->peer->in_flight) >= limit)
+        return error_set(error, ERROR_LIMIT_EXCEEDED,
+                         "%u calls of yours are under way, which is as many as there may be; wait "
+                         "for some to be answered",
+                         limit);
+    call->on_abandoned = on_abandoned;
+    call->in_flight = true;
+    g_queue_push_tail_link(&call->peer->in_flight, &call->flight);
+    return true;
+}
+
+void call_unkeep(Call *call)
+{
+    if (!call->in_flight)
+        return;
+    g_queue_unlink(&call->peer->in_flight, &call->flight);
+    call->in_flight = false;
+}
+
+static void call_detach(Call *call)
+{
+    void (*on_abandoned)(Call *) = call->on_abandoned;
+
+    call->on_abandoned = NULL;
+    if (on_abandoned != NULL)
+        on_abandoned(call);
+}
+
+void call_abandon(Call *call)
+{
+    call_detach(call);
+    call_free(call);
+}
+
+void call_end_shutdown(Call *call)
+{
+    g_autoptr(GError) error = g_error_new(SVCMGR_ERROR, ERROR_SHUTTING_DOWN,
+                                          "svcmgrd is shutting down before %s could be answered",
+                                          call->method->member);
+
+    call_detach(call);
+    call_reply_error(call, error);
+}
+
+/* Acting */
+
+Origin call_origin(const Call *call)
+{
+    return (Origin){
+            .cause = CAUSE_METHOD,
+            .method = call->method->member,
+            .caller = call->peer != NULL ? call->peer->caller : NULL,
+    };
+}
+
+Service *call_service(const Call *call, GError **error)
+{
+    return map_get(call->bus->map, call->id, error);
+}
+
+static bool call_act(Call *call, GError **error)
+{
+    if (!authorise(call, error))
+        return false;
+    if (call->method->changes && call->bus->shutting_down)
+        return error_set(error, ERROR_SHUTTING_DOWN,
+                         "svcmgrd is shutting down and changes nothing any more");
+    return call->method->act(call, error);
+}
+
+static void call_run(Call *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!call_act(call, &error))
+        call_reply_error(call, error);
+}
+
+static void on_call_not_waiting(Call *call)
+{
+    (void)g_queue_remove(&call->peer->waiting, call); /* it is there */
+}
+
+void call_resume(Call *call)
+{
+    call->on_abandoned = NULL;
+    call_unkeep(call);
+    call_run(call);
+}
+
+void call_refuse_unknown(Call *call, const char *why)
+{
+    g_autoptr(GError) error = g_error_new(SVCMGR_ERROR, ERROR_ACCESS_DENIED,
+                                          "%s is not allowed: the bus does not say who calls (%s); "
+                                          "try again",
+                                          call->method->member, why);
+
+    log_service(LOG_LEVEL_WARNING, call->id, "denied %s to %s: its credentials are not known: %s",
+                call->method->member, call->peer->name, why);
+    call_reply_error(call, error);
+}
+
+static bool call_must_wait(const Call *call)
+{
+    if (call->peer == NULL)
+        return false;
+    return !g_queue_is_empty(&call->peer->waiting) ||
+           (call->method->action != NULL && call->peer->caller == NULL);
+}
+
+static bool call_read(Call *call, GError **error)
+{
+    return call->method->read == NULL || call->method->read(call, error);
+}
+
+static void call_start(Call *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!call_read(call, &error)) {
+        call_reply_error(call, error);
+    } else if (!call_must_wait(call)) {
+        call_run(call);
+    } else if (call_keep(call, on_call_not_waiting, &error)) {
+        g_queue_push_tail(&call->peer->waiting, call);
+        peer_ask(call->peer);
+    } else {
+        call_reply_error(call, error);
+    }
+}
+
+static int call_begin(sd_bus_message *message, const char *interface, Service *service)
+{
+    const Method *method = method_find(interface, sd_bus_message_get_member(message));
+    Connection *connection = connection_current(sd_bus_message_get_bus(message));
+    Call *call;
+
+    g_assert(method != NULL); /* a vtable has a method that the table lacks */
+    if (connection->closed)
+        return 1;
+    call = g_new0(Call, 1);
+    call->connection = connection;
+    call->bus = connection->bus;
+    call->method = method;
+    call->message = sd_bus_message_ref(message);
+    call->id = service != NULL ? g_strdup(service_id(service)) : NULL;
+    call->flight.data = call;
+    call->peer = method->action != NULL || method->waits ? peer_get(connection, message)
+                                                         : peer_find(connection, message);
+    call_start(call);
+    return 1;
+}
+
+int call_begin_manager(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+    return call_begin(message, BUS_INTERFACE_MANAGER, NULL);
+}
+
+int call_begin_service(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+    return call_begin(message, BUS_INTERFACE_SERVICE, userdata);
+}

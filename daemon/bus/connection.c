@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* All connections get the same objects. sd-bus has no place for data of ours on a connection, but
+ * every slot has: the userdata of each slot that we register is the Connection, and the slot that
+ * is running leads back to it. */
+
+#include "bus/connection.h"
+
+#include "base/errors.h"
+#include "base/log.h"
+#include "base/watch.h"
+#include "bus/local-bus.h"
+#include "bus/objects.h"
+#include "bus/peer.h"
+
+#include <errno.h>
+
+Connection *connection_current(sd_bus *sd_bus)
+{
+    return sd_bus_slot_get_userdata(sd_bus_get_current_slot(sd_bus));
+}
+
+static int on_connection_disconnected(sd_bus_message *message, void *userdata,
+                                      sd_bus_error *ret_error)
+{
+    Connection *connection = userdata;
+
+    if (connection->closed)
+        return 0;
+    connection_close(connection);
+    if (connection->on_closed != NULL)
+        connection->on_closed(connection, connection->data);
+    return 0;
+}
+
+/* Nothing of a closed connection may come to life again, whatever still lies in its queue. */
+static int on_connection_message(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+    Connection *connection = userdata;
+
+    if (connection->closed)
+        return 1;
+    return objects_filter(connection, message);
+}
+
+static int connection_set_up(Connection *connection)
+{
+    sd_bus *sd_bus = connection->sd_bus;
+    int r = sd_bus_add_filter(sd_bus, NULL, on_connection_message, connection);
+
+    if (r >= 0)
+        r = sd_bus_match_signal(sd_bus, NULL, "org.freedesktop.DBus.Local",
+                                "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                                "Disconnected", on_connection_disconnected, connection);
+    if (r >= 0)
+        r = objects_register(connection);
+    if (r >= 0)
+        r = sd_bus_attach_event(sd_bus, connection->bus->event, WATCH_PRIORITY_NORMAL);
+    return r;
+}
+
+Connection *connection_new(Bus *bus, sd_bus *sd_bus,
+                           void (*on_closed)(Connection *connection, void *data), void *data,
+                           GError **error)
+{
+    Connection *connection = g_new0(Connection, 1);
+    int r;
+
+    connection->bus = bus;
+    connection->sd_bus = sd_bus;
+    connection->on_closed = on_closed;
+    connection->data = data;
+    r = connection_set_up(connection);
+    if (r < 0) {
+        (void)error_set_errno(error, r, "cannot register the objects"); /* always false */
+        connection_free(connection);
+        return NULL;
+    }
+    g_ptr_array_add(bus->connections, connection);
+    return connection;
+}
+
+void connection_close(Connection *connection)
+{
+    if (connection->closed)
+        return;
+    connection->closed = true;
+    connection->ready = false;
+    timer_arm(connection->bus->reaper, clock_monotonic_usec(connection->bus->clock));
+}
+
+void connection_free(Connection *connection)
+{
+    if (connection == NULL)
+        return;
+    g_clear_pointer(&connection->peers, g_hash_table_unref);
+    g_clear_pointer(&connection->peer, peer_free);
+    g_clear_pointer(&connection->local, local_bus_free);
+    sd_bus_close_unref(connection->sd_bus);
+    g_free(connection);
+}
+
+bool connection_wants_signals(const Connection *connection)
+{
+    return connection->ready && !connection->closed &&
+           (connection->local == NULL || local_bus_wants_signals(connection->local));
+}
+
+static void connection_drop(Connection *connection, const char *why)
+{
+    const Caller *caller = connection->peer->caller;
+    unsigned left_out = 0;
+
+    if (rate_limit_admit(&connection->bus->drops, clock_monotonic_usec(connection->bus->clock),
+                         &left_out))
+        log_warning("dropped a peer of the private socket, uid %u, pid %u (%s): %s%s", caller->uid,
+                    caller->pid, caller->comm != NULL ? caller->comm : "?", why,
+                    left_out > 0 ? " (and others before)" : "");
+    connection_close(connection);
+}
+
+bool connection_charge(Connection *connection, uint64_t bytes)
+{
+    uint64_t n_queued = 0;
+
+    if (connection->closed)
+        return false;
+    (void)sd_bus_get_n_queued_write(connection->sd_bus, &n_queued); /* cannot fail */
+    connection->unread_bytes = n_queued == 0 ? bytes : connection->unread_bytes + bytes;
+    if (n_queued <= CONNECTION_MAX_QUEUED &&
+        connection->unread_bytes <= CONNECTION_MAX_UNREAD_BYTES)
+        return true;
+    if (connection->local != NULL) {
+        connection_drop(connection, "it does not read what it is sent");
+        return false;
+    }
+    return connection->unread_bytes <= CONNECTION_MAX_UNREAD_BYTES;
+}
+
+void connection_check_sent(Connection *connection, int result, const char *what)
+{
+    if (result >= 0 || connection->closed)
+        return;
+    if (result == -ENOTCONN || result == -ECONNRESET || result == -EPIPE)
+        return; /* the Disconnected that follows says it */
+    if (connection->local != NULL)
+        connection_drop(connection, g_strerror(-result));
+    else
+        log_warning("cannot send %s: %s", what, g_strerror(-result));
+}

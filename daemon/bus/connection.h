@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One connection: to a broker, or to one peer of the private socket. All have the same objects. A
+ * connection that ends is marked at once and freed in a later turn, so that nobody loses it under
+ * his feet. */
+
+#include "bus/internal.h"
+
+#include <systemd/sd-bus.h>
+
+typedef struct Peer Peer;
+typedef struct LocalBus LocalBus;
+
+/* A private peer with more messages waiting to be read is dropped. */
+#define CONNECTION_MAX_QUEUED 4096
+/* And one whose unread replies are estimated to be more than this. */
+#define CONNECTION_MAX_UNREAD_BYTES (UINT64_C(64) * 1024 * 1024)
+
+typedef struct Connection Connection;
+struct Connection {
+    Bus *bus;
+    sd_bus *sd_bus;
+    bool ready;  /* signals may go out */
+    bool closed; /* nothing happens here any more; waits to be freed */
+    uint64_t unread_bytes;
+    GHashTable *peers; /* unique name -> Peer, owned; of a broker */
+    Peer *peer;        /* the one there is; of a private connection */
+    LocalBus *local;   /* what a broker would be to a private peer; NULL with a broker */
+    void (*on_closed)(Connection *connection, void *data);
+    void *data;
+};
+
+/* Takes sd_bus (not started), gives it all our objects and attaches it to the loop, and is from
+ * then on in bus->connections. on_closed is called when the other side ends it. */
+Connection *connection_new(Bus *bus, sd_bus *sd_bus,
+                           void (*on_closed)(Connection *connection, void *data), void *data,
+                           GError **error);
+/* Marks it closed: nothing more happens on it, and in a later turn its calls in flight are dropped
+ * and it is freed. on_closed is not called. */
+void connection_close(Connection *connection);
+/* For bus->connections. */
+void connection_free(Connection *connection);
+
+/* The connection whose handler (method, property, finder) is running on sd_bus. */
+Connection *connection_current(sd_bus *sd_bus);
+
+bool connection_wants_signals(const Connection *connection);
+/* About so many bytes are on the way to the other side. False: it does not read, and has been (or,
+ * with a broker, should be) refused. */
+bool connection_charge(Connection *connection, uint64_t bytes);
+/* Says what a failed send means; negative result: errno. */
+void connection_check_sent(Connection *connection, int result, const char *what);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What was signalled last is remembered; a signal carries what differs from it. */
+
+#include "bus/figures.h"
+
+#include "bus/emit.h"
+
+#include <string.h>
+
+#define FIGURES_INTERVAL_USEC (USEC_PER_SEC / 4)
+
+typedef struct FiguresSeen {
+    const char *state;
+    unsigned n_services;
+    unsigned n_active;
+    unsigned n_failed;
+    unsigned n_backoff;
+    uint64_t serial;
+    GArray *kinds; /* of unsigned, in the order of map_kinds */
+} FiguresSeen;
+
+struct Figures {
+    Bus *bus;
+    Timer *timer;
+    uint64_t next_usec; /* not before */
+    FiguresSeen seen;
+};
+
+static GArray *figures_count_kinds(Map *map)
+{
+    GArray *counts = g_array_new(FALSE, FALSE, sizeof(unsigned));
+
+    for (const Kind *const *kind = map_kinds(map); *kind != NULL; kind++) {
+        unsigned count = map_count_of_kind(map, (*kind)->name);
+
+        g_array_append_val(counts, count);
+    }
+    return counts;
+}
+
+static FiguresSeen figures_look(Bus *bus)
+{
+    const MapCounts *counts = map_counts(bus->map);
+
+    return (FiguresSeen){
+            .state = bus_state(bus),
+            .n_services = counts->total,
+            .n_active = counts->active,
+            .n_failed = counts->inactive_failed,
+            .n_backoff = counts->by_state[STATE_BACKOFF],
+            .serial = feed_serial(map_core(bus->map)->feed),
+            .kinds = figures_count_kinds(bus->map),
+    };
+}
+
+static bool figures_kinds_differ(const GArray *a, const GArray *b)
+{
+    return a->len != b->len || (a->len > 0 && memcmp(a->data, b->data, a->len * sizeof(unsigned)));
+}
+
+static void on_figures_due(void *data)
+{
+    Figures *figures = data;
+    Bus *bus = figures->bus;
+    const FiguresSeen old = figures->seen;
+    const FiguresSeen new = figures_look(bus);
+    const struct {
+        const char *name;
+        bool differs;
+    } rows[] = {
+            {"State", !g_str_equal(old.state, new.state)},
+            {"NServices", old.n_services != new.n_services},
+            {"NActive", old.n_active != new.n_active},
+            {"NFailed", old.n_failed != new.n_failed},
+            {"NBackoff", old.n_backoff != new.n_backoff},
+            {"KindCounts", figures_kinds_differ(old.kinds, new.kinds)},
+            {"EventSerial", old.serial != new.serial},
+    };
+    const char *names[G_N_ELEMENTS(rows) + 1] = {NULL};
+    size_t n = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].differs)
+            names[n++] = rows[i].name;
+    }
+    g_array_unref(figures->seen.kinds);
+    figures->seen = new;
+    figures->next_usec = usec_add(clock_monotonic_usec(bus->clock), FIGURES_INTERVAL_USEC);
+    if (n > 0)
+        emit_manager_changed(bus, names);
+}
+
+void figures_note(Figures *figures)
+{
+    if (!timer_is_armed(figures->timer))
+        timer_arm(figures->timer,
+                  MAX(clock_monotonic_usec(figures->bus->clock), figures->next_usec));
+}
+
+Figures *figures_new(Bus *bus)
+{
+    Figures *figures = g_new0(Figures, 1);
+
+    figures->bus = bus;
+    figures->timer = timer_new(bus->timers, on_figures_due, figures);
+    figures->seen = figures_look(bus);
+    return figures;
+}
+
+void figures_free(Figures *figures)
+{
+    if (figures == NULL)
+        return;
+    timer_free(figures->timer);
+    g_array_unref(figures->seen.kinds);
+    g_free(figures);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The table of all methods: what each needs to be allowed, and its functions. */
+
+#include "bus/internal.h"
+
+#include <systemd/sd-bus.h>
+
+typedef struct Call Call;
+
+typedef struct Method {
+    const char *interface;
+    const char *member;
+    const char *action; /* what the caller must be allowed to do; NULL: open to everybody */
+    bool changes;       /* refused while the daemon is leaving */
+    bool waits;         /* may be answered later: the peer is watched */
+    /* Reads and checks the arguments, without an effect; NULL: there are none. What it makes (also
+     * when it fails) goes to arguments and is freed with done (NULL: g_free). */
+    bool (*read)(Call *call, GError **error);
+    void (*done)(void *arguments);
+    /* Answers or keeps the call (call.h) and returns true, or sets an error. */
+    bool (*act)(Call *call, GError **error);
+} Method;
+
+const Method *method_find(const char *interface, const char *member); /* or NULL */
+/* For tests: the whole table, ends with a NULL interface. */
+extern const Method method_table[];

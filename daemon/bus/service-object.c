@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Each method is: find the service, call core, answer with the record as it then is. */
+
+#include "bus/service-object.h"
+
+#include "base/json.h"
+#include "base/parse.h"
+#include "bus/call.h"
+#include "bus/connection.h"
+#include "bus/errors.h"
+#include "bus/service-properties.h"
+
+#include <signal.h>
+#include <string.h>
+
+static int property_get_service(sd_bus *sd_bus, const char *path, const char *interface,
+                                const char *property, sd_bus_message *reply, void *userdata,
+                                sd_bus_error *ret_error)
+{
+    Bus *bus = connection_current(sd_bus)->bus;
+    Writer writer = {.message = reply};
+
+    service_property_write(service_property_find(property), &writer, userdata,
+                           bus_service_state(bus, userdata));
+    return writer.result;
+}
+
+#define SERVICE_CONST(name, signature)                                                             \
+    SD_BUS_PROPERTY(name, signature, property_get_service, 0, SD_BUS_VTABLE_PROPERTY_CONST)
+#define SERVICE_PROPERTY(name, signature)                                                          \
+    SD_BUS_PROPERTY(name, signature, property_get_service, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
+
+const sd_bus_vtable service_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Start", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state, "t", serial),
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Stop", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state, "t", serial),
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Restart", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state, "t", serial),
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("s", config),
+                                SD_BUS_RESULT("s", state, "t", serial, "a{sv}", result),
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Wait", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("s", state, "t", serial), call_begin_service,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetState", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", record),
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("s", config, "t", revision), call_begin_service,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Signal", SD_BUS_ARGS("s", whom, "i", signo), SD_BUS_NO_RESULT,
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ResetFailed", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, call_begin_service,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SERVICE_CONST("Id", "s"),
+        SERVICE_CONST("Kind", "s"),
+        SERVICE_PROPERTY("Description", "s"),
+        SERVICE_PROPERTY("Labels", "a{ss}"),
+        SERVICE_PROPERTY("State", "s"),
+        SERVICE_PROPERTY("SubState", "s"),
+        SERVICE_PROPERTY("Active", "b"),
+        SERVICE_PROPERTY("Loading", "b"),
+        SERVICE_PROPERTY("Enabled", "b"),
+        SERVICE_PROPERTY("WillRetry", "b"),
+        SERVICE_PROPERTY("Error", "s"),
+        SERVICE_PROPERTY("ErrorName", "s"),
+        SERVICE_PROPERTY("FailureClass", "s"),
+        SERVICE_PROPERTY("FailedAttempts", "u"),
+        SERVICE_PROPERTY("MaxAttempts", "u"),
+        SERVICE_PROPERTY("LastActiveTime", "t"),
+        SERVICE_PROPERTY("LastInactiveTime", "t"),
+        SERVICE_PROPERTY("LastErrorTime", "t"),
+        SERVICE_PROPERTY("LastConfigTime", "t"),
+        SERVICE_PROPERTY("LastLoadingStartTime", "t"),
+        SERVICE_PROPERTY("LastLoadingEndTime", "t"),
+        SERVICE_PROPERTY("NextAttemptTime", "t"),
+        SERVICE_PROPERTY("ConfigRevision", "t"),
+        SERVICE_PROPERTY("ConfigDigest", "s"),
+        SERVICE_PROPERTY("LastTransition", "a{sv}"),
+        SERVICE_PROPERTY("StateSerial", "t"),
+        SD_BUS_VTABLE_END,
+};
+
+/* Answers with the state and the serial of the last change. */
+static bool service_object_answer_state(Call *call, const Service *service)
+{
+    const StateRecord *state = service_state(service);
+    Writer writer = call_reply_begin(call);
+
+    writer_string(&writer, state_to_string(state->state));
+    writer_uint64(&writer, state->serial);
+    call_reply(call, &writer);
+    return true;
+}
+
+typedef bool (*ServiceOperation)(Service *service, const Origin *origin, GError **error);
+
+static bool service_object_operate(Call *call, ServiceOperation operation, GError **error)
+{
+    Service *service = call_service(call, error);
+    Origin origin = call_origin(call);
+
+    if (service == NULL || !operation(service, &origin, error))
+        return false;
+    return service_object_answer_state(call, service);
+}
+
+bool method_service_start(Call *call, GError **error)
+{
+    return service_object_operate(call, service_start, error);
+}
+
+bool method_service_stop(Call *call, GError **error)
+{
+    return service_object_operate(call, service_stop, error);
+}
+
+bool method_service_restart(Call *call, GError **error)
+{
+    return service_object_operate(call, service_restart, error);
+}
+
+bool service_object_check_config(const char *config, GError **error)
+{
+    size_t length = strlen(config);
+
+    return length <= JSON_MAX_BYTES ||
+           error_set(error, ERROR_LIMIT_EXCEEDED,
+                     "the configuration is %zu bytes long; at most %d are accepted", length,
+                     JSON_MAX_BYTES);
+}
+
+typedef struct ConfigureArguments {
+    const char *config;
+} ConfigureArguments;
+
+bool method_service_read_configure(Call *call, GError **error)
+{
+    ConfigureArguments *arguments = call->arguments = g_new0(ConfigureArguments, 1);
+    int r = sd_bus_message_read_basic(call->message, 's', &arguments->config);
+
+    if (r < 0)
+        return bus_errors_set_unreadable(error, r, "config");
+    return service_object_check_config(arguments->config, error);
+}
+
+bool method_service_configure(Call *call, GError **error)
+{
+    const ConfigureArguments *arguments = call->arguments;
+    Service *service = call_service(call, error);
+    Origin origin = call_origin(call);
+    ConfigApplied applied = CONFIG_STORED;
+    Writer writer;
+
+    if (service == NULL || !service_configure(service, arguments->config, strlen(arguments->config),
+                                              &origin, &applied, error))
+        return false;
+    writer = call_reply_begin(call);
+    writer_string(&writer, state_to_string(service_state(service)->state));
+    writer_uint64(&writer, service_state(service)->serial);
+    writer_open(&writer, 'a', "{sv}");
+    writer_entry_string(&writer, "applied", config_applied_to_string(applied));
+    writer_entry_uint64(&writer, "revision", service_state(service)->config_revision);
+    writer_close(&writer);
+    call_reply(call, &writer);
+    return true;
+}
+
+bool method_service_get_state(Call *call, GError **error)
+{
+    Service *service = call_service(call, error);
+    Writer writer;
+
+    if (service == NULL)
+        return false;
+    writer = call_reply_begin(call);
+    writer_open(&writer, 'a', "{sv}");
+    for (const ServiceProperty *property = service_properties; property->name != NULL; property++) {
+        if (property->of_record)
+            service_property_write_entry(property, &writer, service, service_state(service));
+    }
+    writer_close(&writer);
+    call_reply(call, &writer);
+    return true;
+}
+
+bool method_service_get_config(Call *call, GError **error)
+{
+    Service *service = call_service(call, error);
+    g_autofree char *text = NULL;
+    Writer writer;
+    GBytes *config;
+
+    if (service == NULL)
+        return false;
+    config = service_state(service)->config;
+    if (config != NULL)
+        text = g_strndup(g_bytes_get_data(config, NULL), g_bytes_get_size(config));
+    (void)connection_charge(call->connection,
+                            config != NULL ? g_bytes_get_size(config) : 0); /* told by the reply */
+    writer = call_reply_begin(call);
+    writer_string(&writer, text);
+    writer_uint64(&writer, service_state(service)->config_revision);
+    call_reply(call, &writer);
+    return true;
+}
+
+typedef struct SignalArguments {
+    SignalWhom whom;
+    int32_t signo;
+} SignalArguments;
+
+bool method_service_read_signal(Call *call, GError **error)
+{
+    SignalArguments *arguments = call->arguments = g_new0(SignalArguments, 1);
+    g_autofree char *excerpt = NULL;
+    const char *whom = NULL;
+    int r = sd_bus_message_read(call->message, "si", &whom, &arguments->signo);
+
+    if (r < 0)
+        return bus_errors_set_unreadable(error, r, "whom and signo");
+    arguments->whom = signal_whom_from_string(whom);
+    if ((int)arguments->whom < 0) {
+        excerpt = parse_excerpt(whom);
+        return error_set(error, ERROR_INVALID_ARGS, "whom: expected main or all, got '%s'",
+                         excerpt);
+    }
+    if (arguments->signo < 1 || arguments->signo >= NSIG)
+        return error_set(error, ERROR_INVALID_ARGS,
+                         "signo: expected the number of a signal, 1 to %d, got %d", NSIG - 1,
+                         arguments->signo);
+    return true;
+}
+
+bool method_service_signal(Call *call, GError **error)
+{
+    const SignalArguments *arguments = call->arguments;
+    Service *service = call_service(call, error);
+
+    if (service == NULL || !service_signal(service, arguments->whom, arguments->signo, error))
+        return false;
+    call_reply_empty(call);
+    return true;
+}
+
+bool method_service_reset_failed(Call *call, GError **error)
+{
+    Service *service = call_service(call, error);
+    Origin origin = call_origin(call);
+
+    if (service == NULL || !service_reset_failed(service, &origin, error))
+        return false;
+    call_reply_empty(call);
+    return true;
+}

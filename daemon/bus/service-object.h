@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* org.svcmgr1.Service: the vtable and what its methods do (Wait is in wait.c). */
+
+#include "bus/internal.h"
+
+#include <systemd/sd-bus.h>
+
+typedef struct Call Call;
+
+extern const sd_bus_vtable service_vtable[];
+
+/* For the table of methods. */
+bool method_service_start(Call *call, GError **error);
+bool method_service_stop(Call *call, GError **error);
+bool method_service_restart(Call *call, GError **error);
+bool method_service_read_configure(Call *call, GError **error);
+bool method_service_configure(Call *call, GError **error);
+bool method_service_get_state(Call *call, GError **error);
+bool method_service_get_config(Call *call, GError **error);
+bool method_service_read_signal(Call *call, GError **error);
+bool method_service_signal(Call *call, GError **error);
+bool method_service_reset_failed(Call *call, GError **error);
+
+/* LimitExceeded for a configuration that is too long even to be parsed. */
+bool service_object_check_config(const char *config, GError **error);
