@@ -380,7 +380,6 @@ static void service_spend_context(Service *service)
         return;
     service->context->done = true;
     g_clear_pointer(&service->context, apply_context_release);
-    queue_remove(service->core->queue, &service->entry);
 }
 
 void service_report_ending(Service *service, const Failure *failure, const ExitStatus *exit)
@@ -411,7 +410,7 @@ void service_stop_done(Service *service, const GError *error)
     if (service->stop_phase != STOP_UNDER_WAY)
         return;
     bool failed = error != NULL || service->unkillable;
-    bool restart = service->wanted && !failed && !service->deleting;
+    bool restart = service->wanted && !failed;
     service->stop_phase = STOP_NONE;
     service->unkillable = false;
     if (restart) {

@@ -457,6 +457,54 @@ static void test_stable_forgets_failures(void)
     teardown();
 }
 
+/* A reload is no new beginning: the time until the failures are forgotten goes on. */
+static void test_stable_counts_through_a_reload(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    core_fixture_advance(&fixture, 500000);
+    fake_apply_ok(service);
+    core_fixture_advance(&fixture, 6 * USEC_PER_SEC);
+    g_assert_true(service_reload(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    fake_apply_ok(service);
+    core_fixture_advance(&fixture, 4 * USEC_PER_SEC);
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    teardown();
+}
+
+/* Nothing is left to forget after a Configure, so nothing is told when the time comes. */
+static void test_configure_forgets_failures(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_fail(service, "no", false);
+    core_fixture_advance(&fixture, 500000);
+    fake_apply_ok(service);
+    configure("{\"value\": \"b\"}");
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
+    fake_apply_ok(service);
+    uint64_t serial = service_state(service)->serial;
+    core_fixture_advance(&fixture, 60 * USEC_PER_SEC);
+    g_assert_cmpuint(service_state(service)->serial, ==, serial);
+    teardown();
+}
+
+static void test_active_time_is_that_of_the_edge(void)
+{
+    setup(CONFIG);
+    start();
+    uint64_t since = service_state(service)->last_active_time;
+    core_fixture_advance(&fixture, 10);
+    fake_apply_fail(service, "no", false);
+    core_fixture_advance(&fixture, 500000);
+    fake_apply_ok(service);
+    g_assert_cmpuint(service_state(service)->last_active_time, ==, since);
+    g_assert_cmpuint(service_state(service)->last_inactive_time, ==, 0);
+    teardown();
+}
+
 static void test_unstable_keeps_counting(void)
 {
     setup(CONFIG);
@@ -578,6 +626,7 @@ static void test_stop_while_ending(void)
     stop();
     fake_ended(service, "killed");
     assert_state(service, STATE_FAILED); /* it did fail, and is not tried again */
+    g_assert_cmpuint(service_state(service)->failed_attempts, ==, 0);
     core_fixture_advance(&fixture, 60 * USEC_PER_SEC);
     assert_state(service, STATE_FAILED);
     teardown();
@@ -728,6 +777,9 @@ int main(int argc, char **argv)
             {"/service/retry/abort", test_abort_ends_at_once},
             {"/service/retry/no-policy", test_no_policy_no_retry},
             {"/service/retry/stable-forgets-failures", test_stable_forgets_failures},
+            {"/service/retry/stable-counts-through-a-reload", test_stable_counts_through_a_reload},
+            {"/service/retry/configure-forgets-failures", test_configure_forgets_failures},
+            {"/service/record/active-since-the-edge", test_active_time_is_that_of_the_edge},
             {"/service/retry/unstable-keeps-counting", test_unstable_keeps_counting},
             {"/service/retry/reset-failed", test_each_reset_of_the_count},
             {"/service/retry/log-cadence", test_log_cadence},
