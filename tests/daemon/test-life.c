@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon's own life, from the command line to the exit code. */
+
+#include "support/daemon-fixture.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define SLEEPER "{\"exec\": [\"/bin/sleep\", \"infinity\"]}"
+
+static void assert_contains(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        g_error("expected \"%s\" in: %s", part, text);
+}
+
+static void test_version(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(daemon_fixture_run(fixture, &output, "--version", NULL), ==, 0);
+    g_assert_cmpstr(output, ==, "svcmgrd " SVCMGR_VERSION "\n");
+}
+
+static void test_help(DaemonFixture *fixture, const void *unused)
+{
+    static const char *const options[] = {"--system",       "--user",         "--address",
+                                          "--socket",       "--services-dir", "--runtime-dir",
+                                          "--max-services", "--log-level",    "--version"};
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(daemon_fixture_run(fixture, &output, "--help", NULL), ==, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(options); i++)
+        assert_contains(output, options[i]);
+}
+
+/* The text of each mistake is tested with the options themselves. */
+static void test_usage(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(daemon_fixture_run(fixture, &output, "--system", "--user", "--log-level=x",
+                                       "stray", "--what", NULL),
+                    ==, 2);
+    assert_contains(output, "unexpected argument \"stray\"\n");
+    assert_contains(output, "unknown option --what\n");
+    assert_contains(output, "--system and --user exclude each other\n");
+    assert_contains(output, "--log-level: expected ");
+}
+
+static void test_missing_services_dir(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(
+            daemon_fixture_run(fixture, &output,
+                               daemon_fixture_option(fixture, "socket", fixture->socket),
+                               daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir),
+                               "--services-dir=/nowhere/at/all", NULL),
+            ==, 1);
+    assert_contains(output, "/nowhere/at/all: No such file or directory");
+}
+
+static void test_no_surface(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *output = NULL;
+
+    g_assert_cmpint(
+            daemon_fixture_run(fixture, &output, "--socket=none",
+                               daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir),
+                               "--address=unix:path=/nowhere/at/all", NULL),
+            ==, 1);
+}
+
+static void test_ends_by_signal(DaemonFixture *fixture, const void *signo)
+{
+    g_autofree char *log = NULL;
+
+    daemon_fixture_start(fixture, NULL);
+    g_assert_cmpint(daemon_fixture_stop(fixture, GPOINTER_TO_INT(signo)), ==, 0);
+    log = daemon_fixture_log(fixture);
+    assert_contains(log, GPOINTER_TO_INT(signo) == SIGINT ? "SIGINT from process"
+                                                          : "SIGTERM from process");
+}
+
+static void test_stops_services(DaemonFixture *fixture, const void *unused)
+{
+    static const char *const configs[] = {
+            SLEEPER,
+            /* grandchildren */
+            "{\"exec\": [\"/bin/sh\", \"-c\", \"sleep infinity & sleep infinity & wait\"]}",
+            /* one that does not go by itself */
+            "{\"exec\": [\"STUBBORN\"], \"readiness\": \"notify\", \"stop_timeout\": \"100ms\"}",
+            /* one that waits for its next attempt */
+            "{\"exec\": [\"/bin/false\"], \"restart\": {\"initial_delay\": \"1h\","
+            " \"max_delay\": \"1h\"}}",
+    };
+    static const char *const states[] = {"active", "active", "active", "backoff"};
+
+    daemon_fixture_start(fixture, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(configs); i++) {
+        g_autofree char *id = g_strdup_printf("s%zu", i);
+        g_autoptr(GString) config = g_string_new(configs[i]);
+
+        g_string_replace(config, "STUBBORN", g_getenv("STUBBORN"), 0);
+        client_create(fixture->client, id, "process", config->str, true);
+        client_wait_state(fixture->client, id, states[i]);
+    }
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    g_assert_true(child_end(&fixture->bus, DAEMON_PATIENCE_USEC));
+    g_assert_false(child_is_any_left());
+}
+
+static void test_second_signal_cuts_short(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *config =
+            g_strdup_printf("{\"exec\": [\"%s\"], \"readiness\": \"notify\", \"stop_timeout\": "
+                            "\"1h\"}",
+                            g_getenv("STUBBORN"));
+    g_autofree char *log = NULL;
+
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "stubborn", "process", config, true);
+    client_wait_state(fixture->client, "stubborn", "active");
+    child_kill(&fixture->daemon, SIGTERM);
+    client_wait_state(fixture->client, "stubborn", "stopping");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 1);
+    log = daemon_fixture_log(fixture);
+    assert_contains(log, "still running: stubborn (stopping");
+}
+
+static void test_refuses_while_stopping(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *config =
+            g_strdup_printf("{\"exec\": [\"%s\"], \"readiness\": \"notify\", \"stop_timeout\": "
+                            "\"1h\"}",
+                            g_getenv("STUBBORN"));
+    g_autofree char *state = NULL;
+
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "stubborn", "process", config, true);
+    client_wait_state(fixture->client, "stubborn", "active");
+    child_kill(&fixture->daemon, SIGTERM);
+    client_wait_state(fixture->client, "stubborn", "stopping");
+    g_free(client_call_refused(fixture->client, "org.svcmgr1.Error.ShuttingDown", CLIENT_ROOT,
+                               CLIENT_MANAGER, "CreateService", "sssa{sv}", "late", "process",
+                               SLEEPER, 0));
+    state = client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "State");
+    g_assert_cmpstr(state, ==, "stopping");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 1);
+}
+
+static void test_second_daemon(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *same_socket = NULL;
+    g_autofree char *same_name = NULL;
+
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "web", "process", SLEEPER, true);
+    client_wait_state(fixture->client, "web", "active");
+    g_assert_cmpint(daemon_fixture_run(fixture, &same_socket,
+                                       daemon_fixture_option(fixture, "socket", fixture->socket),
+                                       daemon_fixture_option(fixture, "runtime-dir", fixture->root),
+                                       NULL),
+                    ==, 1);
+    assert_contains(same_socket, fixture->socket);
+    g_assert_cmpint(
+            daemon_fixture_run(fixture, &same_name, "--socket=none",
+                               daemon_fixture_option(fixture, "address", fixture->bus_address),
+                               daemon_fixture_option(fixture, "runtime-dir", fixture->root), NULL),
+            ==, 1);
+    assert_contains(same_name, "org.svcmgr1");
+
+    /* The first has not noticed. */
+    g_autofree char *path = client_service_path("web");
+    g_autofree char *state = client_get_string(fixture->client, path, CLIENT_SERVICE, "State");
+    g_assert_cmpstr(state, ==, "active");
+    Client *peer = client_new_private(fixture->socket);
+    g_assert_cmpuint(client_get_unsigned(peer, CLIENT_ROOT, CLIENT_MANAGER, "NServices"), ==, 1);
+    client_free(peer);
+}
+
+static void test_stale_socket(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_start(fixture, NULL);
+    g_clear_pointer(&fixture->client, client_free);
+    child_kill(&fixture->daemon, SIGKILL);
+    siginfo_t info;
+    g_assert_true(child_wait(&fixture->daemon, DAEMON_PATIENCE_USEC, &info));
+    daemon_fixture_start(fixture, NULL);
+}
+
+/* Neither a system bus nor a session bus is there: the private socket alone. */
+static void test_without_bus(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *log = NULL;
+
+    daemon_fixture_start_exactly(
+            fixture, daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir), NULL);
+    fixture->client = client_new_private(fixture->socket);
+    client_create(fixture->client, "web", "process", SLEEPER, true);
+    client_wait_state(fixture->client, "web", "active");
+    client_operate(fixture->client, "web", "Stop");
+    client_wait_state(fixture->client, "web", "inactive");
+    log = daemon_fixture_log(fixture);
+    assert_contains(log, "private");
+}
+
+static void test_relative_paths(DaemonFixture *fixture, const void *unused)
+{
+    g_assert_cmpint(chdir(fixture->root), ==, 0);
+    daemon_fixture_define(fixture, "web", "{\"kind\": \"process\"}");
+    daemon_fixture_start_exactly(fixture, "--runtime-dir=run", "--services-dir=services", NULL);
+    fixture->client = client_new_private(fixture->socket);
+    g_assert_cmpuint(client_get_unsigned(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "NServices"),
+                     ==, 1);
+    g_assert_cmpint(chdir("/"), ==, 0);
+}
+
+static void test_properties(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_start(fixture, NULL);
+    Client *client = fixture->client;
+    g_autofree char *version = client_get_string(client, CLIENT_ROOT, CLIENT_MANAGER, "Version");
+    g_autofree char *phase = client_get_string(client, CLIENT_ROOT, CLIENT_MANAGER, "Phase");
+    g_autofree char *state = client_get_string(client, CLIENT_ROOT, CLIENT_MANAGER, "State");
+    g_autofree char *first = client_get_string(client, CLIENT_ROOT, CLIENT_MANAGER, "InstanceId");
+
+    g_assert_cmpstr(version, ==, SVCMGR_VERSION);
+    g_assert_cmpstr(phase, ==, "serve");
+    g_assert_cmpstr(state, ==, "running");
+    g_assert_cmpuint(strlen(first), ==, 32);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+
+    daemon_fixture_start(fixture, NULL);
+    g_autofree char *second =
+            client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "InstanceId");
+    g_assert_cmpstr(first, !=, second);
+}
+
+static void test_max_services(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_start(fixture, "--max-services=1", NULL);
+    client_create(fixture->client, "a", "process", SLEEPER, false);
+    g_free(client_call_refused(fixture->client, "org.svcmgr1.Error.LimitExceeded", CLIENT_ROOT,
+                               CLIENT_MANAGER, "CreateService", "sssa{sv}", "b", "process", SLEEPER,
+                               0));
+}
+
+#define ADD(path, data, function)                                                                  \
+    g_test_add("/life/" path, DaemonFixture, data, daemon_fixture_set_up, function,                \
+               daemon_fixture_tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("options/version", NULL, test_version);
+    ADD("options/help", NULL, test_help);
+    ADD("options/usage", NULL, test_usage);
+    ADD("options/max-services", NULL, test_max_services);
+    ADD("launch/missing-services-dir", NULL, test_missing_services_dir);
+    ADD("launch/no-surface", NULL, test_no_surface);
+    ADD("launch/second-daemon", NULL, test_second_daemon);
+    ADD("launch/stale-socket", NULL, test_stale_socket);
+    ADD("launch/without-bus", NULL, test_without_bus);
+    ADD("launch/relative-paths", NULL, test_relative_paths);
+    ADD("serve/properties", NULL, test_properties);
+    ADD("stop/sigterm", GINT_TO_POINTER(SIGTERM), test_ends_by_signal);
+    ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);
+    ADD("stop/services", NULL, test_stops_services);
+    ADD("stop/second-signal-cuts-short", NULL, test_second_signal_cuts_short);
+    ADD("stop/refuses", NULL, test_refuses_while_stopping);
+    return g_test_run();
+}

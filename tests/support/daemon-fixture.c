@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A failing assertion aborts before any tear-down runs, so the abort itself is caught: it prints
+ * the log and ends the daemon, with nothing but what a signal handler may call. */
+
+#include "support/daemon-fixture.h"
+
+#include "base/fds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DAEMON_FIXTURE_ABORT_MSEC 20000
+
+static DaemonFixture *daemon_fixture_current; /* for the abort */
+static GPtrArray *daemon_fixture_strings;     /* of daemon_fixture_option */
+
+static const char daemon_fixture_bus_config[] =
+        "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"
+        " \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
+        "<busconfig>\n"
+        "  <type>session</type>\n"
+        "  <listen>unix:path=%s/bus</listen>\n"
+        "  <auth>EXTERNAL</auth>\n"
+        "  <policy context=\"default\">\n"
+        "    <allow send_destination=\"*\" eavesdrop=\"true\"/>\n"
+        "    <allow eavesdrop=\"true\"/>\n"
+        "    <allow own=\"*\"/>\n"
+        "  </policy>\n"
+        "</busconfig>\n";
+
+/* The abort */
+
+static void daemon_fixture_copy_log(const char *path)
+{
+    char buffer[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    for (ssize_t n; fd >= 0 && (n = read(fd, buffer, sizeof(buffer))) > 0;)
+        (void)!write(STDERR_FILENO, buffer, (size_t)n); /* nobody left to tell */
+}
+
+static void on_daemon_fixture_abort(int signo)
+{
+    DaemonFixture *fixture = daemon_fixture_current;
+    struct pollfd end = {.events = POLLIN};
+
+    (void)signal(SIGABRT, SIG_DFL);
+    if (fixture == NULL)
+        return;
+    if (fixture->log_path != NULL)
+        daemon_fixture_copy_log(fixture->log_path);
+    end.fd = fixture->daemon.pidfd;
+    if (fixture->daemon.pid > 0 && kill(fixture->daemon.pid, SIGTERM) == 0)
+        (void)poll(&end, 1, DAEMON_FIXTURE_ABORT_MSEC); /* what is left dies with us */
+}
+
+/* Set up and tear down */
+
+static void daemon_fixture_make_notify_socket(DaemonFixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int length = g_snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", fixture->root);
+
+    g_assert_cmpint(length, <, sizeof(address.sun_path));
+    fixture->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    g_assert_cmpint(fixture->notify_fd, >=, 0);
+    g_assert_cmpint(bind(fixture->notify_fd, (struct sockaddr *)(void *)&address, sizeof(address)),
+                    ==, 0);
+}
+
+static void daemon_fixture_start_bus(DaemonFixture *fixture)
+{
+    g_autofree char *config = g_build_filename(fixture->root, "bus.conf", NULL);
+    g_autofree char *text = g_strdup_printf(daemon_fixture_bus_config, fixture->root);
+    g_autofree char *config_option = g_strdup_printf("--config-file=%s", config);
+    autofd int log = open(fixture->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int address[2];
+    char line[512];
+
+    g_assert_true(g_file_set_contents(config, text, -1, NULL));
+    g_assert_cmpint(pipe2(address, O_CLOEXEC), ==, 0);
+
+    g_autofree char *print_option = g_strdup_printf("--print-address=%d", address[1]);
+    const char *argv[] = {"dbus-daemon", config_option, "--nofork", print_option, NULL};
+    g_auto(GStrv) environment = g_get_environ();
+    ChildStreams streams = {.output_fd = -1, .error_fd = log, .keep_fd = address[1]};
+    child_spawn(&fixture->bus, argv, (const char *const *)environment, &streams);
+    (void)fd_close(address[1]);
+
+    ssize_t n = read(address[0], line, sizeof(line) - 1);
+    g_assert_cmpint(n, >, 0);
+    line[n] = '\0';
+    fixture->bus_address = g_strdup(g_strchomp(line));
+    (void)fd_close(address[0]);
+}
+
+void daemon_fixture_set_up(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_current = fixture;
+    daemon_fixture_strings = g_ptr_array_new_with_free_func(g_free);
+    (void)signal(SIGABRT, on_daemon_fixture_abort);
+    child_adopt_orphans();
+    fixture->root = g_dir_make_tmp("svcmgr-XXXXXX", NULL);
+    g_assert_nonnull(fixture->root);
+    fixture->services_dir = g_build_filename(fixture->root, "services", NULL);
+    fixture->runtime_dir = g_build_filename(fixture->root, "run", NULL);
+    fixture->socket = g_build_filename(fixture->runtime_dir, "private", NULL);
+    fixture->log_path = g_build_filename(fixture->root, "log", NULL);
+    g_assert_cmpint(g_mkdir(fixture->services_dir, 0700), ==, 0);
+    daemon_fixture_make_notify_socket(fixture);
+    daemon_fixture_start_bus(fixture);
+}
+
+static void daemon_fixture_remove(const char *path)
+{
+    GDir *directory = g_dir_open(path, 0, NULL);
+
+    for (const char *name; directory != NULL && (name = g_dir_read_name(directory)) != NULL;) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        if (g_file_test(child, G_FILE_TEST_IS_DIR) && !g_file_test(child, G_FILE_TEST_IS_SYMLINK))
+            daemon_fixture_remove(child);
+        else
+            g_assert_cmpint(g_unlink(child), ==, 0);
+    }
+    g_clear_pointer(&directory, g_dir_close);
+    g_assert_cmpint(g_rmdir(path), ==, 0);
+}
+
+void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused)
+{
+    if (fixture->daemon.pid > 0)
+        g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    g_assert_true(child_end(&fixture->bus, DAEMON_PATIENCE_USEC));
+    g_assert_false(child_is_any_left());
+    if (g_test_failed())
+        daemon_fixture_copy_log(fixture->log_path);
+    daemon_fixture_current = NULL;
+    fixture->notify_fd = fd_close(fixture->notify_fd);
+    daemon_fixture_remove(fixture->root);
+    g_clear_pointer(&daemon_fixture_strings, g_ptr_array_unref);
+    g_free(fixture->root);
+    g_free(fixture->services_dir);
+    g_free(fixture->runtime_dir);
+    g_free(fixture->socket);
+    g_free(fixture->log_path);
+    g_free(fixture->bus_address);
+}
+
+/* The daemon */
+
+/* Nothing of the tester's own session, so that no test can touch it. */
+static char **daemon_fixture_environment(const DaemonFixture *fixture)
+{
+    static const char *const kept[] = {"PATH",         "ASAN_OPTIONS",      "UBSAN_OPTIONS",
+                                       "LSAN_OPTIONS", "LLVM_PROFILE_FILE", "GCOV_PREFIX",
+                                       "TMPDIR",       "GCOV_PREFIX_STRIP"};
+    g_autofree char *notify = g_build_filename(fixture->root, "notify", NULL);
+    g_autofree char *no_bus = g_strdup_printf("unix:path=%s/no-bus", fixture->root);
+    char **environment = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(kept); i++) {
+        if (g_getenv(kept[i]) != NULL)
+            environment = g_environ_setenv(environment, kept[i], g_getenv(kept[i]), TRUE);
+    }
+    environment = g_environ_setenv(environment, "LC_ALL", "C.UTF-8", TRUE);
+    environment = g_environ_setenv(environment, "HOME", fixture->root, TRUE);
+    environment = g_environ_setenv(environment, "XDG_RUNTIME_DIR", fixture->root, TRUE);
+    environment = g_environ_setenv(environment, "DBUS_SYSTEM_BUS_ADDRESS", no_bus, TRUE);
+    environment = g_environ_setenv(environment, "DBUS_SESSION_BUS_ADDRESS", no_bus, TRUE);
+    return g_environ_setenv(environment, "NOTIFY_SOCKET", notify, TRUE);
+}
+
+static void daemon_fixture_spawn(DaemonFixture *fixture, Child *child, GPtrArray *argv, int out,
+                                 int err)
+{
+    g_auto(GStrv) environment = daemon_fixture_environment(fixture);
+    ChildStreams streams = {.output_fd = out, .error_fd = err, .keep_fd = -1};
+
+    g_assert_nonnull(g_getenv("SVCMGRD"));
+    g_ptr_array_insert(argv, 0, (void *)g_getenv("SVCMGRD"));
+    g_ptr_array_add(argv, NULL);
+    child_spawn(child, (const char *const *)argv->pdata, (const char *const *)environment,
+                &streams);
+}
+
+static void daemon_fixture_add_arguments(GPtrArray *argv, va_list args)
+{
+    for (char *argument; (argument = va_arg(args, char *)) != NULL;)
+        g_ptr_array_add(argv, argument);
+}
+
+static void daemon_fixture_wait_ready(DaemonFixture *fixture)
+{
+    uint64_t deadline = test_now_usec() + DAEMON_PATIENCE_USEC;
+    struct pollfd fds[] = {{.fd = fixture->notify_fd, .events = POLLIN},
+                           {.fd = fixture->daemon.pidfd, .events = POLLIN}};
+    char text[4096];
+
+    for (;;) {
+        uint64_t now = test_now_usec();
+
+        g_assert_cmpuint(now, <, deadline);
+        if (poll(fds, G_N_ELEMENTS(fds), (int)((deadline - now) / 1000)) <= 0)
+            continue;
+        if ((fds[0].revents & POLLIN) == 0)
+            g_error("the daemon ended before it was ready");
+
+        ssize_t n = recv(fixture->notify_fd, text, sizeof(text) - 1, 0);
+        g_assert_cmpint(n, >=, 0);
+        text[n] = '\0';
+        if (strstr(text, "READY=1") != NULL)
+            return;
+    }
+}
+
+static void daemon_fixture_start_argv(DaemonFixture *fixture, GPtrArray *argv)
+{
+    autofd int log = open(fixture->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    g_assert_cmpint(fixture->daemon.pid, ==, 0);
+    daemon_fixture_spawn(fixture, &fixture->daemon, argv, log, log);
+    daemon_fixture_wait_ready(fixture);
+}
+
+char *daemon_fixture_option(DaemonFixture *fixture, const char *name, const char *value)
+{
+    char *option = g_strdup_printf("--%s=%s", name, value);
+
+    g_ptr_array_add(daemon_fixture_strings, option);
+    return option;
+}
+
+void daemon_fixture_start(DaemonFixture *fixture, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    va_list args;
+
+    g_ptr_array_add(argv, daemon_fixture_option(fixture, "address", fixture->bus_address));
+    g_ptr_array_add(argv, daemon_fixture_option(fixture, "socket", fixture->socket));
+    g_ptr_array_add(argv, daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir));
+    va_start(args, fixture);
+    daemon_fixture_add_arguments(argv, args);
+    va_end(args);
+    daemon_fixture_start_argv(fixture, argv);
+    fixture->client = client_new_bus(fixture->bus_address);
+}
+
+void daemon_fixture_start_exactly(DaemonFixture *fixture, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    va_list args;
+
+    va_start(args, fixture);
+    daemon_fixture_add_arguments(argv, args);
+    va_end(args);
+    daemon_fixture_start_argv(fixture, argv);
+}
+
+int daemon_fixture_stop(DaemonFixture *fixture, int signo)
+{
+    g_clear_pointer(&fixture->client, client_free);
+    child_kill(&fixture->daemon, signo);
+    return child_wait_exit(&fixture->daemon, DAEMON_PATIENCE_USEC);
+}
+
+int daemon_fixture_run(DaemonFixture *fixture, char **ret_output, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autofree char *path = g_build_filename(fixture->root, "output", NULL);
+    autofd int output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    Child child;
+    va_list args;
+
+    va_start(args, ret_output);
+    daemon_fixture_add_arguments(argv, args);
+    va_end(args);
+    daemon_fixture_spawn(fixture, &child, argv, output, output);
+
+    int code = child_wait_exit(&child, DAEMON_PATIENCE_USEC);
+    g_assert_true(g_file_get_contents(path, ret_output, NULL, NULL));
+    return code;
+}
+
+void daemon_fixture_define(DaemonFixture *fixture, const char *id, const char *definition)
+{
+    g_autofree char *name = g_strconcat(id, ".json", NULL);
+    g_autofree char *path = g_build_filename(fixture->services_dir, name, NULL);
+
+    g_assert_true(g_file_set_contents(path, definition, -1, NULL));
+}
+
+char *daemon_fixture_log(DaemonFixture *fixture)
+{
+    char *text = NULL;
+
+    g_assert_true(g_file_get_contents(fixture->log_path, &text, NULL, NULL));
+    return text;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The real daemon under a private message bus, in a directory of its own: tests run side by side.
+ * The program is what the environment variable SVCMGRD names.
+ *
+ * When the test ends, so has everything that it started: the daemon is told to end and must do so
+ * cleanly (with exit code 0: no leak either, where a sanitizer looks), and no process may be left.
+ * When it fails, the daemon's log is printed. */
+
+#include "support/child.h"
+#include "support/client.h"
+
+typedef struct DaemonFixture {
+    char *root;         /* removed at the end */
+    char *services_dir; /* empty, for definitions; not given to the daemon by itself */
+    char *runtime_dir;
+    char *socket; /* the private one */
+    char *log_path;
+    char *bus_address;
+    Child bus;
+    Child daemon;
+    int notify_fd;
+    Client *client; /* while the daemon runs */
+} DaemonFixture;
+
+#define DAEMON_PATIENCE_USEC (30 * USEC_PER_SEC)
+
+/* For g_test_add: directory and bus, no daemon yet. */
+void daemon_fixture_set_up(DaemonFixture *fixture, const void *unused);
+void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused);
+
+/* Starts it with --address, --socket, --runtime-dir of the fixture and the arguments, and returns
+ * when it has said READY=1. client is connected to the bus then. */
+void daemon_fixture_start(DaemonFixture *fixture, ...) G_GNUC_NULL_TERMINATED;
+/* Exactly these arguments; no client. */
+void daemon_fixture_start_exactly(DaemonFixture *fixture, ...) G_GNUC_NULL_TERMINATED;
+/* Sends signo and waits for the end; gives the exit code. */
+int daemon_fixture_stop(DaemonFixture *fixture, int signo);
+/* Runs another daemon with exactly these arguments until it ends by itself; gives the exit code and
+ * what it wrote to both standard streams. */
+int daemon_fixture_run(DaemonFixture *fixture, char **ret_output, ...) G_GNUC_NULL_TERMINATED;
+
+/* Writes ID.json to services_dir. */
+void daemon_fixture_define(DaemonFixture *fixture, const char *id, const char *definition);
+/* What the daemon has logged. */
+char *daemon_fixture_log(DaemonFixture *fixture);
+/* "--NAME=VALUE" of the fixture, for the functions that take exactly these arguments; the fixture's
+ * until the end. */
+char *daemon_fixture_option(DaemonFixture *fixture, const char *name, const char *value);
