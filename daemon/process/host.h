@@ -26,6 +26,8 @@ typedef struct ProcessHostOptions {
 } ProcessHostOptions;
 
 /* Becomes a subreaper (PR_SET_CHILD_SUBREAPER) so that orphans of services come back to the daemon.
+ * RLIMIT_NOFILE as it is at this call is what programs get: a daemon that raises its own does so
+ * afterwards. Fails when the directory cannot be made or is too long for the address of a socket.
  */
 ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error);
 /* No supervisor may be left (asserted). Accepts NULL. */

@@ -22,9 +22,9 @@ Clock *loop_clock(Loop *loop);
 TimerHost *loop_timers(Loop *loop);
 WatchHost *loop_watches(Loop *loop);
 
-/* func is called in the loop (first of all priorities) for each delivery of signo, with who sent
- * it. The signal is blocked by this call, and stays blocked in the daemon; children get the
- * original mask back. */
+/* func is called in the loop (first of all priorities, SIGCHLD with the deaths at the normal one)
+ * for each delivery of signo, with who sent it. The signal is blocked by this call, and stays
+ * blocked in the daemon; programs start with an empty mask. */
 typedef void (*LoopSignalFunc)(int signo, uint32_t sender_pid, void *data);
 bool loop_add_signal(Loop *loop, int signo, LoopSignalFunc func, void *data, GError **error);
 

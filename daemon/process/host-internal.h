@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The host as the rest of process/ sees it. */
+
+#include "process/host.h"
+
+#include <sys/resource.h>
+
+typedef struct Supervisor Supervisor;
+
+struct ProcessHost {
+    Clock *clock;
+    TimerHost *timers;
+    WatchHost *watches;
+    Random *random;
+    const Sys *sys;
+    char *notify_directory;
+    uint32_t last_notify_name;
+    int null_fd;            /* /dev/null for reading, 3 or more */
+    struct rlimit64 nofile; /* of programs */
+    void *stack;            /* of the child between clone and exec; there is one at a time */
+    size_t stack_size;
+    void *stack_memory; /* with its guard page */
+    size_t stack_memory_size;
+    GHashTable *mains; /* pid -> Supervisor that waits for its death */
+    GQueue watchers;   /* of Supervisor: want to know when a process group of theirs is empty */
+    Timer *reap_timer; /* more orphans than one turn may reap */
+    unsigned n_supervisors;
+    unsigned n_running;
+};

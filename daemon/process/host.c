@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every child and every orphan comes by here. The daemon looks first who has died, without taking
+ * it away: the exit of a main process belongs to its supervisor, all others are only reaped. A
+ * storm of orphans is taken in portions, so that the bus has its turns between. */
+
+#include "process/host.h"
+
+#include "base/errors.h"
+#include "base/fds.h"
+#include "process/supervisor-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define HOST_STACK_BYTES (64 * 1024)
+#define HOST_REAPS_PER_TURN 128
+#define HOST_NOTIFY_NAME_BYTES 10 /* "/" and 8 hexadecimal digits, with the NUL */
+
+static void on_process_host_reap(void *data)
+{
+    process_host_on_sigchld(data);
+}
+
+/* A stack that runs over must hit a hole, not the daemon's memory. */
+static bool process_host_map_stack(ProcessHost *host, GError **error)
+{
+    size_t guard = (size_t)sysconf(_SC_PAGESIZE), size = HOST_STACK_BYTES + guard;
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+                        -1, 0);
+
+    if (memory == MAP_FAILED)
+        return error_set_errno(error, errno, "cannot allocate a stack for child processes");
+    host->stack_memory = memory;
+    host->stack_memory_size = size;
+    host->stack = memory + guard;
+    host->stack_size = HOST_STACK_BYTES;
+    if (mprotect(memory, guard, PROT_NONE) < 0)
+        return error_set_errno(error, errno, "cannot guard the stack for child processes");
+    return true;
+}
+
+static bool process_host_open_null(ProcessHost *host, GError **error)
+{
+    autofd int fd = host->sys->open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        host->null_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (host->null_fd < 0)
+        return error_set_errno(error, errno, "cannot open /dev/null");
+    return true;
+}
+
+static bool process_host_make_directory(ProcessHost *host, GError **error)
+{
+    const struct sockaddr_un address;
+
+    if (strlen(host->notify_directory) + HOST_NOTIFY_NAME_BYTES > sizeof address.sun_path)
+        return error_set(error, ERROR_INVALID_ARGS,
+                         "runtime directory is too long for the address of a socket: %s",
+                         host->notify_directory);
+    if (host->sys->mkdir(host->notify_directory, 0711) < 0 && errno != EEXIST)
+        return error_set_errno(error, errno, "cannot make directory %s", host->notify_directory);
+    /* Whatever the daemon's umask is, programs of other users must be able to pass. */
+    if (chmod(host->notify_directory, 0711) < 0)
+        return error_set_errno(error, errno, "cannot set the mode of %s", host->notify_directory);
+    return true;
+}
+
+static bool process_host_set_up(ProcessHost *host, GError **error)
+{
+    if (!process_host_make_directory(host, error) || !process_host_open_null(host, error) ||
+        !process_host_map_stack(host, error))
+        return false;
+    if (getrlimit64(RLIMIT_NOFILE, &host->nofile) < 0)
+        return error_set_errno(error, errno, "cannot read the limit of descriptors");
+    if (host->sys->set_child_subreaper() < 0)
+        return error_set_errno(error, errno, "cannot become a subreaper");
+    return true;
+}
+
+ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
+{
+    ProcessHost *host = g_new(ProcessHost, 1);
+
+    *host = (ProcessHost){
+            .clock = options->clock,
+            .timers = options->timers,
+            .watches = options->watches,
+            .random = options->random,
+            .sys = options->sys != NULL ? options->sys : &sys_linux,
+            .notify_directory = g_strconcat(options->runtime_dir, "/notify", NULL),
+            .null_fd = -1,
+            .mains = g_hash_table_new(NULL, NULL),
+            .reap_timer = timer_new(options->timers, on_process_host_reap, host),
+    };
+    g_queue_init(&host->watchers);
+    if (process_host_set_up(host, error))
+        return host;
+    process_host_free(host);
+    return NULL;
+}
+
+void process_host_free(ProcessHost *host)
+{
+    if (host == NULL)
+        return;
+    g_assert(host->n_supervisors == 0);
+    timer_free(host->reap_timer);
+    g_hash_table_unref(host->mains);
+    if (host->stack_memory != NULL)
+        (void)munmap(host->stack_memory, host->stack_memory_size); /* cannot fail: it is ours */
+    host->null_fd = fd_close(host->null_fd);
+    g_free(host->notify_directory);
+    g_free(host);
+}
+
+/* A supervisor that could not take the exit of its main process away has given it up: then it is an
+ * orphan, and comes by again. */
+static bool process_host_reap_one(ProcessHost *host)
+{
+    siginfo_t info = {0};
+
+    if (host->sys->waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+        return false;
+
+    Supervisor *supervisor = g_hash_table_lookup(host->mains, GINT_TO_POINTER(info.si_pid));
+    if (supervisor != NULL)
+        supervisor_check_main(supervisor);
+    else
+        (void)host->sys->waitid(P_PID, (id_t)info.si_pid, NULL, WEXITED | WNOHANG); /* a zombie */
+    return true;
+}
+
+/* A check may end its supervisor, and with it whatever listens; the queue is looked at anew each
+ * time. */
+static void process_host_check_groups(ProcessHost *host)
+{
+    for (unsigned n = g_queue_get_length(&host->watchers); n > 0; n--) {
+        GList *link = g_queue_pop_head_link(&host->watchers);
+
+        if (link == NULL)
+            return;
+        g_queue_push_tail_link(&host->watchers, link);
+        supervisor_check_group(link->data);
+    }
+}
+
+void process_host_on_sigchld(ProcessHost *host)
+{
+    unsigned n = 0;
+
+    while (n < HOST_REAPS_PER_TURN && process_host_reap_one(host))
+        n++;
+    if (n == HOST_REAPS_PER_TURN)
+        timer_arm(host->reap_timer, clock_monotonic_usec(host->clock));
+    process_host_check_groups(host);
+}
+
+unsigned process_host_n_running(const ProcessHost *host)
+{
+    return host->n_running;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sd-event behind our interfaces. A timer has its event source from the first arming on; disarmed,
+ * the source is off and costs the loop nothing. Deferred calls share one source over a queue, which
+ * is off while the queue is empty; a call deferred by a deferred call waits for the next turn, so
+ * that the bus and the deaths get theirs between. */
+
+#include "process/loop.h"
+
+#include "base/errors.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+
+struct Loop {
+    TimerHost timers;
+    WatchHost watches;
+    sd_event *event;
+    sd_event_source *timer_anchor; /* keeps the timer descriptor open, so that arming cannot fail */
+    sd_event_source *defer_source;
+    GQueue deferred;    /* of LoopDeferred * */
+    GPtrArray *signals; /* of LoopSignal * */
+};
+
+typedef struct LoopTimer {
+    Timer timer;
+    sd_event_source *source; /* NULL: never armed */
+} LoopTimer;
+
+typedef struct LoopWatch {
+    Watch watch;
+    sd_event_source *source;
+} LoopWatch;
+
+typedef struct LoopDeferred {
+    TimerFunc func;
+    void *data;
+} LoopDeferred;
+
+typedef struct LoopSignal {
+    LoopSignalFunc func;
+    void *data;
+    sd_event_source *source;
+} LoopSignal;
+
+static Loop *loop_of_timers(TimerHost *host)
+{
+    return (Loop *)((char *)host - offsetof(Loop, timers));
+}
+
+static Loop *loop_of_watches(WatchHost *host)
+{
+    return (Loop *)((char *)host - offsetof(Loop, watches));
+}
+
+static int on_loop_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+    LoopTimer *timer = data;
+
+    timer->timer.armed = false;
+    timer->timer.func(timer->timer.data);
+    return 0;
+}
+
+static Timer *loop_timer_create(TimerHost *host)
+{
+    LoopTimer *timer = g_new0(LoopTimer, 1);
+
+    return &timer->timer;
+}
+
+/* What can fail here is memory alone: the descriptor is there since loop_new. */
+static void loop_timer_arm(Timer *base, uint64_t at_usec)
+{
+    LoopTimer *timer = (LoopTimer *)base;
+    int r;
+
+    if (timer->source == NULL) {
+        r = sd_event_add_time(loop_of_timers(base->host)->event, &timer->source, CLOCK_MONOTONIC,
+                              at_usec, 1, on_loop_timer, timer);
+        g_assert(r >= 0);
+        return;
+    }
+    r = sd_event_source_set_time(timer->source, at_usec);
+    g_assert(r >= 0);
+    r = sd_event_source_set_enabled(timer->source, SD_EVENT_ONESHOT);
+    g_assert(r >= 0);
+}
+
+static void loop_timer_disarm(Timer *base)
+{
+    (void)sd_event_source_set_enabled(((LoopTimer *)base)->source,
+                                      SD_EVENT_OFF); /* armed: exists */
+}
+
+static void loop_timer_destroy(Timer *base)
+{
+    LoopTimer *timer = (LoopTimer *)base;
+
+    sd_event_source_disable_unref(timer->source);
+    g_free(timer);
+}
+
+static void loop_timer_defer(TimerHost *host, TimerFunc func, void *data)
+{
+    Loop *loop = loop_of_timers(host);
+    LoopDeferred *deferred = g_new(LoopDeferred, 1);
+
+    *deferred = (LoopDeferred){func, data};
+    g_queue_push_tail(&loop->deferred, deferred);
+    int r = sd_event_source_set_enabled(loop->defer_source, SD_EVENT_ONESHOT);
+    g_assert(r >= 0);
+}
+
+/* One round: what is deferred from here on enables the source again. */
+static int on_loop_deferred(sd_event_source *source, void *data)
+{
+    Loop *loop = data;
+
+    for (unsigned n = g_queue_get_length(&loop->deferred); n > 0; n--) {
+        g_autofree LoopDeferred *deferred = g_queue_pop_head(&loop->deferred);
+
+        deferred->func(deferred->data);
+    }
+    return 0;
+}
+
+static int on_loop_watch(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    LoopWatch *watch = data;
+
+    watch->watch.func(events, watch->watch.data);
+    return 0;
+}
+
+static Watch *loop_watch_create(WatchHost *host, int fd, uint32_t events, WatchPriority priority)
+{
+    g_autofree LoopWatch *watch = g_new0(LoopWatch, 1);
+    int r = sd_event_add_io(loop_of_watches(host)->event, &watch->source, fd, events, on_loop_watch,
+                            watch);
+
+    if (r < 0) {
+        errno = -r;
+        return NULL;
+    }
+    r = sd_event_source_set_priority(watch->source, priority);
+    g_assert(r >= 0);
+    return &((LoopWatch *)g_steal_pointer(&watch))->watch;
+}
+
+static void loop_watch_destroy(Watch *base)
+{
+    LoopWatch *watch = (LoopWatch *)base;
+
+    sd_event_source_disable_unref(watch->source);
+    g_free(watch);
+}
+
+static int on_loop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+    LoopSignal *signal = data;
+
+    signal->func((int)info->ssi_signo, info->ssi_pid, signal->data);
+    return 0;
+}
+
+static void loop_signal_free(void *data)
+{
+    LoopSignal *signal = data;
+
+    sd_event_source_disable_unref(signal->source);
+    g_free(signal);
+}
+
+static int on_loop_anchor(sd_event_source *source, uint64_t usec, void *data)
+{
+    return 0;
+}
+
+static int loop_add_own_sources(Loop *loop)
+{
+    int r = sd_event_add_time(loop->event, &loop->timer_anchor, CLOCK_MONOTONIC, UINT64_MAX, 1,
+                              on_loop_anchor, NULL);
+
+    if (r >= 0)
+        r = sd_event_source_set_enabled(loop->timer_anchor, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_defer(loop->event, &loop->defer_source, on_loop_deferred, loop);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(loop->defer_source, SD_EVENT_OFF);
+    return r;
+}
+
+Loop *loop_new(GError **error)
+{
+    Loop *loop = g_new(Loop, 1);
+
+    *loop = (Loop){
+            .timers = {loop_timer_create, loop_timer_arm, loop_timer_disarm, loop_timer_destroy,
+                       loop_timer_defer},
+            .watches = {loop_watch_create, loop_watch_destroy},
+            .signals = g_ptr_array_new_with_free_func(loop_signal_free),
+    };
+    g_queue_init(&loop->deferred);
+
+    int r = sd_event_new(&loop->event);
+    if (r >= 0)
+        r = loop_add_own_sources(loop);
+    if (r < 0) {
+        error_set_errno(error, r, "cannot create the event loop");
+        loop_free(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+void loop_free(Loop *loop)
+{
+    if (loop == NULL)
+        return;
+    g_ptr_array_unref(loop->signals);
+    g_queue_clear_full(&loop->deferred, g_free);
+    sd_event_source_disable_unref(loop->defer_source);
+    sd_event_source_disable_unref(loop->timer_anchor);
+    sd_event_unref(loop->event);
+    g_free(loop);
+}
+
+sd_event *loop_event(Loop *loop)
+{
+    return loop->event;
+}
+
+Clock *loop_clock(Loop *loop)
+{
+    return clock_system();
+}
+
+TimerHost *loop_timers(Loop *loop)
+{
+    return &loop->timers;
+}
+
+WatchHost *loop_watches(Loop *loop)
+{
+    return &loop->watches;
+}
+
+/* SIGCHLD is a death, and deaths are as important as the bus, not more: orphans that die faster
+ * than they can be reaped must not keep it waiting. */
+static WatchPriority loop_signal_priority(int signo)
+{
+    return signo == SIGCHLD ? WATCH_PRIORITY_NORMAL : WATCH_PRIORITY_SIGNAL;
+}
+
+bool loop_add_signal(Loop *loop, int signo, LoopSignalFunc func, void *data, GError **error)
+{
+    LoopSignal *signal = g_new0(LoopSignal, 1);
+    sigset_t set;
+
+    (void)sigemptyset(&set);      /* cannot fail */
+    (void)sigaddset(&set, signo); /* a bad number shows in the next call */
+    int r = sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -errno : 0;
+
+    signal->func = func;
+    signal->data = data;
+    if (r == 0)
+        r = sd_event_add_signal(loop->event, &signal->source, signo, on_loop_signal, signal);
+    if (r >= 0)
+        r = sd_event_source_set_priority(signal->source, loop_signal_priority(signo));
+    if (r < 0) {
+        loop_signal_free(signal);
+        return error_set_errno(error, r, "cannot watch for signal %d", signo);
+    }
+    g_ptr_array_add(loop->signals, signal);
+    return true;
+}
+
+int loop_run(Loop *loop)
+{
+    return sd_event_loop(loop->event);
+}
+
+void loop_quit(Loop *loop, int code)
+{
+    (void)sd_event_exit(loop->event, code); /* fails only when the loop has ended already */
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The socket that one run of a program sends its messages to: a datagram socket in the host's
+ * directory, owned by the program's user and open to it alone. */
+
+#include "process/host.h"
+#include "process/notify.h"
+
+typedef struct NotifySocket NotifySocket;
+
+/* Who sent it, as the kernel says. */
+typedef struct NotifySender {
+    pid_t pid;
+    uid_t uid;
+} NotifySender;
+
+/* message NULL: the datagram was none. sender is not judged yet. Must not free the socket. */
+typedef void (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sender, void *data);
+
+/* Messages are read in the loop at normal priority, at most 32 per turn. */
+NotifySocket *notify_socket_new(ProcessHost *host, uid_t uid, gid_t gid, NotifyFunc func,
+                                void *data, GError **error);
+void notify_socket_free(NotifySocket *notify); /* accepts NULL; also removes the file */
+const char *notify_socket_path(const NotifySocket *notify);
+/* Reads what is there now, without waiting for the loop: before a death is judged. */
+void notify_socket_drain(NotifySocket *notify);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The processes of a service as far as the kernel's process groups show them: the group that the
+ * program was started in, and that of a main process which has left it (MAINPID=).
+ *
+ * The number of a group is not used again while a member, living or zombie, is there. A group that
+ * was found empty is therefore forgotten at once, and signals are sent while something is known to
+ * be in it. */
+
+#include "process/host.h"
+
+#include <sys/types.h>
+
+typedef struct ProcessGroup {
+    pid_t leader;  /* also the session; 0: none, or empty */
+    pid_t adopted; /* 0: none, or empty */
+} ProcessGroup;
+
+void process_group_signal(ProcessHost *host, const ProcessGroup *group, int signo);
+/* Reaps those dead members that are the daemon's children; not to be called before a main process
+ * in it has been reaped. */
+void process_group_reap(ProcessHost *host, const ProcessGroup *group);
+/* Forgets what is empty; true if nothing is left. */
+bool process_group_prune(ProcessHost *host, ProcessGroup *group);
+/* Whether a process is in the session, or was started with this INVOCATION_ID in its environment.
+ */
+bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t pid,
+                       const char *invocation_id);

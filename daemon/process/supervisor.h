@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* One run of one program after the other: starting, readiness, death, the rest of its process
+ * group, and the ladder of a stop: signal, stop_timeout, SIGKILL to all, unkillable. */
+
+#include "base/enum-table.h"
+#include "process/ending.h"
+#include "process/spawn.h"
+
+typedef enum Readiness {
+    READINESS_SPAWNED, /* when it runs */
+    READINESS_NOTIFY,  /* when it says READY=1 */
+    _READINESS_MAX,
+    _READINESS_INVALID = -22,
+} Readiness;
+ENUM_TABLE_DECLARE(Readiness, readiness); /* "spawned", "notify" */
+
+typedef enum StopMode {
+    STOP_MODE_ALL, /* the stop signal goes to the whole process group */
+    STOP_MODE_MAIN,
+    _STOP_MODE_MAX,
+    _STOP_MODE_INVALID = -22,
+} StopMode;
+ENUM_TABLE_DECLARE(StopMode, stop_mode); /* "all", "main" */
+
+typedef struct SupervisorSpec {
+    SpawnSpec spawn;
+    EndingRules rules;
+    Readiness readiness; /* of no meaning if it runs once */
+    StopMode stop_mode;
+} SupervisorSpec;
+
+/* What is known of the run, and of the one before until there is another. */
+typedef struct SupervisorFacts {
+    pid_t main_pid;       /* 0: none runs */
+    ExitStatus last_exit; /* of the last main process that ended */
+    const char *status_text;
+    int status_errno;
+    const char *invocation_id; /* "": never started */
+} SupervisorFacts;
+typedef enum SupervisorFact {
+    FACT_MAIN_PID = 1 << 0,
+    FACT_LAST_EXIT = 1 << 1,
+    FACT_STATUS_TEXT = 1 << 2,
+    FACT_STATUS_ERRNO = 1 << 3,
+    FACT_INVOCATION_ID = 1 << 4,
+} SupervisorFact;
+
+/* Told to the owner. Only on_gone may free the supervisor, or start it again. */
+typedef struct SupervisorEvents {
+    /* It is ready; for one that runs once, never. May come from inside supervisor_start. */
+    void (*on_ready)(void *owner);
+    /* It was ready, its main process has ended by itself, but not all of it is gone yet. */
+    void (*on_ending)(const Failure *failure, const ExitStatus *exit, void *owner);
+    /* Something has survived SIGKILL. */
+    void (*on_unkillable)(const GError *error, void *owner);
+    /* Nothing of it is left. failure NULL: it ended as it should. */
+    void (*on_gone)(const Failure *failure, const Ending *ending, void *owner);
+    /* Static strings: "start", "start-notify", "running", "stop-sigterm", "stop-signal",
+     * "stop-sigkill", "final-sigterm", "final-signal", "final-sigkill", "unkillable". */
+    void (*on_sub_state)(const char *sub_state, void *owner);
+    void (*on_facts)(unsigned facts, void *owner);
+} SupervisorEvents;
+
+typedef struct Supervisor Supervisor;
+
+/* service_id and events are borrowed. */
+Supervisor *supervisor_new(ProcessHost *host, const char *service_id,
+                           const SupervisorEvents *events, void *owner);
+void supervisor_free(Supervisor *supervisor); /* nothing may run (asserted). Accepts NULL */
+
+/* Nothing may run. spec is borrowed until on_gone. On failure nothing runs, and on_gone is not
+ * called. */
+bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
+/* Ends what runs, if anything does; on_gone follows from the loop. Allocates nothing that can fail.
+ */
+void supervisor_stop(Supervisor *supervisor);
+bool supervisor_is_running(const Supervisor *supervisor);
+const SupervisorFacts *supervisor_facts(const Supervisor *supervisor);
+/* To the main process, or to all. */
+bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **error);
+bool supervisor_owns_pid(const Supervisor *supervisor, pid_t pid);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The real system calls, and the one that C cannot express: a clone whose child runs in the
+ * caller's memory on another stack. The child starts inside the inline assembly, with the stack
+ * pointer already moved, and leaves it only by calling its function: it never sees the frame of its
+ * parent. Function and argument wait in registers that a system call preserves. */
+
+#include "process/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <stdint.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+
+static long sys_clone3_call(struct clone_args *args, SysChildFunc child, void *data)
+{
+    register SysChildFunc function __asm__("r8") = child;
+    register void *argument __asm__("r9") = data;
+    long result;
+
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "mov %%r9, %%rdi\n\t"
+                     "call *%%r8\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "=a"(result)
+                     : "a"((long)SYS_clone3), "D"(args), "S"(sizeof *args), "r"(function),
+                       "r"(argument)
+                     : "rcx", "r11", "memory", "cc");
+    return result;
+}
+
+#elif defined(__aarch64__)
+
+static long sys_clone3_call(struct clone_args *args, SysChildFunc child, void *data)
+{
+    register SysChildFunc function __asm__("x9") = child;
+    register void *argument __asm__("x10") = data;
+    register long number __asm__("x8") = SYS_clone3;
+    register long x0 __asm__("x0") = (long)(uintptr_t)args;
+    register long x1 __asm__("x1") = sizeof *args;
+
+    __asm__ volatile("svc #0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x29, #0\n\t"
+                     "mov x30, #0\n\t"
+                     "mov x0, x10\n\t"
+                     "blr x9\n\t"
+                     "brk #1\n"
+                     "1:"
+                     : "+r"(x0)
+                     : "r"(x1), "r"(number), "r"(function), "r"(argument)
+                     : "memory", "cc");
+    return x0;
+}
+
+#else
+
+static long sys_clone3_call(struct clone_args *args, SysChildFunc child, void *data)
+{
+    return -ENOSYS;
+}
+
+#endif
+
+static pid_t sys_linux_clone_vm(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                                int *ret_pidfd)
+{
+    int pidfd = -1;
+    struct clone_args args = {
+            .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+            .pidfd = (uint64_t)(uintptr_t)&pidfd,
+            .exit_signal = SIGCHLD,
+            .stack = (uint64_t)(uintptr_t)stack,
+            .stack_size = stack_size,
+    };
+    long result = sys_clone3_call(&args, child, data);
+
+    if (result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    *ret_pidfd = pidfd;
+    return (pid_t)result;
+}
+
+static int sys_linux_set_child_subreaper(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static int sys_linux_open(const char *path, int flags)
+{
+    return open(path, flags);
+}
+
+static int sys_linux_bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    return bind(fd, address, length);
+}
+
+const Sys sys_linux = {
+        .clone_vm = sys_linux_clone_vm,
+        .fork = fork,
+        .pidfd_open = pidfd_open,
+        .pidfd_send_signal = pidfd_send_signal,
+        .kill = kill,
+        .waitid = waitid,
+        .getsid = getsid,
+        .getpgid = getpgid,
+        .set_child_subreaper = sys_linux_set_child_subreaper,
+        .close_range = close_range,
+        .pipe2 = pipe2,
+        .open = sys_linux_open,
+        .read = read,
+        .mkdir = mkdir,
+        .unlink = unlink,
+        .lchown = lchown,
+        .fchmod = fchmod,
+        .socket = socket,
+        .bind = sys_linux_bind,
+        .setsockopt = setsockopt,
+        .recvmsg = recvmsg,
+};

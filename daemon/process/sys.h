@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The seam to the kernel: every system call of process/ that can fail in an interesting way goes
+ * through this table, so that tests can let it fail. Each member behaves like the call that it is
+ * named after: -1 and errno. */
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+
+/* Runs in the child, on a stack of its own, in the memory of the daemon: never returns, allocates
+ * nothing, calls nothing but system calls. */
+typedef void (*SysChildFunc)(void *data);
+
+typedef struct Sys {
+    /* clone3(2) with CLONE_VM, CLONE_VFORK and CLONE_PIDFD: the caller sleeps until the child has
+     * executed a program or exited. ENOSYS where there is no stub for the architecture. */
+    pid_t (*clone_vm)(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                      int *ret_pidfd);
+    pid_t (*fork)(void);
+    int (*pidfd_open)(pid_t pid, unsigned flags);
+    int (*pidfd_send_signal)(int pidfd, int signo, siginfo_t *info, unsigned flags);
+    int (*kill)(pid_t pid, int signo);
+    int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
+    pid_t (*getsid)(pid_t pid);
+    pid_t (*getpgid)(pid_t pid);
+    int (*set_child_subreaper)(void); /* prctl(2) */
+    /* Also called in the child. */
+    int (*close_range)(unsigned first, unsigned last, int flags);
+    int (*pipe2)(int fds[2], int flags);
+    int (*open)(const char *path, int flags);
+    ssize_t (*read)(int fd, void *buffer, size_t size);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*unlink)(const char *path);
+    int (*lchown)(const char *path, uid_t uid, gid_t gid);
+    int (*fchmod)(int fd, mode_t mode);
+    int (*socket)(int domain, int type, int protocol);
+    int (*bind)(int fd, const struct sockaddr *address, socklen_t length);
+    int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);
+    ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+} Sys;
+
+/* The real ones. Tests copy it and replace members. */
+extern const Sys sys_linux;
