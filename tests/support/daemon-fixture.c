@@ -54,14 +54,13 @@ static void on_daemon_fixture_abort(int signo)
     DaemonFixture *fixture = daemon_fixture_current;
     struct pollfd end = {.events = POLLIN};
 
-    (void)signal(SIGABRT, SIG_DFL);
-    if (fixture == NULL)
-        return;
+    (void)signal(signo, SIG_DFL);
     if (fixture->log_path != NULL)
         daemon_fixture_copy_log(fixture->log_path);
     end.fd = fixture->daemon.pidfd;
     if (fixture->daemon.pid > 0 && kill(fixture->daemon.pid, SIGTERM) == 0)
         (void)poll(&end, 1, DAEMON_FIXTURE_ABORT_MSEC); /* what is left dies with us */
+    (void)raise(signo);
 }
 
 /* Set up and tear down */
@@ -109,6 +108,7 @@ void daemon_fixture_set_up(DaemonFixture *fixture, const void *unused)
     daemon_fixture_current = fixture;
     daemon_fixture_strings = g_ptr_array_new_with_free_func(g_free);
     (void)signal(SIGABRT, on_daemon_fixture_abort);
+    (void)signal(SIGTRAP, on_daemon_fixture_abort);
     child_adopt_orphans();
     fixture->root = g_dir_make_tmp("svcmgr-XXXXXX", NULL);
     g_assert_nonnull(fixture->root);
@@ -145,6 +145,8 @@ void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused)
     g_assert_false(child_is_any_left());
     if (g_test_failed())
         daemon_fixture_copy_log(fixture->log_path);
+    (void)signal(SIGABRT, SIG_DFL);
+    (void)signal(SIGTRAP, SIG_DFL);
     daemon_fixture_current = NULL;
     fixture->notify_fd = fd_close(fixture->notify_fd);
     daemon_fixture_remove(fixture->root);
