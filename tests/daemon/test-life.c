@@ -217,6 +217,39 @@ static void test_relative_paths(DaemonFixture *fixture, const void *unused)
     g_assert_cmpint(chdir("/"), ==, 0);
 }
 
+static void test_closed_streams(DaemonFixture *fixture, const void *unused)
+{
+    fixture->wrapper = "exec \"$0\" \"$@\" <&- >&- 2>&-";
+    daemon_fixture_start(fixture, NULL);
+    for (int fd = 0; fd <= 2; fd++) {
+        g_autofree char *link = g_strdup_printf("/proc/%d/fd/%d", (int)fixture->daemon.pid, fd);
+        g_autofree char *target = g_file_read_link(link, NULL);
+
+        g_assert_cmpstr(target, ==, "/dev/null");
+    }
+}
+
+/* The daemon raises its own limit of descriptors; programs get the one that it was given. */
+static void test_limits(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *file = g_build_filename(fixture->root, "limits", NULL);
+    g_autofree char *config = g_strdup_printf(
+            "{\"exec\": [\"/bin/sh\", \"-c\", \"{ ulimit -n; umask; pwd; } > %s\"]}", file);
+    g_autofree char *text = NULL;
+
+    fixture->wrapper = "ulimit -S -n 333; umask 077; exec \"$0\" \"$@\"";
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "job", "oneshot", config, true);
+    client_wait_state(fixture->client, "job", "inactive");
+    g_assert_true(g_file_get_contents(file, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==, "333\n0022\n/\n");
+
+    g_autofree char *path = g_strdup_printf("/proc/%d/limits", (int)fixture->daemon.pid);
+    g_autofree char *limits = NULL;
+    g_assert_true(g_file_get_contents(path, &limits, NULL, NULL));
+    g_assert_null(strstr(limits, "Max open files            333 "));
+}
+
 static void test_properties(DaemonFixture *fixture, const void *unused)
 {
     daemon_fixture_start(fixture, NULL);
@@ -264,6 +297,8 @@ int main(int argc, char **argv)
     ADD("launch/stale-socket", NULL, test_stale_socket);
     ADD("launch/without-bus", NULL, test_without_bus);
     ADD("launch/relative-paths", NULL, test_relative_paths);
+    ADD("launch/closed-streams", NULL, test_closed_streams);
+    ADD("launch/limits", NULL, test_limits);
     ADD("serve/properties", NULL, test_properties);
     ADD("stop/sigterm", GINT_TO_POINTER(SIGTERM), test_ends_by_signal);
     ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);

@@ -191,6 +191,11 @@ static void daemon_fixture_spawn(DaemonFixture *fixture, Child *child, GPtrArray
 
     g_assert_nonnull(g_getenv("SVCMGRD"));
     g_ptr_array_insert(argv, 0, (void *)g_getenv("SVCMGRD"));
+    if (fixture->wrapper != NULL) {
+        g_ptr_array_insert(argv, 0, (void *)fixture->wrapper);
+        g_ptr_array_insert(argv, 0, (void *)"-c");
+        g_ptr_array_insert(argv, 0, (void *)"/bin/sh");
+    }
     g_ptr_array_add(argv, NULL);
     child_spawn(child, (const char *const *)argv->pdata, (const char *const *)environment,
                 &streams);

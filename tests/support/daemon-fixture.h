@@ -18,6 +18,7 @@ typedef struct DaemonFixture {
     char *socket; /* the private one */
     char *log_path;
     char *bus_address;
+    const char *wrapper; /* a shell script that runs "$0" "$@", the daemon; NULL: none */
     Child bus;
     Child daemon;
     int notify_fd;
