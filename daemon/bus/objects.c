@@ -54,8 +54,9 @@ static int on_find_kind_interface(sd_bus *sd_bus, const char *path, const char *
     return 1;
 }
 
-/* sd-bus asks for every prefix on the way; all but one have no children of this sort. Otherwise a
- * tree of ten thousand services would be built over and over. */
+/* prefix is what was asked for: the services' root by who walks the tree, ours by
+ * GetManagedObjects. Each service is asked for too, and has no children: answering with all
+ * services there would make a tree of ten thousand take ten thousand times as long. */
 static int on_enumerate_services(sd_bus *sd_bus, const char *prefix, void *userdata,
                                  char ***ret_nodes, sd_bus_error *ret_error)
 {
@@ -63,7 +64,7 @@ static int on_enumerate_services(sd_bus *sd_bus, const char *prefix, void *userd
     Service *service = NULL;
     GPtrArray *paths;
 
-    if (!g_str_equal(prefix, BUS_SERVICES_PATH))
+    if (!g_str_equal(prefix, BUS_SERVICES_PATH) && !g_str_equal(prefix, BUS_PATH))
         return 0;
     paths = g_ptr_array_new();
     while ((service = map_next(connection->bus->map,

@@ -18,7 +18,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-id128.h>
 #include <unistd.h>
 
 #define PRIVATE_BACKLOG 128
