@@ -9,6 +9,13 @@
 
 #include <signal.h>
 
+const char *ending_signal_name(int signo)
+{
+    const char *name = signal_to_string(signo);
+
+    return name != NULL ? name : "an unnamed signal"; /* those that libc keeps for itself */
+}
+
 static char *ending_describe(const Ending *ending)
 {
     const ExitStatus *exit = &ending->exit;
@@ -19,7 +26,7 @@ static char *ending_describe(const Ending *ending)
                                (int)ending->pid);
     if (exit->signaled)
         return g_strdup_printf("main process %d was killed by %s%s", (int)ending->pid,
-                               signal_to_string(exit->value),
+                               ending_signal_name(exit->value),
                                exit->core_dumped ? ", core dumped" : "");
     return g_strdup_printf("main process %d exited with status %d", (int)ending->pid, exit->value);
 }
@@ -55,7 +62,7 @@ static bool ending_is_clean_stop(const EndingRules *rules, const ExitStatus *exi
 static GError *ending_judge_killed(const EndingRules *rules, const Ending *ending)
 {
     g_autofree char *limit = format_duration(rules->stop_timeout_usec);
-    const char *signal_name = signal_to_string(rules->stop_signal);
+    const char *signal_name = ending_signal_name(rules->stop_signal);
 
     if (ending->exit.known && ending->exit.signaled && ending->exit.value == SIGKILL)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,

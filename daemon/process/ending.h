@@ -29,3 +29,5 @@ typedef struct Ending {
 
 /* NULL: as it should be; else the error, and its class. */
 GError *ending_judge(const EndingRules *rules, const Ending *ending, FailureClass *ret_class);
+/* "SIGTERM"; never NULL. */
+const char *ending_signal_name(int signo);
