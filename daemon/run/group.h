@@ -77,7 +77,7 @@ typedef struct GroupEvents {
 } GroupEvents;
 
 /* clock and timers must outlive it. */
-Group *group_new(const char *name, Clock *clock, TimerHost *timers, const GroupEvents *events);
+Group *group_new(Clock *clock, TimerHost *timers, const GroupEvents *events);
 /* Accepts NULL. Only before group_run or after done. */
 void group_free(Group *group);
 

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define SLEEPER "{\"exec\": [\"/bin/sleep\", \"infinity\"]}"
+#define SLEEPER "{\"exec\": [\"/bin/sleep\", \"infinity\"], \"restart\": {\"initial_delay\": 0}}"
 
 /* A bit of everything. */
 static void play(Client *client)
@@ -55,6 +55,7 @@ static void play(Client *client)
     client_wait_state(client, "web", "inactive");
     sd_bus_message_unref(
             client_call(client, CLIENT_ROOT, CLIENT_MANAGER, "DeleteService", "sa{sv}", "web", 0));
+    client_process(client); /* what came before the last reply */
 }
 
 static void assert_contract(GPtrArray *messages)

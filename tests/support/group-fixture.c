@@ -181,8 +181,7 @@ void group_fixture_set_up(GroupFixture *fixture, const void *unused)
     fixture->slow_clock.wall_usec = group_fixture_wall_usec;
     fixture->journal = g_string_new(NULL);
     fixture->stop_usec = 20 * USEC_PER_SEC;
-    fixture->group =
-            group_new("test", &fixture->slow_clock, virtual_loop_timers(fixture->loop), &events);
+    fixture->group = group_new(&fixture->slow_clock, virtual_loop_timers(fixture->loop), &events);
     for (size_t i = 0; i < G_N_ELEMENTS(fixture->units); i++) {
         fixture->units[i].fixture = fixture;
         fixture->units[i].name = names[i];

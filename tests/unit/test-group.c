@@ -103,8 +103,8 @@ static void test_empty(void)
     GroupEvents events = {
             .ready = on_group_fixture_ready, .done = on_group_fixture_done, .data = &fixture};
 
-    fixture.group = group_new("test", virtual_loop_clock(fixture.loop),
-                              virtual_loop_timers(fixture.loop), &events);
+    fixture.group =
+            group_new(virtual_loop_clock(fixture.loop), virtual_loop_timers(fixture.loop), &events);
     group_fixture_run(&fixture);
     assert_journal(&fixture, "ready");
     group_fixture_stop(&fixture);
@@ -398,8 +398,8 @@ static void test_default_stop_time(void)
     FakeUnit fake = {.fixture = &fixture, .name = "a", .is_slow_to_stop = true};
     Unit unit = {.name = "a", .stop = fake_unit_stop, .force = fake_unit_force, .data = &fake};
 
-    fixture.group = group_new("test", virtual_loop_clock(fixture.loop),
-                              virtual_loop_timers(fixture.loop), &events);
+    fixture.group =
+            group_new(virtual_loop_clock(fixture.loop), virtual_loop_timers(fixture.loop), &events);
     group_register(fixture.group, &unit);
     group_fixture_run(&fixture);
     group_fixture_stop(&fixture);

@@ -43,7 +43,7 @@ static bool options_read(Options *options, const char *arguments, GError **error
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     VirtualLoop *loop = virtual_loop_new();
     GroupEvents events = {NULL};
-    Group *group = group_new("test", virtual_loop_clock(loop), virtual_loop_timers(loop), &events);
+    Group *group = group_new(virtual_loop_clock(loop), virtual_loop_timers(loop), &events);
     Unit unit = {"options", options_group, options_validate, .data = options};
     int argc;
 
