@@ -271,6 +271,53 @@ static void test_properties(DaemonFixture *fixture, const void *unused)
     g_assert_cmpstr(first, !=, second);
 }
 
+static bool match_name_owner(sd_bus_message *message, void *data)
+{
+    const char *owner;
+
+    return sd_bus_message_is_signal(message, "org.freedesktop.DBus", "NameOwnerChanged") &&
+           sd_bus_message_read(message, "sss", NULL, NULL, &owner) > 0 && *owner != '\0';
+}
+
+static bool daemon_has_name(Client *client)
+{
+    sd_bus_message *reply = NULL;
+    int owned;
+
+    g_assert_cmpint(sd_bus_call_method(client->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                       "org.freedesktop.DBus", "NameHasOwner", NULL, &reply, "s",
+                                       "org.svcmgr1"),
+                    >=, 0);
+    g_assert_cmpint(sd_bus_message_read(reply, "b", &owned), >, 0);
+    sd_bus_message_unref(reply);
+    return owned;
+}
+
+/* Services go on without the bus, and it gets them back when it is there again. */
+static void test_bus_goes_away(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *path = client_service_path("web");
+
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "web", "process", SLEEPER, true);
+    client_wait_state(fixture->client, "web", "active");
+    uint64_t pid = client_get_unsigned(fixture->client, path, CLIENT_PROCESS, "MainPID");
+
+    daemon_fixture_stop_bus(fixture);
+    Client *peer = client_new_private(fixture->socket);
+    g_assert_cmpuint(client_get_unsigned(peer, path, CLIENT_PROCESS, "MainPID"), ==, pid);
+    client_operate(peer, "web", "Restart");
+    pid = client_wait_main_pid(peer, "web", pid);
+    client_free(peer);
+
+    daemon_fixture_start_bus(fixture);
+    fixture->client = client_new_bus(fixture->bus_address);
+    if (!daemon_has_name(fixture->client))
+        client_wait(fixture->client, match_name_owner, NULL);
+    g_assert_cmpuint(client_get_unsigned(fixture->client, path, CLIENT_PROCESS, "MainPID"), ==,
+                     pid);
+}
+
 static void test_max_services(DaemonFixture *fixture, const void *unused)
 {
     daemon_fixture_start(fixture, "--max-services=1", NULL);
@@ -300,6 +347,7 @@ int main(int argc, char **argv)
     ADD("launch/closed-streams", NULL, test_closed_streams);
     ADD("launch/limits", NULL, test_limits);
     ADD("serve/properties", NULL, test_properties);
+    ADD("serve/bus-goes-away", NULL, test_bus_goes_away);
     ADD("stop/sigterm", GINT_TO_POINTER(SIGTERM), test_ends_by_signal);
     ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);
     ADD("stop/services", NULL, test_stops_services);

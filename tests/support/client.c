@@ -31,6 +31,12 @@ static Client *client_new(const char *address, const char *destination)
     g_assert_cmpint(sd_bus_set_bus_client(client->bus, destination != NULL), >=, 0);
     g_assert_cmpint(sd_bus_start(client->bus), >=, 0);
     g_assert_cmpint(sd_bus_add_match(client->bus, NULL, rule, on_client_signal, client), >=, 0);
+    if (destination != NULL)
+        g_assert_cmpint(sd_bus_add_match(client->bus, NULL,
+                                         "type='signal',sender='org.freedesktop.DBus',"
+                                         "member='NameOwnerChanged',arg0='" CLIENT_NAME "'",
+                                         on_client_signal, client),
+                        >=, 0);
     return client;
 }
 

@@ -24,7 +24,8 @@ typedef struct Client {
     unsigned cursor;         /* the waits below begin here, and move it behind what they found */
 } Client;
 
-/* Connected, with all signals of the daemon matched. */
+/* Connected, with all signals of the daemon matched, and on a bus the coming and going of its name.
+ */
 Client *client_new_bus(const char *address);
 Client *client_new_private(const char *socket_path);
 void client_free(Client *client);

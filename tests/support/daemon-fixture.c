@@ -77,7 +77,7 @@ static void daemon_fixture_make_notify_socket(DaemonFixture *fixture)
                     ==, 0);
 }
 
-static void daemon_fixture_start_bus(DaemonFixture *fixture)
+void daemon_fixture_start_bus(DaemonFixture *fixture)
 {
     g_autofree char *config = g_build_filename(fixture->root, "bus.conf", NULL);
     g_autofree char *text = g_strdup_printf(daemon_fixture_bus_config, fixture->root);
@@ -99,8 +99,17 @@ static void daemon_fixture_start_bus(DaemonFixture *fixture)
     ssize_t n = read(address[0], line, sizeof(line) - 1);
     g_assert_cmpint(n, >, 0);
     line[n] = '\0';
-    fixture->bus_address = g_strdup(g_strchomp(line));
     (void)fd_close(address[0]);
+    g_free(fixture->bus_address);
+    fixture->bus_address = g_strdup(g_strchomp(line));
+    if (strchr(fixture->bus_address, ',') != NULL) /* the rest is another one for each bus */
+        *strchr(fixture->bus_address, ',') = '\0';
+}
+
+void daemon_fixture_stop_bus(DaemonFixture *fixture)
+{
+    g_clear_pointer(&fixture->client, client_free);
+    g_assert_true(child_end(&fixture->bus, DAEMON_PATIENCE_USEC));
 }
 
 void daemon_fixture_set_up(DaemonFixture *fixture, const void *unused)

@@ -31,6 +31,10 @@ typedef struct DaemonFixture {
 void daemon_fixture_set_up(DaemonFixture *fixture, const void *unused);
 void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused);
 
+/* The bus goes, and comes back under the same address. fixture->client is gone with it. */
+void daemon_fixture_stop_bus(DaemonFixture *fixture);
+void daemon_fixture_start_bus(DaemonFixture *fixture);
+
 /* Starts it with --address, --socket, --runtime-dir of the fixture and the arguments, and returns
  * when it has said READY=1. client is connected to the bus then. */
 void daemon_fixture_start(DaemonFixture *fixture, ...) G_GNUC_NULL_TERMINATED;
