@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Says what its arguments are, one datagram each, and then stays. Words that begin with @ do
+ * something instead:
+ *   @exit N          exits
+ *   @flood N         says STATUS=0, STATUS=1, ... N times
+ *   @long            says more than a datagram may hold
+ *   @child TEXT      a child says TEXT and stays
+ *   @hand-over TEXT  a child in a session of its own says MAINPID of itself and TEXT, and stays;
+ *                    the program exits with 0
+ *   @foreign-main    says MAINPID of process 1
+ *   @fds             says READY=1 with descriptors attached
+ *   @write-path FILE writes the path of the socket to FILE */
+
+#include "notify.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+
+static char **next_argument;
+
+static void do_exit(void)
+{
+    exit(atoi(*next_argument++));
+}
+
+static void do_flood(void)
+{
+    for (int i = 0, n = atoi(*next_argument++); i < n; i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof text, "STATUS=%d", i);
+        notify_send(text);
+    }
+}
+
+static void do_long(void)
+{
+    static char text[5000] = "READY=1\n";
+
+    memset(text + strlen(text), 'x', sizeof text - strlen(text) - 1);
+    notify_send(text);
+}
+
+static void do_child(void)
+{
+    const char *text = *next_argument++;
+
+    if (fork() == 0) {
+        notify_send(text);
+        for (;;)
+            pause();
+    }
+}
+
+static void do_hand_over(void)
+{
+    const char *text = *next_argument++;
+    int fds[2];
+    char byte;
+
+    if (pipe(fds) < 0)
+        exit(93);
+    if (fork() == 0) {
+        char message[512];
+
+        (void)setsid();
+        (void)snprintf(message, sizeof message, "MAINPID=%d\n%s", (int)getpid(), text);
+        notify_send(message);
+        (void)close(fds[1]);
+        for (;;)
+            pause();
+    }
+    /* Until the child has spoken. */
+    (void)close(fds[1]);
+    (void)!read(fds[0], &byte, 1);
+    exit(0);
+}
+
+static void do_foreign_main(void)
+{
+    notify_send("MAINPID=1");
+}
+
+static void do_fds(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0), fds[2] = {0, 1};
+    char text[] = "READY=1";
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof fds)];
+    } control = {0};
+    struct iovec vector = {text, strlen(text)};
+    struct msghdr message = {&address, sizeof address, &vector, 1, &control, sizeof control, 0};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", getenv("NOTIFY_SOCKET"));
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(header), fds, sizeof fds);
+    if (sendmsg(fd, &message, 0) < 0)
+        exit(90);
+    (void)close(fd);
+}
+
+static void do_write_path(void)
+{
+    FILE *file = fopen(*next_argument++, "we");
+
+    if (file == NULL || fputs(getenv("NOTIFY_SOCKET"), file) < 0 || fclose(file) != 0)
+        exit(92);
+}
+
+static const struct {
+    const char *word;
+    void (*act)(void);
+} words[] = {
+        {"@exit", do_exit},   {"@flood", do_flood},           {"@long", do_long},
+        {"@child", do_child}, {"@hand-over", do_hand_over},   {"@foreign-main", do_foreign_main},
+        {"@fds", do_fds},     {"@write-path", do_write_path},
+};
+
+static void act(const char *word)
+{
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i].word, word) == 0) {
+            words[i].act();
+            return;
+        }
+    }
+    exit(99);
+}
+
+int main(int argc, char **argv)
+{
+    next_argument = argv + 1;
+    while (*next_argument != NULL) {
+        const char *word = *next_argument++;
+
+        if (word[0] == '@')
+            act(word);
+        else
+            notify_send(word);
+    }
+    for (;;)
+        pause();
+}
