@@ -91,11 +91,14 @@ static void test_stops_services(DaemonFixture *fixture, const void *unused)
             "{\"exec\": [\"/bin/sh\", \"-c\", \"sleep infinity & sleep infinity & wait\"]}",
             /* one that does not go by itself */
             "{\"exec\": [\"STUBBORN\"], \"readiness\": \"notify\", \"stop_timeout\": \"100ms\"}",
+            /* one that leaves such a one behind */
+            "{\"exec\": [\"STUBBORN\", \"child\"], \"readiness\": \"notify\", \"stop_timeout\": "
+            "\"100ms\"}",
             /* one that waits for its next attempt */
             "{\"exec\": [\"/bin/false\"], \"restart\": {\"initial_delay\": \"1h\","
             " \"max_delay\": \"1h\"}}",
     };
-    static const char *const states[] = {"active", "active", "active", "backoff"};
+    static const char *const states[] = {"active", "active", "active", "active", "backoff"};
 
     daemon_fixture_start(fixture, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(configs); i++) {
@@ -215,6 +218,10 @@ static void test_relative_paths(DaemonFixture *fixture, const void *unused)
     g_assert_cmpuint(client_get_unsigned(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "NServices"),
                      ==, 1);
     g_assert_cmpint(chdir("/"), ==, 0);
+
+    g_autofree char *link = g_strdup_printf("/proc/%d/cwd", (int)fixture->daemon.pid);
+    g_autofree char *directory = g_file_read_link(link, NULL);
+    g_assert_cmpstr(directory, ==, "/");
 }
 
 static void test_closed_streams(DaemonFixture *fixture, const void *unused)

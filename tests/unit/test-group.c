@@ -235,7 +235,7 @@ static void test_configure(GroupFixture *fixture, const void *unused)
 
 static void test_configure_all_errors(GroupFixture *fixture, const void *unused)
 {
-    const char *arguments[] = {"test", "--x", "stray", "--a=1", "-q", "-", NULL};
+    const char *arguments[] = {"test", "--x", "stray", "--a=1", "-q", "-", "--", "--a", NULL};
     g_autoptr(GError) error = NULL;
 
     fixture->units[0].invalid = "a: too small";
@@ -248,6 +248,7 @@ static void test_configure_all_errors(GroupFixture *fixture, const void *unused)
                     "unexpected argument \"stray\"\n"
                     "unknown option -q\n"
                     "unexpected argument \"-\"\n"
+                    "unknown option --a\n"
                     "a: too small\na: too red\nc: too late");
     g_assert_cmpstr(fixture->units[0].option, ==, "1");
 }
@@ -357,6 +358,7 @@ static void test_each_stop_is_waited_for(GroupFixture *fixture, const void *unus
     assert_journal(fixture, "stop:b stop:a");
     group_fixture_advance(fixture, 5);
     fake_unit_stopped(&fixture->units[0]);
+    fixture->units[0].stop_error = "said twice";
     fake_unit_stopped(&fixture->units[0]);
     virtual_loop_settle(fixture->loop);
     assert_journal(fixture, UNDO_ALL);
@@ -397,14 +399,17 @@ static void test_default_stop_time(void)
             .late = on_group_fixture_late, .done = on_group_fixture_done, .data = &fixture};
     FakeUnit fake = {.fixture = &fixture, .name = "a", .is_slow_to_stop = true};
     Unit unit = {.name = "a", .stop = fake_unit_stop, .force = fake_unit_force, .data = &fake};
+    FakeUnit other = {.fixture = &fixture, .name = "b"};
+    Unit opens = {.name = "b", .pre_run = fake_unit_pre_run, .data = &other};
 
     fixture.group =
             group_new(virtual_loop_clock(fixture.loop), virtual_loop_timers(fixture.loop), &events);
+    group_register(fixture.group, &opens);
     group_register(fixture.group, &unit);
     group_fixture_run(&fixture);
     group_fixture_stop(&fixture);
     group_fixture_advance(&fixture, 14);
-    assert_journal(&fixture, "stop:a");
+    assert_journal(&fixture, "open:b stop:a");
     group_fixture_advance(&fixture, 1);
     assert_journal(&fixture, "late:a force:a done");
     group_fixture_tear_down(&fixture, NULL);
