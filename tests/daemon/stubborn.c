@@ -6,11 +6,14 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#define STUBBORN_SECONDS 300
+
 int main(int argc, char **argv)
 {
     if (signal(SIGTERM, SIG_IGN) == SIG_ERR)
         return 1;
     pid_t child = argc > 1 ? fork() : 0;
+    (void)alarm(STUBBORN_SECONDS); /* not inherited, so both */
     if (child > 0)
         (void)signal(SIGTERM, SIG_DFL);
     if ((argc == 1 || child > 0) && sd_notify(0, "READY=1") <= 0)
