@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The commands that act on services: start, stop, restart, signal, reset-failed. */
+
+#include "base/parse.h"
+#include "call.h"
+#include "command.h"
+#include "each.h"
+#include "operate.h"
+
+static Outcome act_start(Client *client, char **arguments)
+{
+    static const Operation start = {
+            .verb = "start",
+            .member = "Start",
+            .until = "settled",
+            .goals = {"active"},
+            .already_error = "org.svcmgr1.Error.AlreadyStarted",
+    };
+
+    return operate(client, &start, arguments);
+}
+
+static Outcome act_stop(Client *client, char **arguments)
+{
+    static const Operation stop = {
+            .verb = "stop",
+            .member = "Stop",
+            .until = "inactive",
+            .goals = {"inactive"},
+            .already_error = "org.svcmgr1.Error.AlreadyStopped",
+            .already = "stopped",
+            .joins_error = "org.svcmgr1.Error.Busy",
+    };
+
+    return operate(client, &stop, arguments);
+}
+
+static Outcome act_restart(Client *client, char **arguments)
+{
+    static const Operation restart = {
+            .verb = "restart",
+            .member = "Restart",
+            .until = "settled",
+            .goals = {"active"},
+    };
+
+    return operate(client, &restart, arguments);
+}
+
+static char *act_whom;
+
+static const GOptionEntry act_signal_options[] = {
+        {"whom", 'w', 0, G_OPTION_ARG_STRING, &act_whom,
+         "Its main process, or all of them (default: main)", "main|all"},
+        {NULL},
+};
+
+typedef struct ActSignal {
+    int signo;
+    const char *whom;
+} ActSignal;
+
+static Outcome act_send_signal(Client *client, const char *id, sd_bus_message_handler_t on_reply,
+                               void *reply_data, const void *argument)
+{
+    const ActSignal *send = argument;
+    CallTarget target = {.id = id, .interface = SERVICE_INTERFACE, .member = "Signal"};
+
+    return call_async(client, &target, on_reply, reply_data, "si", send->whom, send->signo);
+}
+
+/* The signal is the last argument; kill(1)'s order is understood too. Takes it out of arguments. */
+static bool act_take_signal(char **arguments, int *ret_signo, GError **error)
+{
+    unsigned last = g_strv_length(arguments) - 1;
+    unsigned where = last;
+
+    if (!parse_signal(arguments[last], ret_signo, error)) {
+        if (!parse_signal(arguments[0], ret_signo, NULL))
+            return false;
+        g_clear_error(error);
+        where = 0;
+    }
+    g_free(arguments[where]);
+    for (; where <= last; where++)
+        arguments[where] = arguments[where + 1];
+    return true;
+}
+
+static Outcome act_signal(Client *client, char **arguments)
+{
+    ActSignal argument = {.whom = act_whom != NULL ? act_whom : "main"};
+    g_autoptr(GError) error = NULL;
+
+    if (!g_str_equal(argument.whom, "main") && !g_str_equal(argument.whom, "all"))
+        return client_fail(OUTCOME_USAGE, "signal: --whom must be main or all, not '%s'", act_whom);
+    if (!act_take_signal(arguments, &argument.signo, &error))
+        return client_fail(OUTCOME_USAGE, "signal: %s", error->message);
+    g_autofree char *done = g_strdup_printf("sent %s", signal_to_string(argument.signo));
+    Each each = {.verb = "signal", .done = done, .send = act_send_signal, .argument = &argument};
+
+    return each_run(client, &each, arguments);
+}
+
+static Outcome act_send_reset(Client *client, const char *id, sd_bus_message_handler_t on_reply,
+                              void *reply_data, const void *argument)
+{
+    CallTarget target = {.id = id, .interface = SERVICE_INTERFACE, .member = "ResetFailed"};
+
+    return call_async(client, &target, on_reply, reply_data, NULL);
+}
+
+static Outcome act_reset_failed(Client *client, char **arguments)
+{
+    static const Each each = {.verb = "reset", .done = "reset", .send = act_send_reset};
+
+    if (arguments[0] != NULL)
+        return each_run(client, &each, arguments);
+    Outcome outcome = call_manager(client, "reset all services", "ResetFailed", NULL, NULL);
+    if (outcome == OUTCOME_DONE)
+        output_say(&client->output, "all services: reset");
+    output_json_finish(&client->output);
+    return outcome;
+}
+
+const Command act_commands[] = {
+        {"start", "ID|PATTERN...", "Start services, and wait until they are up",
+         "A service that is up already is no error, except with --strict.",
+         "svcmgr start web db 'worker-*'", 1, COMMAND_ANY, NULL, act_start},
+        {"stop", "ID|PATTERN...", "Stop services, and wait until they are down",
+         "A service that is down already is no error, except with --strict.",
+         "svcmgr --timeout 30s stop web", 1, COMMAND_ANY, NULL, act_stop},
+        {"restart", "ID|PATTERN...", "Stop services, and start them again",
+         "A service that is down is started.", "svcmgr restart web", 1, COMMAND_ANY, NULL,
+         act_restart},
+        {"signal", "ID|PATTERN... SIGNAL", "Send a signal to the processes of services", NULL,
+         "svcmgr signal web HUP", 2, COMMAND_ANY, act_signal_options, act_signal},
+        {"reset-failed", "[ID|PATTERN...]", "Forget the errors and failed attempts of services",
+         "Without an ID: of all services.", "svcmgr reset-failed web", 0, COMMAND_ANY, NULL,
+         act_reset_failed},
+        {NULL},
+};

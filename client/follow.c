@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The commands that follow what happens: watch, events, wait. */
+
+#include "call.h"
+#include "command.h"
+#include "event.h"
+#include "operate.h"
+#include "watch.h"
+
+#include <string.h>
+
+static struct {
+    gint64 since;
+    gint n;
+    char *until;
+    gint64 after_serial;
+} follow_options;
+
+static const GOptionEntry follow_events_options[] = {
+        {"since", 's', 0, G_OPTION_ARG_INT64, &follow_options.since, "Only after this serial",
+         "SERIAL"},
+        {"lines", 'n', 0, G_OPTION_ARG_INT, &follow_options.n, "At most the newest so many", "N"},
+        {NULL},
+};
+
+static const GOptionEntry follow_wait_options[] = {
+        {"until", 'u', 0, G_OPTION_ARG_STRING, &follow_options.until,
+         "What to wait for (default: settled)", "settled|active|inactive|ready"},
+        {"after-serial", 'a', 0, G_OPTION_ARG_INT64, &follow_options.after_serial,
+         "Only a state that is newer than this serial counts", "SERIAL"},
+        {NULL},
+};
+
+/* The wanted ones of events, at most the newest n of them (0: all). */
+static json_t *follow_pick(json_t *events, char **patterns, unsigned n)
+{
+    json_t *picked = json_array();
+    size_t index;
+    json_t *event;
+
+    json_array_foreach(events, index, event)
+    {
+        if (event_is_wanted(patterns, value_string(event, "id")))
+            (void)json_array_append(picked, event); /* fails only without memory */
+    }
+    while (n > 0 && json_array_size(picked) > n)
+        (void)json_array_remove(picked, 0);
+    return picked;
+}
+
+static void follow_print_events(Output *output, json_t *events)
+{
+    size_t index;
+    json_t *event;
+
+    json_array_foreach(events, index, event)
+    {
+        if (output->json != JSON_MODE_NONE)
+            output_json_element(output, json_incref(event));
+        else
+            event_print(output, event);
+    }
+    output_json_finish(output);
+}
+
+static Outcome follow_events(Client *client, char **arguments)
+{
+    g_autoptr(json_t) events = NULL;
+    sd_bus_message *reply = NULL;
+    uint64_t since = (uint64_t)follow_options.since;
+    uint64_t oldest = 0;
+    uint64_t newest = 0;
+
+    if (follow_options.since < 0 || follow_options.n < 0)
+        return client_fail(OUTCOME_USAGE, "events: --since and -n must not be negative");
+    Outcome outcome = call_manager(client, "read events", "GetEvents", &reply, "tu", since, 0);
+    if (outcome == OUTCOME_DONE && event_read_reply(reply, &oldest, &newest, &events) < 0)
+        outcome = client_fail(OUTCOME_FAILED, "cannot read events: the answer is no list");
+    sd_bus_message_unref(reply);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    if (since > 0 && oldest > since + 1)
+        output_note("events %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are no longer kept",
+                    since + 1, oldest - 1);
+    g_autoptr(json_t) picked = follow_pick(events, arguments, (unsigned)follow_options.n);
+    follow_print_events(&client->output, picked);
+    return OUTCOME_DONE;
+}
+
+static Outcome follow_wait(Client *client, char **arguments)
+{
+    static const char *const untils[] = {"settled", "active", "inactive", "ready", NULL};
+    const char *until = follow_options.until != NULL ? follow_options.until : "settled";
+    Operation wait = {
+            .verb = "wait for",
+            .until = until,
+            .after_serial = (uint64_t)follow_options.after_serial,
+            /* Whatever the daemon takes for reached. */
+            .goals = {"active", "inactive", "failed", "backoff", "waiting"},
+    };
+
+    if (!g_strv_contains(untils, until))
+        return client_fail(OUTCOME_USAGE,
+                           "wait: --until must be settled, active, inactive or ready, not '%s'",
+                           until);
+    if (follow_options.after_serial < 0)
+        return client_fail(OUTCOME_USAGE, "wait: --after-serial must not be negative");
+    return operate(client, &wait, arguments);
+}
+
+const Command follow_commands[] = {
+        {"watch", "[ID|PATTERN...]", "Show every change as it happens",
+         "Goes on when svcmgrd or the bus is restarted, and misses nothing that the daemon still "
+         "knows.",
+         "svcmgr watch 'web-*'", 0, COMMAND_ANY, NULL, watch_run},
+        {"events", "[ID|PATTERN...]", "Show the changes that the daemon remembers", NULL,
+         "svcmgr events -n 20 web", 0, COMMAND_ANY, follow_events_options, follow_events},
+        {"wait", "ID|PATTERN...", "Wait until services are in a state",
+         "active and ready end early, with the error of the service, when it fails. Exit status 6 "
+         "when --timeout is over.",
+         "svcmgr --timeout 1min wait web --until ready", 1, COMMAND_ANY, follow_wait_options,
+         follow_wait},
+        {NULL},
+};

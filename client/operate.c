@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Each service goes through the same steps, each step a call whose reply leads to the next:
+ *
+ *   call the method -> wait for the outcome -> ask for the record where the outcome needs words
+ *
+ * A reply that shows the goal already saves the steps that are left. */
+
+#include "operate.h"
+
+#include "base/clock.h"
+#include "batch.h"
+#include "call.h"
+#include "record.h"
+#include "select.h"
+
+#include <string.h>
+
+typedef struct OperateItem OperateItem;
+
+typedef struct OperateRun {
+    Client *client;
+    const Operation *operation;
+    const char *remark;
+    uint64_t deadline_usec; /* monotonic */
+    OperateItem *items;
+} OperateRun;
+
+struct OperateItem {
+    OperateRun *run;
+    Batch *batch;
+    const char *id;
+    uint64_t after_serial;
+    bool is_called;  /* the call was made before: only follow it */
+    bool is_already; /* there was nothing to do */
+};
+
+static void operate_done(OperateItem *item, Outcome outcome)
+{
+    batch_item_done(item->batch, outcome);
+}
+
+/* In JSON, what failed is a result like any other; the words go to standard error all the same. */
+static void operate_json_error(OperateItem *item, const sd_bus_error *error)
+{
+    Output *output = &item->run->client->output;
+
+    if (output->json != JSON_MODE_NONE)
+        output_json_element(output, call_error_to_json(item->id, error));
+}
+
+/* What the call before has done, though what follows fails. */
+static void operate_say_remark(const OperateItem *item)
+{
+    if (item->run->remark != NULL)
+        output_say(&item->run->client->output, "%s: %s", item->id, item->run->remark);
+}
+
+static void operate_fail(OperateItem *item, const sd_bus_error *error)
+{
+    CallSubject subject = {.verb = item->run->operation->verb, .id = item->id};
+
+    operate_say_remark(item);
+    operate_json_error(item, error);
+    operate_done(item, call_report(&subject, error));
+}
+
+static bool operate_is_goal(const Operation *operation, const char *state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(operation->goals) && operation->goals[i] != NULL; i++) {
+        if (g_str_equal(operation->goals[i], state))
+            return true;
+    }
+    return false;
+}
+
+/* Whether there is an outcome to be waited for and judged. */
+static bool operate_item_waits(const OperateItem *item)
+{
+    const Operation *operation = item->run->operation;
+    bool is_final = item->is_already && operation->already != NULL;
+
+    return operation->until != NULL && !is_final &&
+           (operation->member == NULL || !item->run->client->options.no_wait);
+}
+
+static void operate_print(OperateItem *item, const char *state, const char *sub_state,
+                          uint64_t serial)
+{
+    Output *output = &item->run->client->output;
+    const char *remark = item->run->remark;
+    bool has_detail = g_str_equal(state, "inactive") && sub_state[0] != '\0' &&
+                      !g_str_equal(sub_state, state);
+
+    if (output->json != JSON_MODE_NONE) {
+        output_json_element(output, json_pack("{s:s, s:s, s:I, s:b}", "Id", item->id, "State",
+                                              state, "StateSerial", (json_int_t)serial, "Changed",
+                                              !item->is_already));
+        return;
+    }
+    if (item->is_already && item->run->operation->already != NULL)
+        output_say(output, "%s is already %s%s", item->id, item->run->operation->already,
+                   g_str_equal(state, "failed") ? " (failed)" : "");
+    else if (item->is_already)
+        output_say(output, "%s is already %s", item->id, state);
+    else
+        output_say(output, "%s: %s%s%s%s%s%s", item->id, remark != NULL ? remark : "",
+                   remark != NULL ? ", " : "", state, has_detail ? " (" : "",
+                   has_detail ? sub_state : "", has_detail ? ")" : "");
+}
+
+/* The outcome is not plain success: the record says why. */
+static void operate_judge(OperateItem *item, const json_t *record)
+{
+    const Operation *operation = item->run->operation;
+    CallSubject subject = {.verb = operation->verb, .id = item->id};
+    const char *state = value_string(record, "State");
+    const char *error = value_string(record, "Error");
+    g_autofree char *next = record_next_attempt(record, clock_wall_usec(clock_system()));
+    g_autofree char *note = next != NULL ? g_strdup_printf("next attempt %s", next) : NULL;
+
+    bool is_final = !operate_item_waits(item);
+
+    if (error[0] != '\0' && !operate_is_goal(operation, state) && !is_final) {
+        operate_say_remark(item);
+        operate_json_error(item,
+                           &SD_BUS_ERROR_MAKE_CONST(value_string(record, "ErrorName"), error));
+        operate_done(item, call_report_service(&subject, error, note));
+        return;
+    }
+    operate_print(item, state, value_string(record, "SubState"),
+                  value_unsigned(record, "StateSerial"));
+    operate_done(item, OUTCOME_DONE);
+}
+
+static int on_operate_record(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    OperateItem *item = data;
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
+    g_autoptr(json_t) record = NULL;
+
+    if (error != NULL)
+        operate_fail(item, error);
+    else if (value_read(reply, &record) < 0)
+        operate_done(item, client_fail(OUTCOME_FAILED, "cannot read the state of '%s'", item->id));
+    else
+        operate_judge(item, record);
+    return 1;
+}
+
+static void operate_ask_record(OperateItem *item)
+{
+    CallTarget target = {.id = item->id, .interface = SERVICE_INTERFACE, .member = "GetState"};
+    Outcome outcome = call_async(item->run->client, &target, on_operate_record, item, NULL);
+
+    if (outcome != OUTCOME_DONE)
+        operate_done(item, outcome);
+}
+
+static void operate_reached(OperateItem *item, const char *state, uint64_t serial)
+{
+    if (!operate_is_goal(item->run->operation, state)) {
+        operate_ask_record(item);
+        return;
+    }
+    operate_print(item, state, "", serial);
+    operate_done(item, OUTCOME_DONE);
+}
+
+static bool operate_read_state(OperateItem *item, sd_bus_message *reply, const char **ret_state,
+                               uint64_t *ret_serial)
+{
+    if (sd_bus_message_read(reply, "st", ret_state, ret_serial) >= 0)
+        return true;
+    operate_done(item, client_fail(OUTCOME_FAILED, "cannot read the state of '%s'", item->id));
+    return false;
+}
+
+static int on_operate_waited(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    OperateItem *item = data;
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
+    const char *state;
+    uint64_t serial;
+
+    if (error != NULL)
+        operate_fail(item, error);
+    else if (operate_read_state(item, reply, &state, &serial))
+        operate_reached(item, state, serial);
+    return 1;
+}
+
+/* What is left until the deadline, in whole 10 ms and at least one, as 0 would mean forever. */
+static uint64_t operate_time_left(const OperateRun *run)
+{
+    const uint64_t step = 10 * USEC_PER_MSEC;
+    uint64_t now = clock_monotonic_usec(clock_system());
+    uint64_t left = run->deadline_usec > now ? run->deadline_usec - now : 1;
+
+    if (run->deadline_usec == USEC_INFINITY)
+        return USEC_INFINITY;
+    return usec_add(left, step - 1) / step * step;
+}
+
+static void operate_wait(OperateItem *item)
+{
+    OperateRun *run = item->run;
+    const char *until = run->operation->until;
+    uint64_t left = operate_time_left(run);
+    /* The daemon watches the time; only if it hangs itself, sd-bus does. */
+    CallTarget target = {.id = item->id,
+                         .interface = SERVICE_INTERFACE,
+                         .member = "Wait",
+                         .timeout_usec = usec_add(left, 5 * USEC_PER_SEC)};
+    Outcome outcome;
+
+    if (left == USEC_INFINITY)
+        outcome = call_async(run->client, &target, on_operate_waited, item, "a{sv}", 2, "until",
+                             "s", until, "after_serial", "t", item->after_serial);
+    else
+        outcome = call_async(run->client, &target, on_operate_waited, item, "a{sv}", 3, "until",
+                             "s", until, "after_serial", "t", item->after_serial, "timeout_usec",
+                             "t", left);
+    if (outcome != OUTCOME_DONE)
+        operate_done(item, outcome);
+}
+
+/* The call was accepted, and the reply shows the state that it made: it may be the outcome. */
+static void operate_accepted(OperateItem *item, const char *state, uint64_t serial)
+{
+    if (!operate_item_waits(item)) {
+        operate_print(item, state, "", serial);
+        operate_done(item, OUTCOME_DONE);
+        return;
+    }
+    if (operate_is_goal(item->run->operation, state)) {
+        operate_reached(item, state, serial);
+        return;
+    }
+    item->after_serial = serial > 0 ? serial - 1 : 0;
+    operate_wait(item);
+}
+
+/* True if the error only says that there is nothing to do, or that it is being done. */
+static bool operate_is_satisfied(OperateItem *item, const sd_bus_error *error)
+{
+    const Operation *operation = item->run->operation;
+
+    if (item->run->client->options.strict)
+        return false;
+    if (operation->already_error != NULL && sd_bus_error_has_name(error, operation->already_error))
+        item->is_already = true;
+    else if (operation->joins_error == NULL ||
+             !sd_bus_error_has_name(error, operation->joins_error))
+        return false;
+    return true;
+}
+
+static int on_operate_called(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    OperateItem *item = data;
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
+    const char *state;
+    uint64_t serial;
+
+    if (error == NULL) {
+        if (operate_read_state(item, reply, &state, &serial))
+            operate_accepted(item, state, serial);
+    } else if (!operate_is_satisfied(item, error)) {
+        operate_fail(item, error);
+    } else if (operate_item_waits(item)) {
+        operate_wait(item);
+    } else {
+        operate_ask_record(item);
+    }
+    return 1;
+}
+
+static void operate_begin(Batch *batch, unsigned index, void *data)
+{
+    OperateRun *run = data;
+    OperateItem *item = &run->items[index];
+
+    item->batch = batch;
+    if (run->operation->member == NULL || item->is_called) {
+        operate_wait(item);
+        return;
+    }
+    CallTarget target = {
+            .id = item->id, .interface = SERVICE_INTERFACE, .member = run->operation->member};
+    Outcome outcome = call_async(run->client, &target, on_operate_called, item, NULL);
+    if (outcome != OUTCOME_DONE)
+        operate_done(item, outcome);
+}
+
+static uint64_t operate_deadline(const Client *client)
+{
+    return usec_add(clock_monotonic_usec(clock_system()), client->timeout_usec);
+}
+
+Outcome operate(Client *client, const Operation *operation, char **arguments)
+{
+    OperateRun run = {
+            .client = client, .operation = operation, .deadline_usec = operate_deadline(client)};
+    g_auto(GStrv) ids = NULL;
+    Outcome outcome = call_connect(client);
+
+    if (outcome == OUTCOME_DONE)
+        outcome = select_ids(client, arguments, &ids);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    unsigned n_ids = g_strv_length(ids);
+    g_autofree OperateItem *items = g_new0(OperateItem, n_ids);
+    for (unsigned i = 0; i < n_ids; i++)
+        items[i] =
+                (OperateItem){.run = &run, .id = ids[i], .after_serial = operation->after_serial};
+    run.items = items;
+    outcome = batch_run(client, n_ids, operate_begin, &run);
+    output_json_finish(&client->output);
+    return outcome;
+}
+
+Outcome operate_follow(Client *client, const Operation *operation, const char *id,
+                       uint64_t after_serial, const char *remark)
+{
+    OperateRun run = {.client = client,
+                      .operation = operation,
+                      .remark = remark,
+                      .deadline_usec = operate_deadline(client)};
+    OperateItem item = {.run = &run, .id = id, .after_serial = after_serial, .is_called = true};
+
+    run.items = &item;
+    Outcome outcome = batch_run(client, 1, operate_begin, &run);
+    output_json_finish(&client->output);
+    return outcome;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything is read off the properties; nothing of the daemon's rules is known here, save which of
+ * its times belongs to which state. */
+
+#include "record.h"
+
+#include "text.h"
+
+#include <pwd.h>
+
+uint64_t record_since(const json_t *record)
+{
+    static const struct {
+        const char *state;
+        const char *times[2]; /* the later one counts */
+    } since[] = {
+            {"inactive", {"LastInactiveTime", NULL}},
+            {"failed", {"LastInactiveTime", "LastErrorTime"}},
+            {"starting", {"LastLoadingStartTime", NULL}},
+            {"active", {"LastActiveTime", "LastLoadingEndTime"}},
+            {"backoff", {"LastErrorTime", NULL}},
+    };
+    const char *state = value_string(record, "State");
+    uint64_t time = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(since); i++) {
+        for (size_t k = 0; g_str_equal(since[i].state, state) && k < 2; k++) {
+            const char *name = since[i].times[k];
+            time = MAX(time, name != NULL ? value_unsigned(record, name) : 0);
+        }
+    }
+    return time != 0 ? time : value_unsigned(json_object_get(record, "LastTransition"), "time");
+}
+
+char *record_state(const json_t *record)
+{
+    const char *state = value_string(record, "State");
+    const char *sub_state = value_string(record, "SubState");
+
+    if (sub_state[0] == '\0' || g_str_equal(state, sub_state))
+        return g_strdup(state);
+    return g_strdup_printf("%s (%s)", state, sub_state);
+}
+
+char *record_next_attempt(const json_t *record, uint64_t now)
+{
+    uint64_t next = value_unsigned(record, "NextAttemptTime");
+
+    if (next == 0)
+        return NULL;
+    return next > now ? text_ago(next, now) : g_strdup("now");
+}
+
+char *record_attempts(const json_t *record, uint64_t now)
+{
+    uint64_t failed = value_unsigned(record, "FailedAttempts");
+    uint64_t most = value_unsigned(record, "MaxAttempts");
+
+    if (failed == 0)
+        return NULL;
+    g_autofree char *next = record_next_attempt(record, now);
+    g_autofree char *of = most > 0 ? g_strdup_printf(" of %" G_GUINT64_FORMAT, most) : g_strdup("");
+    g_autofree char *times = failed == 1 && most == 0
+                                     ? g_strdup("once")
+                                     : g_strdup_printf("%" G_GUINT64_FORMAT "%s times", failed, of);
+    return g_strdup_printf("failed %s%s%s", times, next != NULL ? ", next " : "",
+                           next != NULL ? next : "");
+}
+
+static char *record_user(uint64_t uid)
+{
+    const struct passwd *user = getpwuid((uid_t)uid);
+
+    return user != NULL ? g_strdup(user->pw_name) : g_strdup_printf("uid %" G_GUINT64_FORMAT, uid);
+}
+
+char *record_cause(const json_t *transition)
+{
+    const char *method = value_string(transition, "method");
+    const char *comm = value_string(transition, "comm");
+    uint64_t pid = value_unsigned(transition, "pid");
+
+    if (method[0] == '\0')
+        return g_strdup(value_string(transition, "cause"));
+    if (json_object_get(transition, "uid") == NULL)
+        return g_strdup(method);
+    g_autofree char *user = record_user(value_unsigned(transition, "uid"));
+    if (pid == 0)
+        return g_strdup_printf("%s by %s", method, user);
+    return g_strdup_printf("%s by %s (%s%spid %" G_GUINT64_FORMAT ")", method, user, comm,
+                           comm[0] != '\0' ? ", " : "", pid);
+}

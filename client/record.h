@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The properties of a service, as sentences. All of them return new strings. */
+
+#include "output.h"
+#include "value.h"
+
+/* When the service came into the state that it is in; 0: not known. */
+uint64_t record_since(const json_t *record);
+/* "active (running)". */
+char *record_state(const json_t *record);
+/* "failed 3 of 5 times, next in 2s", "failed once"; NULL: none did. */
+char *record_attempts(const json_t *record, uint64_t now);
+/* When the next attempt is: "in 2s", "now"; NULL: none is pending. */
+char *record_next_attempt(const json_t *record, uint64_t now);
+/* Who caused a transition or an event, from its members cause, method, uid, pid, comm:
+ * "Start by root (busctl, pid 123)", "retry". */
+char *record_cause(const json_t *transition);

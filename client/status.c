@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Everything that a person asks first about a service. Each line of it is a row of a table: a
+ * label, and a function that makes its text or finds that there is nothing to say. */
+
+#include "status.h"
+
+#include "batch.h"
+#include "call.h"
+#include "record.h"
+#include "select.h"
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STATUS_LABEL_WIDTH 12
+
+static char *status_state(const Output *output, const json_t *service)
+{
+    g_autofree char *state = record_state(service);
+    const char *name = value_string(service, "State");
+    Colour colour = output_state_colour(name);
+    uint64_t since = record_since(service);
+    g_autofree char *escaped = text_escape(state);
+    GString *text = g_string_new(NULL);
+
+    g_string_append_printf(text, "%s%s%s", output_colour(output, colour), escaped,
+                           output_reset(output, colour));
+    if (since != 0) {
+        g_autofree char *time = text_time(since);
+        g_autofree char *ago = text_ago(since, output->now);
+        g_string_append_printf(text, " since %s; %s", time, ago);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *status_error(const Output *output, const json_t *service)
+{
+    const char *error = value_string(service, "Error");
+    const char *failure_class = value_string(service, "FailureClass");
+    Colour colour = output_state_colour(value_string(service, "State"));
+    g_autofree char *escaped = text_escape(error);
+
+    if (error[0] == '\0')
+        return NULL;
+    g_autofree char *suffix =
+            failure_class[0] != '\0' ? g_strdup_printf(" (%s)", failure_class) : g_strdup("");
+    return g_strconcat(output_colour(output, colour), escaped, output_reset(output, colour), suffix,
+                       NULL);
+}
+
+static char *status_attempts(const Output *output, const json_t *service)
+{
+    char *attempts = record_attempts(service, output->now);
+    g_autofree char *next = record_next_attempt(service, output->now);
+
+    if (attempts != NULL || next == NULL)
+        return attempts;
+    return g_strdup_printf("next %s", next);
+}
+
+static char *status_main_pid(const Output *output, const json_t *service)
+{
+    uint64_t pid = value_unsigned(service, "MainPID");
+
+    return pid != 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, pid) : NULL;
+}
+
+/* Only while nothing runs: then it is how the last program ended. */
+static char *status_last_exit(const Output *output, const json_t *service)
+{
+    const char *signal = value_string(service, "ExitSignal");
+    const json_t *code = json_object_get(service, "ExitCode");
+
+    if (signal[0] != '\0')
+        return g_strdup_printf("killed by %s", signal);
+    if (!json_is_integer(code) || json_integer_value(code) < 0)
+        return NULL;
+    return g_strdup_printf("code %" JSON_INTEGER_FORMAT, json_integer_value(code));
+}
+
+static char *status_text(const Output *output, const json_t *service)
+{
+    const char *text = value_string(service, "StatusText");
+
+    return text[0] != '\0' ? text_escape(text) : NULL;
+}
+
+static char *status_restarts(const Output *output, const json_t *service)
+{
+    uint64_t n = value_unsigned(service, "NRestarts");
+
+    return n != 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, n) : NULL;
+}
+
+static char *status_transition(const Output *output, const json_t *service)
+{
+    const json_t *transition = json_object_get(service, "LastTransition");
+    const char *from = value_string(transition, "from");
+    const char *to = value_string(transition, "to");
+    uint64_t time = value_unsigned(transition, "time");
+    g_autofree char *cause = record_cause(transition);
+
+    if (time == 0)
+        return NULL;
+    g_autofree char *ago = text_ago(time, output->now);
+    g_autofree char *move = from[0] == '\0' || g_str_equal(from, to)
+                                    ? g_strdup("")
+                                    : g_strdup_printf("%s %s %s: ", from, output_arrow(output), to);
+    g_autofree char *text = g_strdup_printf("%s%s; %s", move, cause, ago);
+    return text_escape(text);
+}
+
+static char *status_config(const Output *output, const json_t *service)
+{
+    uint64_t revision = value_unsigned(service, "ConfigRevision");
+    uint64_t time = value_unsigned(service, "LastConfigTime");
+    const char *digest = value_string(service, "ConfigDigest");
+    const char *colon = strchr(digest, ':');
+
+    if (revision == 0)
+        return g_strdup("none yet");
+    g_autofree char *ago = time != 0 ? text_ago(time, output->now) : g_strdup("at an unknown time");
+    g_autofree char *text = g_strdup_printf("revision %" G_GUINT64_FORMAT ", %.12s, %s", revision,
+                                            colon != NULL ? colon + 1 : digest, ago);
+    return text_escape(text);
+}
+
+static char *status_enabled(const Output *output, const json_t *service)
+{
+    return g_strdup(value_boolean(service, "Enabled") ? "yes, starts with the daemon" : "no");
+}
+
+static char *status_labels(const Output *output, const json_t *service)
+{
+    json_t *labels = json_object_get(service, "Labels");
+    GString *text = g_string_new(NULL);
+    const char *name;
+    const json_t *value;
+
+    json_object_foreach(labels, name, value) g_string_append_printf(
+            text, "%s%s=%s", text->len > 0 ? ", " : "", name, json_string_value(value));
+    g_autofree char *joined = g_string_free(text, FALSE);
+    return joined[0] != '\0' ? text_escape(joined) : NULL;
+}
+
+static const struct {
+    const char *label;
+    char *(*text)(const Output *output, const json_t *service); /* harmless already; NULL: none */
+} status_lines[] = {
+        {"State", status_state},         {"Error", status_error},
+        {"Attempts", status_attempts},   {"Main PID", status_main_pid},
+        {"Last exit", status_last_exit}, {"Status", status_text},
+        {"Restarts", status_restarts},   {"Last change", status_transition},
+        {"Config", status_config},       {"Enabled", status_enabled},
+        {"Labels", status_labels},
+};
+
+static void status_print_line(const Output *output, const char *label, const char *text)
+{
+    printf("%*s: %s\n", STATUS_LABEL_WIDTH, label, text);
+}
+
+static void status_print_head(const Output *output, const char *state, const char *name,
+                              const char *remark)
+{
+    Colour colour = output_state_colour(state);
+    g_autofree char *escaped = text_escape(remark);
+
+    printf("%s%s%s %s%s%s%s%s\n", output_colour(output, colour), output_dot(output),
+           output_reset(output, colour), output_colour(output, COLOUR_BOLD), name,
+           output_reset(output, COLOUR_BOLD), escaped[0] != '\0' ? " - " : "", escaped);
+}
+
+static void status_print_service(const Output *output, const json_t *service)
+{
+    const char *description = value_string(service, "Description");
+    g_autofree char *id = text_escape(value_string(service, "Id"));
+    g_autofree char *remark = g_strdup_printf("%s%s%s", value_string(service, "Kind"),
+                                              description[0] != '\0' ? ": " : "", description);
+
+    status_print_head(output, value_string(service, "State"), id, remark);
+    for (size_t i = 0; i < G_N_ELEMENTS(status_lines); i++) {
+        g_autofree char *text = status_lines[i].text(output, service);
+        if (text != NULL)
+            status_print_line(output, status_lines[i].label, text);
+    }
+}
+
+typedef struct StatusItem {
+    const char *id; /* borrowed */
+    Batch *batch;
+    json_t *service;
+} StatusItem;
+
+typedef struct StatusBatch {
+    Client *client;
+    StatusItem *items;
+} StatusBatch;
+
+static int on_status_properties(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    StatusItem *item = data;
+    CallSubject subject = {.verb = "show", .id = item->id};
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
+    Outcome outcome = OUTCOME_DONE;
+
+    if (error != NULL)
+        outcome = call_report(&subject, error);
+    else if (value_read(reply, &item->service) < 0)
+        outcome = client_fail(OUTCOME_FAILED, "cannot show '%s': the answer is no list", item->id);
+    batch_item_done(item->batch, outcome);
+    return 1;
+}
+
+static void status_begin(Batch *batch, unsigned index, void *data)
+{
+    StatusBatch *status = data;
+    StatusItem *item = &status->items[index];
+
+    CallTarget target = {.id = item->id, .interface = PROPERTIES_INTERFACE, .member = "GetAll"};
+
+    item->batch = batch;
+    Outcome outcome = call_async(status->client, &target, on_status_properties, item, "s", "");
+    if (outcome != OUTCOME_DONE)
+        batch_item_done(batch, outcome);
+}
+
+static void status_print_item(Output *output, json_t *service, bool is_first)
+{
+    if (output->json != JSON_MODE_NONE) {
+        output_json_element(output, json_incref(service));
+        return;
+    }
+    if (!is_first)
+        putchar('\n');
+    status_print_service(output, service);
+}
+
+static Outcome status_of_services(Client *client, char **arguments)
+{
+    g_auto(GStrv) ids = NULL;
+    Outcome outcome = call_connect(client);
+
+    if (outcome == OUTCOME_DONE)
+        outcome = select_ids(client, arguments, &ids);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    unsigned n_ids = g_strv_length(ids);
+    g_autofree StatusItem *items = g_new0(StatusItem, n_ids);
+    for (unsigned i = 0; i < n_ids; i++)
+        items[i].id = ids[i];
+    StatusBatch status = {.client = client, .items = items};
+    outcome = batch_run(client, n_ids, status_begin, &status);
+    bool is_first = true;
+    for (unsigned i = 0; i < n_ids; i++) {
+        if (items[i].service == NULL)
+            continue;
+        status_print_item(&client->output, items[i].service, is_first);
+        json_decref(items[i].service);
+        is_first = false;
+    }
+    output_json_finish(&client->output);
+    return outcome;
+}
+
+/* "running (serve) since 2026-11-21 12:05:07; 2min 3s ago". */
+static char *status_daemon_state(const Output *output, const json_t *manager)
+{
+    g_autofree char *state = text_escape(value_string(manager, "State"));
+    g_autofree char *phase = text_escape(value_string(manager, "Phase"));
+    Colour colour = output_state_colour(state);
+    uint64_t started = value_unsigned(manager, "StartedTime");
+    g_autofree char *time = text_time(started);
+    g_autofree char *ago = text_ago(started, output->now);
+
+    return g_strdup_printf("%s%s%s (%s) since %s; %s", output_colour(output, colour), state,
+                           output_reset(output, colour), phase, time, ago);
+}
+
+static char *status_daemon_services(const json_t *manager)
+{
+    return g_strdup_printf("%" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " active, %" G_GUINT64_FORMAT
+                           " failed, %" G_GUINT64_FORMAT " in backoff",
+                           value_unsigned(manager, "NServices"), value_unsigned(manager, "NActive"),
+                           value_unsigned(manager, "NFailed"), value_unsigned(manager, "NBackoff"));
+}
+
+static void status_print_daemon(const Output *output, const json_t *manager)
+{
+    g_autofree char *version = g_strdup_printf("version %s", value_string(manager, "Version"));
+    g_autofree char *state = status_daemon_state(output, manager);
+    g_autofree char *services = status_daemon_services(manager);
+    g_autofree char *instance = text_escape(value_string(manager, "InstanceId"));
+
+    status_print_head(output, value_string(manager, "State"), "svcmgrd", version);
+    status_print_line(output, "State", state);
+    status_print_line(output, "Services", services);
+    status_print_line(output, "Instance", instance);
+}
+
+static Outcome status_of_daemon(Client *client)
+{
+    static const char *const unwell[] = {"failed", "backoff", "waiting", NULL};
+    static const char *const fields[] = {"Id",
+                                         "Kind",
+                                         "Description",
+                                         "State",
+                                         "SubState",
+                                         "Error",
+                                         "MaxAttempts",
+                                         "FailedAttempts",
+                                         "LastActiveTime",
+                                         "LastErrorTime",
+                                         "FailureClass",
+                                         "LastTransition",
+                                         "LastInactiveTime",
+                                         "NextAttemptTime",
+                                         NULL};
+    CallSubject subject = {.verb = "show the daemon"};
+    Selection selection = {.states = (char **)unwell, .fields = fields};
+    g_autoptr(json_t) manager = NULL;
+    g_autoptr(json_t) services = NULL;
+    Outcome outcome = call_get_all(client, &subject, MANAGER_PATH, &manager);
+
+    if (outcome == OUTCOME_DONE)
+        outcome = select_list(client, &selection, &services);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    if (client->output.json != JSON_MODE_NONE) {
+        (void)json_object_set(manager, "Unwell", services); /* fails only without memory */
+        output_json(&client->output, g_steal_pointer(&manager));
+        return OUTCOME_DONE;
+    }
+    status_print_daemon(&client->output, manager);
+    if (json_array_size(services) > 0) {
+        putchar('\n');
+        look_list_print(&client->output, services);
+    }
+    return OUTCOME_DONE;
+}
+
+Outcome status_run(Client *client, char **arguments)
+{
+    return arguments[0] != NULL ? status_of_services(client, arguments) : status_of_daemon(client);
+}
