@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sd-event behind our interfaces. A timer has its event source from the first arming on; disarmed,
- * the source is off and costs the loop nothing. Deferred calls share one source over a queue, which
- * is off while the queue is empty; a call deferred by a deferred call waits for the next turn, so
- * that the bus and the deaths get theirs between. */
+ * the source is off and costs the loop nothing. Deferred calls share one source over a queue; a
+ * call deferred by a deferred call waits for the next round, which gets a new source: sd-event
+ * serves equal priorities by age, and a source that is kept would forever be older than the bus and
+ * the deaths that wait beside it. */
 
 #include "process/loop.h"
 
@@ -17,9 +18,9 @@ struct Loop {
     WatchHost watches;
     sd_event *event;
     sd_event_source *timer_anchor; /* keeps the timer descriptor open, so that arming cannot fail */
-    sd_event_source *defer_source;
-    GQueue deferred;    /* of LoopDeferred * */
-    GPtrArray *signals; /* of LoopSignal * */
+    sd_event_source *defer_source; /* of the next round; NULL: nothing is deferred */
+    GQueue deferred;               /* of LoopDeferred * */
+    GPtrArray *signals;            /* of LoopSignal * */
 };
 
 typedef struct LoopTimer {
@@ -101,6 +102,20 @@ static void loop_timer_destroy(Timer *base)
     g_free(timer);
 }
 
+/* One round. */
+static int on_loop_deferred(sd_event_source *source, void *data)
+{
+    Loop *loop = data;
+
+    g_clear_pointer(&loop->defer_source, sd_event_source_disable_unref);
+    for (unsigned n = g_queue_get_length(&loop->deferred); n > 0; n--) {
+        g_autofree LoopDeferred *deferred = g_queue_pop_head(&loop->deferred);
+
+        deferred->func(deferred->data);
+    }
+    return 0;
+}
+
 static void loop_timer_defer(TimerHost *host, TimerFunc func, void *data)
 {
     Loop *loop = loop_of_timers(host);
@@ -108,21 +123,10 @@ static void loop_timer_defer(TimerHost *host, TimerFunc func, void *data)
 
     *deferred = (LoopDeferred){func, data};
     g_queue_push_tail(&loop->deferred, deferred);
-    int r = sd_event_source_set_enabled(loop->defer_source, SD_EVENT_ONESHOT);
+    if (loop->defer_source != NULL)
+        return;
+    int r = sd_event_add_defer(loop->event, &loop->defer_source, on_loop_deferred, loop);
     g_assert(r >= 0);
-}
-
-/* One round: what is deferred from here on enables the source again. */
-static int on_loop_deferred(sd_event_source *source, void *data)
-{
-    Loop *loop = data;
-
-    for (unsigned n = g_queue_get_length(&loop->deferred); n > 0; n--) {
-        g_autofree LoopDeferred *deferred = g_queue_pop_head(&loop->deferred);
-
-        deferred->func(deferred->data);
-    }
-    return 0;
 }
 
 static int on_loop_watch(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -177,18 +181,12 @@ static int on_loop_anchor(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
-static int loop_add_own_sources(Loop *loop)
+static int loop_add_anchor(Loop *loop)
 {
     int r = sd_event_add_time(loop->event, &loop->timer_anchor, CLOCK_MONOTONIC, UINT64_MAX, 1,
                               on_loop_anchor, NULL);
 
-    if (r >= 0)
-        r = sd_event_source_set_enabled(loop->timer_anchor, SD_EVENT_OFF);
-    if (r >= 0)
-        r = sd_event_add_defer(loop->event, &loop->defer_source, on_loop_deferred, loop);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(loop->defer_source, SD_EVENT_OFF);
-    return r;
+    return r < 0 ? r : sd_event_source_set_enabled(loop->timer_anchor, SD_EVENT_OFF);
 }
 
 Loop *loop_new(GError **error)
@@ -205,7 +203,7 @@ Loop *loop_new(GError **error)
 
     int r = sd_event_new(&loop->event);
     if (r >= 0)
-        r = loop_add_own_sources(loop);
+        r = loop_add_anchor(loop);
     if (r < 0) {
         error_set_errno(error, r, "cannot create the event loop");
         loop_free(loop);
