@@ -130,7 +130,9 @@ static void test_configure_replaces(ProcessFixture *fixture, const void *unused)
 
     fixture_wait_settled(fixture, service);
     pid_t pid = fixture_main_pid(service);
-    fixture_configure(fixture, service, "{'exec': ['@PROGRAMS/program-stayer', 'clean']}");
+    /* Only when it speaks its arguments are sure to be visible. */
+    fixture_configure(fixture, service,
+                      "{'exec': ['@PROGRAMS/program-stayer', 'clean'], 'readiness': 'notify'}");
     assert_state(service, STATE_RELOADING);
     fixture_wait_settled(fixture, service);
     assert_state(service, STATE_ACTIVE);

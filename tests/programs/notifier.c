@@ -9,7 +9,8 @@
  *                    the program exits with 0
  *   @foreign-main    says MAINPID of process 1
  *   @fds             says READY=1 with descriptors attached
- *   @write-path FILE writes the path of the socket to FILE */
+ *   @write-path FILE writes the path of the socket to FILE
+ * Everything ends after a minute, whatever happens. */
 
 #include "notify.h"
 
@@ -46,6 +47,7 @@ static void do_child(void)
     const char *text = *next_argument++;
 
     if (fork() == 0) {
+        alarm(60);
         notify_send(text);
         for (;;)
             pause();
@@ -63,6 +65,7 @@ static void do_hand_over(void)
     if (fork() == 0) {
         char message[512];
 
+        alarm(60);
         (void)setsid();
         (void)snprintf(message, sizeof message, "MAINPID=%d\n%s", (int)getpid(), text);
         notify_send(message);
@@ -134,6 +137,7 @@ static void act(const char *word)
 
 int main(int argc, char **argv)
 {
+    alarm(60);
     next_argument = argv + 1;
     while (*next_argument != NULL) {
         const char *word = *next_argument++;

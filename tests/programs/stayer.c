@@ -5,13 +5,15 @@
  *   code              exits with 7 on SIGTERM
  *   child FILE        forks a child that stays; writes its process id to FILE
  *   stubborn-child FILE   forks a child that stays and ignores SIGTERM
- *   exit N            instead of staying */
+ *   exit N            instead of staying
+ * It ends when the test does, and whatever happens after a minute. */
 
 #include "notify.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/prctl.h>
 
 static void on_term(int signo)
 {
@@ -40,6 +42,7 @@ static void fork_child(const char *path, bool is_stubborn)
         exit(93);
     pid_t pid = fork();
     if (pid == 0) {
+        alarm(60);
         signal(SIGTERM, is_stubborn ? SIG_IGN : SIG_DFL);
         if (write(fds[1], "x", 1) != 1)
             _exit(94);
@@ -58,6 +61,8 @@ int main(int argc, char **argv)
 {
     int code = -1;
 
+    alarm(60);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "stubborn") == 0)
             signal(SIGTERM, SIG_IGN);

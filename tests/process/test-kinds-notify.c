@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What programs say of themselves, and who is not believed. */
+
+#include "base/fds.h"
+#include "process-fixture.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static void notify_init(ProcessFixture *fixture, const void *unused)
+{
+    fixture_init(fixture);
+}
+
+static void notify_done(ProcessFixture *fixture, const void *unused)
+{
+    fixture_done(fixture);
+}
+
+#define NOTIFIER "'exec': ['@PROGRAMS/program-notifier', "
+#define NOTIFY "'readiness': 'notify', 'restart': {'policy': 'no'}"
+
+static void test_ready(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'STATUS=warming up', 'ERRNO=11',"
+                                     "'READY=1\\nSTATUS=up'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_ACTIVE);
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "up");
+    g_assert_cmpint(fixture_property(service, "StatusErrno").i, ==, 11);
+    g_assert_cmpstr(fixture->history->str, ==,
+                    "inactive/ starting/ starting/start-notify active/running ");
+    fixture_drop(fixture, service);
+}
+
+/* A new run begins without the text of the last one. */
+static void test_status_is_cleared(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'STATUS=old\\nERRNO=3\\nREADY=1'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "old");
+    fixture_configure(fixture, service, "{" NOTIFIER "'READY=1'], " NOTIFY "}");
+    fixture_wait_settled(fixture, service);
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "");
+    g_assert_cmpint(fixture_property(service, "StatusErrno").i, ==, 0);
+    fixture_drop(fixture, service);
+}
+
+/* It was ready, although it was dead before anybody looked. */
+static void test_ready_before_exit(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process,
+                          "{" NOTIFIER "'READY=1\\nSTATUS=last words', '@exit', '6'], " NOTIFY "}");
+
+    fixture_wait_state(fixture, service, STATE_FAILED);
+    assert_failure(service, FAILURE_EXIT_CODE, "exited with status 6");
+    g_assert_null(strstr(service_state(service)->error->message, "before it was ready"));
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "last words");
+    assert_contains(fixture->history->str, "active/running failed/dead");
+    fixture_drop(fixture, service);
+}
+
+static void test_ready_by_child(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'@child', 'READY=1'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_ACTIVE);
+    fixture_drop(fixture, service);
+}
+
+static void test_stopping(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'READY=1', 'STOPPING=1'], " NOTIFY "}");
+
+    fixture_wait_sub_state(fixture, service, "stopping");
+    assert_state(service, STATE_ACTIVE);
+    fixture_drop(fixture, service);
+}
+
+static bool status_has_changed_to_last(void *data)
+{
+    ProcessFixture *fixture = data;
+
+    return fixture->n_status_changes >= 2;
+}
+
+/* A thousand texts: at most two changes a second are told, and the last one always. */
+static void test_flood(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER
+                                     "'READY=1', '@flood', '60', 'STATUS=the last'], " NOTIFY "}");
+    uint64_t begin = clock_monotonic_usec(clock_system());
+
+    fixture_wait_settled(fixture, service);
+    fixture->n_status_changes = 0;
+    while (!g_str_equal(fixture_property(service, "StatusText").s, "the last"))
+        (void)sd_event_run(loop_event(fixture->loop), 10000);
+    fixture->n_status_changes = MIN(fixture->n_status_changes, 1);
+    fixture_run_until(fixture, status_has_changed_to_last, fixture);
+    uint64_t seconds = (clock_monotonic_usec(clock_system()) - begin) / USEC_PER_SEC;
+    g_assert_cmpuint(fixture->n_status_changes, <=, 2 * (seconds + 1) + 1);
+    fixture_drop(fixture, service);
+}
+
+/* What waits for its turn when the program ends is told at the end. */
+static void test_last_status_is_told(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(
+            fixture, fixture->process,
+            "{" NOTIFIER "'READY=1', 'STATUS=1', 'STATUS=2', '@exit', '0'], " NOTIFY "}");
+
+    fixture->changed = 0;
+    fixture_wait_state(fixture, service, STATE_INACTIVE);
+    g_assert_cmpuint(fixture->n_status_changes, >=, 3); /* cleared, 1, 2 */
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "2");
+    fixture_drop(fixture, service);
+}
+
+/* The program goes into the background and says who is the main process from now on. */
+static void test_hand_over(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'@hand-over', 'READY=1'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_ACTIVE);
+    pid_t pid = fixture_main_pid(service);
+    g_assert_cmpint(getsid(pid), ==, pid);
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    fixture_wait_state(fixture, service, STATE_FAILED);
+    assert_failure(service, FAILURE_SIGNAL, "was killed by SIGKILL");
+    fixture_drop(fixture, service);
+}
+
+static void test_hand_over_and_stop(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'@hand-over', 'READY=1'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    pid_t pid = fixture_main_pid(service);
+    fixture_request_stop(service);
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_INACTIVE);
+    g_assert_cmpint(kill(pid, 0), <, 0);
+    fixture_drop(fixture, service);
+}
+
+static void test_fds_are_closed(ProcessFixture *fixture, const void *unused)
+{
+    int n_fds = fd_count_open();
+    Service *service =
+            fixture_start(fixture, fixture->process, "{" NOTIFIER "'@fds'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_ACTIVE);
+    g_assert_cmpint(fd_count_open() - n_fds, <=, 4); /* socket, pidfd, and what the loop needs */
+    fixture_drop(fixture, service);
+}
+
+/* Not believed */
+
+static void test_foreign_main(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'@foreign-main', 'READY=1'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    g_assert_cmpint(fixture_main_pid(service), >, 1);
+    assert_contains(fixture->log->str, "its MAINPID is no process of the service");
+    fixture_drop(fixture, service);
+}
+
+static void send_to(const char *path, const char *text)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    autofd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_cmpint(
+            sendto(fd, text, strlen(text), 0, (const struct sockaddr *)&address, sizeof address),
+            ==, (ssize_t)strlen(text));
+}
+
+static bool path_is_written(void *data)
+{
+    g_autofree char *path = fixture_read(data, "path");
+
+    return path != NULL && path[0] != '\0';
+}
+
+static bool log_has_dropped(void *data)
+{
+    return strstr(((ProcessFixture *)data)->log->str, "dropped a readiness message") != NULL;
+}
+
+/* A process of the same user that is none of the service's. It is told once, however often. */
+static void test_forged_sender(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'@write-path', '@DIR/path'], " NOTIFY "}");
+    struct stat status;
+
+    fixture_run_until(fixture, path_is_written, fixture);
+    g_autofree char *path = fixture_read(fixture, "path");
+    g_assert_cmpint(stat(path, &status), ==, 0);
+    g_assert_cmpuint(status.st_mode & 0777, ==, 0600);
+    for (int i = 0; i < 3; i++)
+        send_to(path, "READY=1\nSTATUS=forged\nMAINPID=1");
+    fixture_run_until(fixture, log_has_dropped, fixture);
+    fixture_settle(fixture);
+    assert_state(service, STATE_STARTING);
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "");
+    assert_contains(fixture->log->str, "it is no process of the service");
+    g_assert_true(strstr(fixture->log->str, "dropped") ==
+                  g_strrstr(fixture->log->str, "dropped a"));
+    fixture_drop(fixture, service);
+}
+
+static void test_too_long(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process, "{" NOTIFIER "'@long'], " NOTIFY "}");
+
+    fixture_run_until(fixture, log_has_dropped, fixture);
+    fixture_settle(fixture);
+    assert_state(service, STATE_STARTING);
+    assert_contains(fixture->log->str, "it is malformed or too long");
+    fixture_drop(fixture, service);
+}
+
+static void test_other_user(ProcessFixture *fixture, const void *unused)
+{
+    if (geteuid() != 0) {
+        g_test_skip("only root can become somebody else");
+        return;
+    }
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['/bin/sh', '-c', 'exec sleep 60'],"
+                                     " 'user': 'nobody', " NOTIFY "}");
+    struct stat status;
+
+    fixture_wait_sub_state(fixture, service, "start-notify");
+    g_autofree char *path = g_strdup_printf("%s/notify/1", fixture->directory);
+    g_assert_cmpint(stat(path, &status), ==, 0);
+    g_assert_cmpuint(status.st_uid, !=, 0);
+    g_assert_cmpuint(status.st_mode & 0777, ==, 0600);
+    fixture_drop(fixture, service);
+}
+
+/* Without readiness notify there is no socket. */
+static void test_no_socket(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['/bin/sh', '-c', 'test -z $NOTIFY_SOCKET && test "
+                                     "-n $SVCMGR_ID']}");
+
+    fixture_wait_state(fixture, service, STATE_INACTIVE);
+    fixture_drop(fixture, service);
+}
+
+#define NOTIFY_TEST(path, function)                                                                \
+    g_test_add(path, ProcessFixture, NULL, notify_init, function, notify_done)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    NOTIFY_TEST("/notify/ready", test_ready);
+    NOTIFY_TEST("/notify/ready/before-exit", test_ready_before_exit);
+    NOTIFY_TEST("/notify/ready/by-child", test_ready_by_child);
+    NOTIFY_TEST("/notify/stopping", test_stopping);
+    NOTIFY_TEST("/notify/status/cleared", test_status_is_cleared);
+    NOTIFY_TEST("/notify/status/flood", test_flood);
+    NOTIFY_TEST("/notify/status/last-is-told", test_last_status_is_told);
+    NOTIFY_TEST("/notify/main-pid/hand-over", test_hand_over);
+    NOTIFY_TEST("/notify/main-pid/hand-over-and-stop", test_hand_over_and_stop);
+    NOTIFY_TEST("/notify/main-pid/foreign", test_foreign_main);
+    NOTIFY_TEST("/notify/fds-are-closed", test_fds_are_closed);
+    NOTIFY_TEST("/notify/dropped/forged-sender", test_forged_sender);
+    NOTIFY_TEST("/notify/dropped/too-long", test_too_long);
+    NOTIFY_TEST("/notify/socket/of-other-user", test_other_user);
+    NOTIFY_TEST("/notify/socket/none", test_no_socket);
+    return g_test_run();
+}
