@@ -217,9 +217,9 @@ static void bus_unit_undo(void *data)
 
 /* Services: created from definitions, started when everything is ready, stopped together. */
 
-static GError *services_create(Daemon *daemon, const Definition *definition, const Origin *origin)
+static CreateSpec services_spec(const Definition *definition)
 {
-    CreateSpec spec = {
+    return (CreateSpec){
             .id = definition->id,
             .kind = definition->kind,
             .config = definition->config,
@@ -228,6 +228,11 @@ static GError *services_create(Daemon *daemon, const Definition *definition, con
             .description = definition->description,
             .labels = definition->labels,
     };
+}
+
+static GError *services_create(Daemon *daemon, const Definition *definition, const Origin *origin)
+{
+    CreateSpec spec = services_spec(definition);
     const Kind *kind =
             definition->kind != NULL ? map_find_kind(daemon->map, definition->kind) : NULL;
     g_autoptr(GError) reason = NULL;
@@ -247,18 +252,12 @@ static void services_create_broken(Daemon *daemon, const Definition *definition,
 {
     g_auto(GStrv) lines = g_strsplit(reason->message, "\n", -1);
     g_autoptr(GError) error = NULL;
-    Service *service = map_create_broken(daemon->map, definition->id, definition->kind, reason,
-                                         origin, &error);
+    CreateSpec spec = services_spec(definition);
 
     for (char **line = lines; *line != NULL; line++)
         log_service(LOG_LEVEL_ERROR, definition->id, "%s", *line);
-    if (service == NULL) {
+    if (map_create_broken(daemon->map, &spec, reason, origin, &error) == NULL)
         log_service(LOG_LEVEL_ERROR, definition->id, "not created: %s", error->message);
-        return;
-    }
-    service_set_enabled(service, definition->enabled);
-    service_set_description(service, definition->description);
-    service_set_labels(service, definition->labels);
 }
 
 static bool services_pre_run(void *data, GError **error)
@@ -457,10 +456,8 @@ int daemon_main(int argc, char **argv)
     }
     daemon.group = group_new(loop_clock(daemon.loop), loop_timers(daemon.loop), &events);
     daemon_register_units(&daemon);
-    if (daemon_configure(&daemon, &argc, &argv, &code)) {
-        (void)chdir("/"); /* every path is absolute by now */
+    if (daemon_configure(&daemon, &argc, &argv, &code))
         code = daemon_run(&daemon);
-    }
     group_free(daemon.group);
     loop_free(daemon.loop);
     options_done(&daemon.options);

@@ -146,13 +146,13 @@ void service_retract(Service *service, const Origin *origin)
                  origin);
 }
 
-void service_set_broken(Service *service, const GError *error)
+void service_set_broken(Service *service, const GError *error, const Origin *origin)
 {
     g_assert(!service->published && service->record->state == STATE_INACTIVE);
     StateRecord *draft = service_draft(service);
     service->broken = g_error_copy(error);
     service_draft_set_error(service, draft, error, FAILURE_CONFIG);
-    service_commit(service, draft, STATE_FAILED, &(const Origin){.cause = CAUSE_STARTUP});
+    service_commit(service, draft, STATE_FAILED, origin);
 }
 
 FeedListener *service_listen(Service *service, ChangeFunc func, void *data)

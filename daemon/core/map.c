@@ -269,13 +269,18 @@ static const Kind *map_get_kind(Map *map, const char *name, GError **error)
     return NULL;
 }
 
-/* Before the service is published nobody sees what happens here, and dropping it undoes it. */
-static bool map_prepare(Service *service, const CreateSpec *spec, const Origin *origin,
-                        GError **error)
+static void map_describe(Service *service, const CreateSpec *spec)
 {
     service_set_description(service, spec->description);
     service_set_labels(service, spec->labels);
     service_set_enabled(service, spec->enabled);
+}
+
+/* Before the service is published nobody sees what happens here, and dropping it undoes it. */
+static bool map_prepare(Service *service, const CreateSpec *spec, const Origin *origin,
+                        GError **error)
+{
+    map_describe(service, spec);
     if (spec->config != NULL &&
         !service_configure(service, spec->config, spec->config_length, origin, NULL, error))
         return false;
@@ -300,14 +305,15 @@ Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GErr
     return service; /* the map holds it */
 }
 
-Service *map_create_broken(Map *map, const char *id, const char *kind_name, const GError *reason,
+Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reason,
                            const Origin *origin, GError **error)
 {
-    if (!map_check_room(map, error) || !map_check_id(map, id, error))
+    if (!map_check_room(map, error) || !map_check_id(map, spec->id, error))
         return NULL;
-    const Kind *kind = kind_name != NULL ? map_find_kind(map, kind_name) : NULL;
-    Service *service = service_new(map->core, id, kind != NULL ? kind : &kind_invalid);
-    service_set_broken(service, reason);
+    const Kind *kind = spec->kind != NULL ? map_find_kind(map, spec->kind) : NULL;
+    Service *service = service_new(map->core, spec->id, kind != NULL ? kind : &kind_invalid);
+    map_describe(service, spec);
+    service_set_broken(service, reason, origin);
     map_insert(map, service);
     return service;
 }

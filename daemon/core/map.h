@@ -46,9 +46,9 @@ typedef struct CreateSpec {
 } CreateSpec;
 /* All or nothing. The service is the map's; NULL: nothing remains and nobody saw anything. */
 Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GError **error);
-/* A service whose definition cannot be used: visible, failed, saying why. kind may be unknown or
- * NULL. */
-Service *map_create_broken(Map *map, const char *id, const char *kind, const GError *reason,
+/* A service whose definition cannot be used: visible, failed, saying why. Of spec, the kind may be
+ * unknown or NULL, and the configuration is left out. */
+Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reason,
                            const Origin *origin, GError **error);
 
 /* Called when the service has been removed, with its last state. */

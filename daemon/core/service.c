@@ -222,7 +222,9 @@ static void service_log_failure(const Service *service, const StateRecord *draft
     }
     if (!backoff_attempt_is_logged(draft->failed_attempts))
         return;
-    g_autofree char *delay = format_duration(delay_usec);
+    /* No person reads more digits than these. */
+    uint64_t grain = delay_usec >= USEC_PER_SEC ? 100 * USEC_PER_MSEC : USEC_PER_MSEC;
+    g_autofree char *delay = format_duration(delay_usec - delay_usec % grain);
     log_service(LOG_LEVEL_WARNING, service->id, "failure %u in a row: %s; next attempt in %s",
                 draft->failed_attempts, draft->error->message, delay);
 }

@@ -48,7 +48,7 @@ bool service_begin_delete(Service *service, const Origin *origin);
 bool service_is_deleting(const Service *service);
 /* Its definition cannot be used: failed, class config; Start is refused with this error until a
  * Configure succeeds. */
-void service_set_broken(Service *service, const GError *error);
+void service_set_broken(Service *service, const GError *error, const Origin *origin);
 
 /* The operations. Errors and effects as in README "The lifecycle". */
 bool service_start(Service *service, const Origin *origin, GError **error);

@@ -221,7 +221,7 @@ static void test_relative_paths(DaemonFixture *fixture, const void *unused)
 
     g_autofree char *link = g_strdup_printf("/proc/%d/cwd", (int)fixture->daemon.pid);
     g_autofree char *directory = g_file_read_link(link, NULL);
-    g_assert_cmpstr(directory, ==, "/");
+    g_assert_cmpstr(directory, ==, fixture->root); /* and so the services start there as well */
 }
 
 static void test_closed_streams(DaemonFixture *fixture, const void *unused)

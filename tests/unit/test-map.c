@@ -445,8 +445,13 @@ static void test_broken(void)
             g_error_new_literal(SVCMGR_ERROR, ERROR_INVALID_CONFIG, "x.json: line 1");
     g_autoptr(GError) error = NULL;
     setup();
-    Service *unknown = map_create_broken(map, "x", "nope", reason, &origin_test, NULL);
-    Service *known = map_create_broken(map, "y", "fake", reason, &origin_test, NULL);
+    Service *unknown = map_create_broken(
+            map, &(CreateSpec){.id = "x", .kind = "nope", .description = "X", .enabled = true},
+            reason, &origin_test, NULL);
+    Service *known = map_create_broken(map, &(CreateSpec){.id = "y", .kind = "fake"}, reason,
+                                       &origin_test, NULL);
+    g_assert_cmpstr(service_description(unknown), ==, "X");
+    g_assert_true(service_is_enabled(unknown));
     g_assert_cmpstr(service_kind(unknown)->name, ==, "invalid");
     g_assert_cmpstr(service_kind(known)->name, ==, "fake");
     g_assert_false(service_configure(unknown, "{}", 2, &origin_test, NULL, &error));

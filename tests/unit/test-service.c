@@ -662,7 +662,7 @@ static void test_log_cadence(void)
     core_fixture_advance(&fixture, 10 * USEC_PER_SEC);
     g_assert_cmpstr(fixture.log->str, ==,
                     "web: failure 1 in a row: no luck; next attempt in 500ms\n"
-                    "web: failure 5 in a row: no luck; next attempt in 2s 531ms 250us\n"
+                    "web: failure 5 in a row: no luck; next attempt in 2s 500ms\n"
                     "web: failure 25 in a row: no luck; next attempt in 30s\n"
                     "web: recovered after 26 failures in a row\n");
     teardown();
@@ -710,7 +710,7 @@ static void test_broken_definition(void)
     g_autoptr(GError) error = NULL;
     core_fixture_init(&fixture);
     service = service_new(fixture.core, "web", &kind_fake);
-    service_set_broken(service, reason);
+    service_set_broken(service, reason, &origin_test);
     service_publish(service);
     seen = g_string_new(NULL);
     listener = service_listen(service, on_change, NULL);

@@ -74,7 +74,8 @@ static void test_start_enabled(Fixture *fixture, const void *unused)
     Service *running = fixture_create_active(fixture, "c", "{\"value\": \"x\"}");
     g_autoptr(GError) reason = g_error_new_literal(SVCMGR_ERROR, ERROR_INVALID_CONFIG, "broken");
     Service *broken =
-            map_create_broken(fixture->map, "d", kind_fake.name, reason, &origin_test, NULL);
+            map_create_broken(fixture->map, &(CreateSpec){.id = "d", .kind = kind_fake.name},
+                              reason, &origin_test, NULL);
 
     service_set_enabled(running, true);
     service_set_enabled(broken, true);
