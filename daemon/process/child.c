@@ -108,10 +108,11 @@ CHILD_FUNCTION void child_run(void *data)
         child_fail(plan, CHILD_STEP_INPUT, errno);
     if (plan->umask != CHILD_UMASK_KEEP)
         (void)syscall(SYS_umask, plan->umask); /* cannot fail */
-    if (plan->working_directory != NULL && syscall(SYS_chdir, plan->working_directory) < 0)
-        child_fail(plan, CHILD_STEP_DIRECTORY, errno);
     child_set_descriptors(plan);
     child_set_credentials(plan);
+    /* As the user that it will run as, who may not be allowed what the daemon is. */
+    if (plan->working_directory != NULL && syscall(SYS_chdir, plan->working_directory) < 0)
+        child_fail(plan, CHILD_STEP_DIRECTORY, errno);
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
         child_fail(plan, CHILD_STEP_SIGNALS, errno);
     (void)syscall(SYS_execve, plan->path, plan->argv, plan->envp);
