@@ -78,12 +78,11 @@ bus_pid=$!
 read -r DBUS_ADDRESS <"$dir/address"
 DBUS_ADDRESS=${DBUS_ADDRESS%%,*}
 
-# The examples, with this folder and a free port in them.
+# The examples, with a free port in them.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mkdir "$dir/services"
 for file in data/examples/*.json; do
-    sed -e "s|/usr/share/doc/svcmgr/examples|$PWD/data/examples|" -e "s|18480|$port|" "$file" \
-        >"$dir/services/${file##*/}"
+    sed -e "s|18480|$port|" "$file" >"$dir/services/${file##*/}"
 done
 
 "$svcmgrd" --address="$DBUS_ADDRESS" --runtime-dir="$dir" --services-dir="$dir/services" \
@@ -138,6 +137,8 @@ run svcmgr wait web --until active --timeout 10
 heading "A bad configuration is refused, with its place; nothing has changed"
 expect_failure busctl call org.svcmgr1 $service/web org.svcmgr1.Service Configure s \
     '{"exec": ["python3"], "restart": {"max_delay": -1}}'
+expect_failure gdbus call --address "$DBUS_ADDRESS" --dest org.svcmgr1 --object-path $service/web \
+    --method org.svcmgr1.Service.Configure '{"exec": ["python3"], "exec": []}'
 expect_failure svcmgr configure web - <<BAD
 {"exec": "python3", "restart": {"polcy": "always"}}
 BAD
@@ -147,7 +148,7 @@ run busctl call org.svcmgr1 /org/svcmgr1 org.svcmgr1.Manager ValidateConfig ss p
 
 heading "A good one is taken over at once"
 run busctl call org.svcmgr1 $service/ticker org.svcmgr1.Service Configure s \
-    "{\"exec\": [\"python3\", \"$PWD/data/examples/ticker.py\"], \"readiness\": \"notify\"}"
+    '{"exec": ["python3", "data/examples/ticker.py"], "readiness": "notify"}'
 run svcmgr wait ticker --until ready --timeout 10
 
 heading "A new service at run time, and one that keeps failing"
