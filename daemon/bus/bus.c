@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* What an object with empty texts takes in a GetManagedObjects reply, with room to spare. */
-#define BUS_OBJECT_BYTES 2400
+#define BUS_OBJECT_BYTES 2000
 
 Service *bus_find_service(Bus *bus, const char *id)
 {
@@ -38,25 +38,40 @@ const char *bus_state(const Bus *bus)
         return "stopping";
     if (!g_str_equal(bus->phase, "serve"))
         return "starting";
-    return map_counts(bus->map)->inactive_failed > 0 ? "degraded" : "running";
+    return map_counts(bus->map)->by_state[STATE_FAILED] > 0 ? "degraded" : "running";
+}
+
+static uint64_t bus_labels_bytes(GHashTable *labels)
+{
+    GHashTableIter iter;
+    void *key, *value;
+    uint64_t bytes = 0;
+
+    if (labels == NULL)
+        return 0;
+    g_hash_table_iter_init(&iter, labels);
+    while (g_hash_table_iter_next(&iter, &key, &value))
+        bytes += 24 + strlen(key) + strlen(value); /* two lengths, two ends and alignment */
+    return bytes;
 }
 
 uint64_t bus_service_bytes(const Service *service)
 {
+    const KindProperty *property = service_kind(service)->properties;
     const StateRecord *state = service_state(service);
-    GHashTable *labels = service_labels(service);
-    GHashTableIter iter;
-    void *key, *value;
-    uint64_t bytes = BUS_OBJECT_BYTES;
+    uint64_t bytes = BUS_OBJECT_BYTES + bus_labels_bytes(service_labels(service));
 
     bytes += 4 * strlen(service_id(service)); /* the path may need three bytes for one */
     bytes += strlen(service_description(service));
     bytes += state->error != NULL ? strlen(state->error->message) : 0;
-    if (labels == NULL)
-        return bytes;
-    g_hash_table_iter_init(&iter, labels);
-    while (g_hash_table_iter_next(&iter, &key, &value))
-        bytes += 24 + strlen(key) + strlen(value); /* two lengths, two ends and alignment */
+    for (; property != NULL && property->name != NULL; property++) {
+        KindValue value = {0};
+
+        if (property->type != 's')
+            continue;
+        property->get(service_instance(service), &value);
+        bytes += strlen(value.s);
+    }
     return bytes;
 }
 

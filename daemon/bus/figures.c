@@ -46,7 +46,7 @@ static FiguresSeen figures_look(Bus *bus)
             .state = bus_state(bus),
             .n_services = counts->total,
             .n_active = counts->active,
-            .n_failed = counts->inactive_failed,
+            .n_failed = counts->by_state[STATE_FAILED],
             .n_backoff = counts->by_state[STATE_BACKOFF],
             .serial = feed_serial(map_core(bus->map)->feed),
             .kinds = figures_count_kinds(bus->map),

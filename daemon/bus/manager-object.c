@@ -67,7 +67,7 @@ static void property_write_n_active(Writer *writer, const Bus *bus)
 
 static void property_write_n_failed(Writer *writer, const Bus *bus)
 {
-    writer_uint32(writer, map_counts(bus->map)->inactive_failed);
+    writer_uint32(writer, map_counts(bus->map)->by_state[STATE_FAILED]);
 }
 
 static void property_write_n_backoff(Writer *writer, const Bus *bus)
