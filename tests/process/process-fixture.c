@@ -54,8 +54,11 @@ static void on_fixture_properties(Service *service, uint32_t mask, void *data)
 
     fixture->changed |= mask;
     for (unsigned i = 0; properties[i].name != NULL; i++) {
-        if ((mask & (1U << i)) != 0 && g_str_equal(properties[i].name, "StatusText"))
-            fixture->n_status_changes++;
+        if ((mask & (1U << i)) == 0 || !g_str_equal(properties[i].name, "StatusText"))
+            continue;
+        fixture->n_status_changes++;
+        g_free(fixture->told_status);
+        fixture->told_status = g_strdup(fixture_property(service, "StatusText").s);
     }
 }
 
@@ -63,6 +66,7 @@ void fixture_init(ProcessFixture *fixture)
 {
     g_autoptr(GError) error = NULL;
 
+    g_assert_nonnull(g_getenv("TEST_PROGRAMS")); /* meson test sets it */
     *fixture = (ProcessFixture){
             .directory = g_dir_make_tmp("svcmgr-test-XXXXXX", &error),
             .clock = {{fixture_monotonic_usec, fixture_wall_usec}, 0},
@@ -91,7 +95,7 @@ void fixture_init(ProcessFixture *fixture)
     g_assert_no_error(error);
     fixture->core =
             core_new(loop_clock(fixture->loop), loop_timers(fixture->loop), random_system(), 1);
-    (void)feed_listen(fixture->core->feed, on_fixture_change, fixture); /* dropped with the feed */
+    fixture->listener = feed_listen(fixture->core->feed, on_fixture_change, fixture);
     feed_listen_properties(fixture->core->feed, on_fixture_properties, fixture);
     fixture->process = kind_process_new(fixture->host);
     fixture->oneshot = kind_oneshot_new(fixture->host);
@@ -125,6 +129,7 @@ void fixture_done(ProcessFixture *fixture)
     g_assert_cmpuint(process_host_n_running(fixture->host), ==, 0);
     fixture_settle(fixture);
     g_assert_cmpint(g_rmdir(notify), ==, 0); /* it is empty */
+    feed_unlisten(fixture->listener);
     core_free(fixture->core);
     g_free(fixture->process);
     g_free(fixture->oneshot);
@@ -135,6 +140,7 @@ void fixture_done(ProcessFixture *fixture)
     fixture_remove(fixture->directory);
     g_string_free(fixture->log, TRUE);
     g_string_free(fixture->history, TRUE);
+    g_free(fixture->told_status);
     g_free(fixture->directory);
 }
 

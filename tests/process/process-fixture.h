@@ -29,6 +29,8 @@ typedef struct ProcessFixture {
     GString *history; /* of all services: "state/sub-state " */
     uint32_t changed; /* properties that were told to have changed */
     unsigned n_status_changes;
+    char *told_status; /* the StatusText when that was told last */
+    FeedListener *listener;
     int n_fds;
 } ProcessFixture;
 
