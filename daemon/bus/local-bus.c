@@ -31,7 +31,43 @@ struct LocalBus {
     char *name; /* the peer's unique name */
     LocalBusStage stage;
     GPtrArray *matches; /* of char * */
+    Timer *rest;
 };
+
+/* sd-bus reads more than the authentication if the peer sends more in one go (GDBus: BEGIN and
+ * Hello), and then waits for the socket, with the message already in its buffer. So it is made to
+ * go on, once in a turn of the loop, until it has nothing left. */
+static void on_local_bus_rest(void *data)
+{
+    LocalBus *local = data;
+    Connection *connection = local->connection;
+    int r = connection->closed ? 0 : sd_bus_process(connection->sd_bus, NULL);
+
+    if (r < 0)
+        connection_close(connection);
+    else if (r > 0)
+        timer_arm(local->rest, clock_monotonic_usec(connection->bus->clock));
+}
+
+static int on_local_bus_authenticated(sd_bus_message *message, void *userdata,
+                                      sd_bus_error *ret_error)
+{
+    Connection *connection = userdata;
+
+    timer_arm(connection->local->rest, clock_monotonic_usec(connection->bus->clock));
+    return 0;
+}
+
+static int local_bus_await_authentication(Connection *connection)
+{
+    int r = sd_bus_set_connected_signal(connection->sd_bus, true);
+
+    if (r < 0)
+        return r;
+    return sd_bus_match_signal(connection->sd_bus, NULL, "org.freedesktop.DBus.Local",
+                               "/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local",
+                               "Connected", on_local_bus_authenticated, connection);
+}
 
 static LocalBus *local_bus_of(sd_bus_message *message)
 {
@@ -271,7 +307,10 @@ LocalBus *local_bus_new(Connection *connection, uint64_t number, GError **error)
         r = sd_bus_add_object_vtable(connection->sd_bus, NULL, LOCAL_BUS_PATH,
                                      LOCAL_BUS_NAME ".Monitoring", local_monitoring_vtable,
                                      connection);
+    if (r >= 0)
+        r = local_bus_await_authentication(connection);
     local->connection = connection;
+    local->rest = timer_new(connection->bus->timers, on_local_bus_rest, local);
     local->name = g_strdup_printf(":1.%" G_GUINT64_FORMAT, number);
     local->matches = g_ptr_array_new_with_free_func(g_free);
     if (r >= 0)
@@ -285,6 +324,7 @@ void local_bus_free(LocalBus *local)
 {
     if (local == NULL)
         return;
+    timer_free(local->rest);
     g_ptr_array_unref(local->matches);
     g_free(local->name);
     g_free(local);
@@ -296,6 +336,9 @@ int local_bus_filter(LocalBus *local, sd_bus_message *message)
     bool is_hello = sd_bus_message_is_method_call(message, LOCAL_BUS_NAME, "Hello") > 0;
     g_autoptr(GError) error = NULL;
 
+    /* What sd-bus says itself, such as Connected, is not from the peer. */
+    if (g_strcmp0(sd_bus_message_get_path(message), "/org/freedesktop/DBus/Local") == 0)
+        return 0;
     if (local->stage == LOCAL_BUS_SILENT && !is_hello)
         local->stage = LOCAL_BUS_DIRECT;
     if (sd_bus_message_is_method_call(message, NULL, NULL) <= 0 || destination == NULL ||
