@@ -135,7 +135,7 @@ const Command act_commands[] = {
          act_restart},
         {"signal", "ID|PATTERN... SIGNAL", "Send a signal to the processes of services", NULL,
          "svcmgr signal web HUP", 2, COMMAND_ANY, act_signal_options, act_signal},
-        {"reset-failed", "[ID|PATTERN...]", "Forget the errors and failed attempts of services",
+        {"reset-failed", "[ID|PATTERN...]", "Forget errors and failed attempts of services",
          "Without an ID: of all services.", "svcmgr reset-failed web", 0, COMMAND_ANY, NULL,
          act_reset_failed},
         {NULL},

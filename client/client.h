@@ -46,10 +46,13 @@ typedef struct Client {
     sd_bus *bus; /* NULL until the first call */
 } Client;
 
-/* The first outcome that is not OUTCOME_DONE is the one of the whole. */
+/* The outcome of two things, whichever was done first: the smaller of those that are not
+ * OUTCOME_DONE. */
 static inline Outcome outcome_join(Outcome a, Outcome b)
 {
-    return a != OUTCOME_DONE ? a : b;
+    if (a == OUTCOME_DONE || b == OUTCOME_DONE)
+        return a == OUTCOME_DONE ? b : a;
+    return a < b ? a : b;
 }
 
 /* Prints "svcmgr: MESSAGE" on standard error and returns outcome. The message may have several

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HELP_NAME_WIDTH 36
+#define HELP_NAME_WIDTH 29
 
 static void help_print_entry(const char *name, const char *text)
 {

@@ -17,11 +17,11 @@ static ClientOptions main_options;
 
 const GOptionEntry global_options[] = {
         {"system", 0, 0, G_OPTION_ARG_NONE, &main_options.system,
-         "The svcmgrd on the system bus (default for root)", NULL},
+         "svcmgrd on the system bus (default for root)", NULL},
         {"user", 0, 0, G_OPTION_ARG_NONE, &main_options.user,
-         "The svcmgrd on the session bus (default otherwise)", NULL},
+         "svcmgrd on the session bus (default otherwise)", NULL},
         {"address", 0, 0, G_OPTION_ARG_STRING, &main_options.address,
-         "The svcmgrd on this bus, or behind this socket", "ADDRESS|PATH"},
+         "svcmgrd on this bus, or behind this socket", "ADDRESS|PATH"},
         {"json", 0, 0, G_OPTION_ARG_STRING, &main_options.json, "Print JSON", "pretty|short|lines"},
         {"no-color", 0, 0, G_OPTION_ARG_NONE, &main_options.no_color, "No colours (also: NO_COLOR)",
          NULL},

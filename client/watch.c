@@ -39,7 +39,7 @@ typedef struct Watch {
     char *instance;         /* of the daemon that last_serial is from; NULL: none seen yet */
     uint64_t last_serial;   /* everything up to it is printed */
     bool is_synchronised;   /* signals follow last_serial; else GetEvents is under way */
-    bool is_lost;           /* and that has been said */
+    const char *lost;       /* what was said of it; NULL: it is there */
     unsigned n_synchronise; /* an answer for an older one does not count */
     Outcome outcome;
 } Watch;
@@ -87,11 +87,12 @@ static int on_watch_event(sd_bus_message *signal, void *data, sd_bus_error *ret_
     return 0;
 }
 
+/* what: static. */
 static void watch_lose(Watch *watch, const char *what)
 {
-    if (!watch->is_lost)
+    if (watch->lost == NULL || !g_str_equal(watch->lost, what))
         watch_note(watch, what);
-    watch->is_lost = true;
+    watch->lost = what;
     watch->is_synchronised = false;
 }
 
@@ -208,10 +209,10 @@ static void watch_meet(Watch *watch, const char *instance)
     if (watch->instance != NULL && !g_str_equal(watch->instance, instance)) {
         watch_note(watch, "svcmgrd was started anew; its events from the beginning:");
         watch->last_serial = 0;
-    } else if (watch->is_lost) {
+    } else if (watch->lost != NULL) {
         watch_note(watch, "svcmgrd is there again");
     }
-    watch->is_lost = false;
+    watch->lost = NULL;
     g_free(watch->instance);
     watch->instance = g_strdup(instance);
 }

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""start, stop, restart, signal, reset-failed, wait: the outcome is waited for, said in one line, and
+in the exit status."""
+
+import json
+import unittest
+
+from harness import Case
+
+SLEEPER = {"exec": ["sleep", "1000"]}
+NO_SUCH = {"exec": ["/no/such"], "restart": {"policy": "no"}}
+
+
+class ActOnBus(Case):
+    @classmethod
+    def prepare(cls, world):
+        world.define("web", "process", SLEEPER)
+        world.define("worker-1", "process", SLEEPER)
+        world.define("worker-2", "process", SLEEPER)
+        world.define("broken", "process", NO_SUCH)
+        world.define("retrying", "process",
+                     {"exec": ["/no/such"], "restart": {"initial_delay": "1h", "max_delay": "1h"}})
+        world.define("job", "oneshot", {"exec": ["true"]})
+        world.define("slow", "oneshot", {"exec": ["sleep", "1000"]})
+        world.define("unready", "process", {"exec": ["sleep", "1000"], "readiness": "notify"})
+        world.define("exits", "oneshot", {"exec": ["sh", "-c", "exit 3"],
+                                          "restart": {"policy": "no"}})
+
+    def setUp(self):
+        self.svcmgr("-q", "stop", "*")
+        self.svcmgr("-q", "reset-failed")
+
+    def test_start_and_stop(self):
+        self.assertEqual(self.svcmgr("start", "web").out, "web: active\n")
+        self.assertEqual(self.state("web"), "active")
+        self.assertEqual(self.svcmgr("start", "web").out, "web is already active\n")
+        self.assertEqual(self.svcmgr("stop", "web").out, "web: inactive\n")
+        self.assertEqual(self.state("web"), "inactive")
+        self.assertEqual(self.svcmgr("stop", "web").out, "web is already stopped\n")
+
+    def test_strict(self):
+        self.svcmgr("start", "web")
+        self.assertRegex(self.svcmgr("--strict", "start", "web", status=1).err,
+                         r"^svcmgr: cannot start 'web': .*already.*\n$")
+        self.svcmgr("stop", "web")
+        self.assertRegex(self.svcmgr("stop", "--strict", "web", status=1).err,
+                         r"^svcmgr: cannot stop 'web': .*already.*\n$")
+
+    def test_several_and_patterns(self):
+        out = self.svcmgr("start", "web", "worker-*", "worker-1").out
+        self.assertEqual(sorted(out.splitlines()),
+                         ["web: active", "worker-1: active", "worker-2: active"])
+        result = self.svcmgr("stop", "web", "nope", "worker-1", status=4)
+        self.assertEqual(sorted(result.out.splitlines()), ["web: inactive", "worker-1: inactive"])
+        self.assertEqual(result.err, "svcmgr: cannot stop 'nope': no such service (see: svcmgr list)\n")
+        self.fails(4, "no service matches 'nope-*' (see: svcmgr list)", "start", "nope-*", "web")
+        self.assertEqual(self.state("web"), "inactive")
+
+    def test_no_such_service(self):
+        for verb in ("start", "stop", "restart", "reset-failed"):
+            result = self.svcmgr(verb, "nope", status=4)
+            self.assertRegex(result.err, r"^svcmgr: cannot \w+ 'nope': no such service \(see: ")
+        self.svcmgr("start", "../../etc", status=4)
+        self.svcmgr("start", "", status=4)
+
+    def test_start_reports_why_it_fails(self):
+        result = self.svcmgr("start", "broken", status=1)
+        self.assertEqual(result.out, "")
+        self.assertEqual(result.err, "svcmgr: cannot start 'broken': cannot execute '/no/such': No "
+                                     "such file or directory (see: svcmgr status broken)\n")
+        self.assertEqual(self.state("broken"), "failed")
+        result = self.svcmgr("start", "exits", status=1)
+        self.assertRegex(result.err, r"^svcmgr: cannot start 'exits': .* 3 \(see: ")
+
+    def test_start_of_what_is_tried_again(self):
+        for _ in range(2):  # the second time it is AlreadyStarted, and no better
+            result = self.svcmgr("start", "retrying", status=1)
+            self.assertRegex(result.err, r"^svcmgr: cannot start 'retrying': .*/no/such.* \(next "
+                                         r"attempt in (1h|\d+min( \d+s)?); see: svcmgr status ")
+        self.assertEqual(self.state("retrying"), "backoff")
+
+    def test_start_of_a_oneshot(self):
+        out = self.svcmgr("start", "job").out
+        self.assertRegex(out, r"^job: (active|inactive \(exited\))\n$")
+        self.svcmgr("wait", "job", "--until", "inactive")
+        self.assertEqual(self.state("job"), "inactive")
+
+    def test_no_wait(self):
+        self.assertEqual(self.svcmgr("--no-wait", "start", "unready").out, "unready: starting\n")
+        self.assertEqual(self.svcmgr("start", "--no-wait", "unready").out,
+                         "unready is already starting\n")
+        self.svcmgr("--no-wait", "start", "broken")
+
+    def test_timeout(self):
+        result = self.svcmgr("--timeout", "50ms", "start", "slow", status=6)
+        self.assertRegex(result.err, r"^svcmgr: cannot start 'slow': .*50ms.*\n$")
+        self.assertEqual(self.state("slow"), "starting")
+        self.svcmgr("wait", "slow", "--timeout=50ms", status=6)
+        self.svcmgr("wait", "web", "--until", "active", "--timeout=50ms", status=6)
+
+    def test_stop_joins_a_stop_under_way(self):
+        slow = "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.05; done"
+        stubborn = {"exec": ["sh", "-c", slow], "stop_mode": "main"}
+        self.create("stubborn", "process", stubborn, "--start")
+        self.assertEqual(self.svcmgr("--no-wait", "stop", "stubborn").out, "stubborn: stopping\n")
+        self.assertEqual(self.svcmgr("stop", "stubborn").out, "stubborn: inactive\n")
+        self.svcmgr("start", "stubborn")
+        self.svcmgr("--no-wait", "stop", "stubborn")
+        self.svcmgr("--strict", "stop", "stubborn", status=1)
+
+    def test_restart(self):
+        self.assertEqual(self.svcmgr("restart", "web").out, "web: active\n")
+        first = self.json("show", "web", "MainPID")["MainPID"]
+        self.assertEqual(self.svcmgr("restart", "web").out, "web: active\n")
+        self.assertNotEqual(self.json("show", "web", "MainPID")["MainPID"], first)
+        self.svcmgr("restart", "broken", status=1)
+
+    def test_signal(self):
+        self.svcmgr("start", "web")
+        self.assertEqual(self.svcmgr("signal", "web", "CONT").out, "web: sent SIGCONT\n")
+        self.assertEqual(self.svcmgr("signal", "18", "web", "--whom=all").out,
+                         "web: sent SIGCONT\n")
+        self.svcmgr("signal", "web", "KILL")
+        self.svcmgr("wait", "web", "--until", "settled")
+        self.svcmgr("signal", "web", "NONSENSE", status=2)
+        self.svcmgr("signal", "web", "TERM", "--whom=some", status=2)
+        self.svcmgr("stop", "web")
+        self.svcmgr("signal", "web", "TERM", status=1)
+
+    def test_reset_failed(self):
+        self.svcmgr("start", "broken", status=1)
+        self.assertEqual(self.svcmgr("reset-failed", "broken").out, "broken: reset\n")
+        self.assertEqual(self.state("broken"), "inactive")
+        self.svcmgr("start", "broken", status=1)
+        self.svcmgr("reset-failed")
+        self.assertEqual(self.state("broken"), "inactive")
+
+    def test_wait(self):
+        self.svcmgr("start", "web")
+        self.assertEqual(self.svcmgr("wait", "web", "--until", "ready").out, "web: active\n")
+        self.svcmgr("start", "broken", status=1)
+        self.assertEqual(self.svcmgr("wait", "broken").out, "broken: failed\n")
+        result = self.svcmgr("wait", "broken", "--until=active", status=1)
+        self.assertRegex(result.err, r"^svcmgr: cannot wait for 'broken': .*/no/such")
+        serial = self.json("show", "web", "StateSerial")["StateSerial"]
+        self.svcmgr("wait", "web", "--after-serial", str(serial), "--timeout=50ms", status=6)
+        self.svcmgr("wait", "web", "--after-serial", str(serial - 1))
+        self.svcmgr("wait", "web", "--until", "noon", status=2)
+        self.svcmgr("wait", "nope", status=4)
+
+    def test_quiet(self):
+        for arguments in (("start", "web"), ("start", "web"), ("restart", "web"), ("stop", "web"),
+                          ("stop", "web")):
+            self.assertEqual(self.svcmgr("-q", *arguments).out, "")
+
+    def test_json(self):
+        self.assertEqual(self.json("start", "web")[0]["State"], "active")
+        results = {result["Id"]: result
+                   for result in self.json("start", "web", "broken", "nope", status=1)}
+        self.assertEqual(results["web"]["Changed"], False)
+        self.assertIn("/no/such", results["broken"]["Error"])
+        self.assertEqual(results["nope"]["ErrorName"], "org.svcmgr1.Error.NotFound")
+        lines = self.svcmgr("--json=lines", "stop", "web", "broken").out.splitlines()
+        self.assertEqual(sorted(json.loads(line)["Id"] for line in lines), ["broken", "web"])
+        self.assertEqual(self.json("signal", "web", "TERM", status=1)[0]["Id"], "web")
+
+
+class ActOnPrivateSocket(ActOnBus):
+    with_bus = False
+
+
+if __name__ == "__main__":
+    unittest.main()
