@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import unittest
 
+import behaviours
 import calls
 import formatting
 import includes
@@ -206,6 +207,21 @@ class Formatting(TreeCase):
         self.assertEqual(formatting.violations(self.root, program), [])
         self.write("daemon/a.c", "int f(void) {\n  return 1;\n}\n")
         self.assertNotEqual(formatting.violations(self.root, program), [])
+
+
+class Behaviours(unittest.TestCase):
+    TESTS = {"test-a": ["/a/one/x", "/a/two"]}
+
+    def check(self, cell):
+        return list(behaviours.problems(f"| behaviour | test |\n| what | {cell} |\n", self.TESTS))
+
+    def test_good(self):
+        self.assertEqual(self.check("`test-a` `/a/one`, `/a/two`"), [])
+
+    def test_bad(self):
+        self.assertEqual(len(self.check("`test-a` `/a/on`")), 1)
+        self.assertEqual(len(self.check("`test-b` `/a/two`")), 1)
+        self.assertEqual(len(self.check("nothing")), 1)
 
 
 if __name__ == "__main__":
