@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void notify_init(ProcessFixture *fixture, const void *unused)
@@ -123,7 +124,15 @@ static void test_last_status_is_told(ProcessFixture *fixture, const void *unused
     fixture_drop(fixture, service);
 }
 
-/* The program goes into the background and says who is the main process from now on. */
+static bool main_is_our_child(void *data)
+{
+    siginfo_t info;
+
+    return waitid(P_PID, (id_t)fixture_main_pid(data), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* The program goes into the background and says who is the main process from now on. When the old
+ * one is gone, the new one is our child, and how it ends is known. */
 static void test_hand_over(ProcessFixture *fixture, const void *unused)
 {
     Service *service = fixture_start(fixture, fixture->process,
@@ -131,6 +140,7 @@ static void test_hand_over(ProcessFixture *fixture, const void *unused)
 
     fixture_wait_settled(fixture, service);
     assert_state(service, STATE_ACTIVE);
+    fixture_run_until(fixture, main_is_our_child, service);
     pid_t pid = fixture_main_pid(service);
     g_assert_cmpint(getsid(pid), ==, pid);
     g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
