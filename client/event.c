@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define EVENT_ID_WIDTH 16
+#define EVENT_ID_WIDTH 12
 #define EVENT_SERIAL_WIDTH 6
 #define EVENT_MOVE_WIDTH 22
 

@@ -278,12 +278,18 @@ static char *status_daemon_state(const Output *output, const json_t *manager)
                            output_reset(output, colour), phase, time, ago);
 }
 
+/* One in backoff is active: it tries to be. */
 static char *status_daemon_services(const json_t *manager)
 {
-    return g_strdup_printf("%" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " active, %" G_GUINT64_FORMAT
-                           " failed, %" G_GUINT64_FORMAT " in backoff",
+    uint64_t n_backoff = value_unsigned(manager, "NBackoff");
+    g_autofree char *backoff =
+            n_backoff > 0 ? g_strdup_printf(" (%" G_GUINT64_FORMAT " in backoff)", n_backoff)
+                          : g_strdup("");
+
+    return g_strdup_printf("%" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
+                           " active%s, %" G_GUINT64_FORMAT " failed",
                            value_unsigned(manager, "NServices"), value_unsigned(manager, "NActive"),
-                           value_unsigned(manager, "NFailed"), value_unsigned(manager, "NBackoff"));
+                           backoff, value_unsigned(manager, "NFailed"));
 }
 
 static void status_print_daemon(const Output *output, const json_t *manager)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A column is as wide as its widest cell, by columns of a terminal and not by bytes; the last one
- * has no width, and is what is cut where a terminal ends. */
+ * has no width, and is what is cut where a terminal ends. There, one long id may not push
+ * everything else off the edge: the first column gets a third at most. */
 
 #include "table.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 
 #define TABLE_GAP 2
+#define TABLE_FIRST_MIN 20
 
 typedef struct Cell {
     char *text;
@@ -66,11 +68,13 @@ unsigned table_count(const Table *table)
     return table->cells->len / table->n_columns;
 }
 
-/* left: columns that the line still has; -1: without limit. Returns what is left afterwards. */
+/* width: of the column, with the gap after it; 0: the last of its line. left: columns that the line
+ * still has; -1: without limit. Returns what is left afterwards. */
 static int table_print_cell(const Output *output, const Cell *cell, int width, int left)
 {
+    int room = width > 0 && output->width > 0 ? MIN(width - TABLE_GAP, left) : left;
     g_autofree char *text =
-            left < 0 ? g_strdup(cell->text) : text_cut(cell->text, left, output_ellipsis(output));
+            room < 0 ? g_strdup(cell->text) : text_cut(cell->text, room, output_ellipsis(output));
     int used = text_width(text);
     int padding = MAX(width - used, 0);
 
@@ -79,6 +83,15 @@ static int table_print_cell(const Output *output, const Cell *cell, int width, i
     printf("%s%s%s%*s", output_colour(output, cell->colour), text,
            output_reset(output, cell->colour), padding, "");
     return left < 0 ? left : left - used - padding;
+}
+
+static int table_column_width(const Table *table, const Output *output, unsigned column)
+{
+    int width = table->widths[column];
+
+    if (column == 0 && output->width > 0)
+        width = MIN(width, MAX(output->width / 3, TABLE_FIRST_MIN));
+    return width;
 }
 
 static void table_print_row(const Table *table, const Output *output, const Cell *cells)
@@ -90,10 +103,12 @@ static void table_print_row(const Table *table, const Output *output, const Cell
         /* Nothing but blanks may follow: then the line ends here. */
         bool rest_is_empty = !is_last && i + 2 == table->n_columns && cells[i + 1].text[0] == '\0';
 
+        int width = table_column_width(table, output, i);
+
         if (is_last && cells[i].text[0] == '\0')
             break;
-        left = table_print_cell(output, &cells[i],
-                                is_last || rest_is_empty ? 0 : table->widths[i] + TABLE_GAP, left);
+        left = table_print_cell(output, &cells[i], is_last || rest_is_empty ? 0 : width + TABLE_GAP,
+                                left);
     }
     putchar('\n');
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""start, stop, restart, signal, reset-failed, wait: the outcome is waited for, said in one line, and
-in the exit status."""
+"""start, stop, restart, signal, reset-failed, wait: the outcome is waited for, said in one line,
+and in the exit status."""
 
 import json
 import unittest
@@ -52,7 +52,8 @@ class ActOnBus(Case):
                          ["web: active", "worker-1: active", "worker-2: active"])
         result = self.svcmgr("stop", "web", "nope", "worker-1", status=4)
         self.assertEqual(sorted(result.out.splitlines()), ["web: inactive", "worker-1: inactive"])
-        self.assertEqual(result.err, "svcmgr: cannot stop 'nope': no such service (see: svcmgr list)\n")
+        self.assertEqual(result.err,
+                         "svcmgr: cannot stop 'nope': no such service (see: svcmgr list)\n")
         self.fails(4, "no service matches 'nope-*' (see: svcmgr list)", "start", "nope-*", "web")
         self.assertEqual(self.state("web"), "inactive")
 

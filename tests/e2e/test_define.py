@@ -67,7 +67,8 @@ class DefineOnBus(Case):
         self.assertEqual((result.out, result.err), ("", "svcmgr: 'a' has no configuration yet\n"))
         text = json.dumps(SLEEPER, indent=3) + "\n\n"
         path = self.world.file("a.json", text)
-        self.assertEqual(self.svcmgr("configure", "a", path).out, "a: revision 1 stored, inactive\n")
+        self.assertEqual(self.svcmgr("configure", "a", path).out,
+                         "a: revision 1 stored, inactive\n")
         self.assertEqual(self.svcmgr("config", "a").out, text)
         self.assertEqual(self.json("config", "a"),
                          {"Id": "a", "Config": text, "ConfigRevision": 1})

@@ -99,7 +99,8 @@ class LookOnBus(Case):
         self.assertIn("\n\n● web-2", out)
         result = self.svcmgr("status", "web", "nope", status=4)
         self.assertIn("● web", result.out)
-        self.assertEqual(result.err, "svcmgr: cannot show 'nope': no such service (see: svcmgr list)\n")
+        self.assertEqual(result.err,
+                         "svcmgr: cannot show 'nope': no such service (see: svcmgr list)\n")
         self.assertEqual([service["Id"] for service in self.json("status", "web", "job")],
                          ["web", "job"])
 
@@ -107,7 +108,7 @@ class LookOnBus(Case):
         out = self.svcmgr("status").out
         self.assertRegex(out, r"^● svcmgrd - version \d")
         self.assertRegex(out, r" State: degraded \(serve\) since .* ago\n")
-        self.assertRegex(out, r" Services: \d+: \d+ active, 1 failed, 0 in backoff\n")
+        self.assertRegex(out, r" Services: \d+: \d+ active( \(\d in backoff\))?, 1 failed\n")
         self.assertRegex(out, r"\n\nID .*\nbroken +process +failed ")
         self.assertEqual([service["Id"] for service in self.json("status")["Unwell"]], ["broken"])
 
@@ -121,8 +122,8 @@ class LookOnBus(Case):
         self.assertEqual(self.json("show", "web", "Kind", mode="lines"), {"Kind": "process"})
         self.assertIn("MainPID", self.json("show", "web"))
         self.fails(4, "cannot show 'nope': no such service (see: svcmgr list)", "show", "nope")
-        self.fails(1, "cannot show 'web': no property 'Color' (see: svcmgr show web)", "show", "web",
-                   "Color")
+        self.fails(1, "cannot show 'web': no property 'Color' (see: svcmgr show web)",
+                   "show", "web", "Color")
 
     def test_kinds_and_schema(self):
         out = self.svcmgr("kinds").out

@@ -90,8 +90,9 @@ class StockOnPrivateSocket(Case):
             return data + b"\0" * (-len(data) % 8)
 
         def call():
-            fields = (field(1, b"o", b"/org/freedesktop/DBus") + field(2, b"s", b"org.freedesktop.DBus")
-                      + field(6, b"s", b"org.freedesktop.DBus") + field(3, b"s", b"Hello"))
+            name = b"org.freedesktop.DBus"
+            fields = (field(1, b"o", b"/org/freedesktop/DBus") + field(2, b"s", name)
+                      + field(6, b"s", name) + field(3, b"s", b"Hello"))
             fields = fields.rstrip(b"\0") + b"\0"  # the last one is not padded within its length
             head = (b"l\1\0\1" + (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
                     + len(fields).to_bytes(4, "little"))

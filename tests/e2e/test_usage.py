@@ -68,8 +68,8 @@ class Usage(unittest.TestCase):
                           ("events",), ("config", "a"), ("reset-failed",), ("reset-failed", "a")):
             result = self.world.run(*arguments, address=nowhere)
             self.assertEqual((result.status, result.out), (7, ""), f"{arguments}: {result}")
-            self.assertRegex(result.err, r"^svcmgr: cannot reach svcmgrd: .*nowhere: No such file or "
-                                         r"directory \(is it running\?\)\n$")
+            self.assertRegex(result.err, r"^svcmgr: cannot reach svcmgrd: .*nowhere: No such file "
+                                         r"or directory \(is it running\?\)\n$")
         result = self.world.run("version", address=nowhere)
         self.assertEqual(result.status, 7)
         self.assertRegex(result.out, r"^svcmgr \d")
