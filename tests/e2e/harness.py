@@ -26,6 +26,7 @@ BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
   <type>session</type>
   <listen>unix:path={directory}/bus</listen>
   <policy context="default">
+    <allow user="*"/>
     <allow send_destination="*" eavesdrop="true"/>
     <allow eavesdrop="true"/>
     <allow own="*"/>
@@ -137,13 +138,14 @@ class World:
         shutil.rmtree(self.directory)
         return status
 
-    def run(self, *arguments, address=None, stdin="", environment=None, command=None):
-        """svcmgr, its output in pipes."""
+    def run(self, *arguments, address=None, stdin="", environment=None, command=None, uid=None):
+        """svcmgr, its output in pipes; as another user, if the tests run as root."""
         where = [] if address is None else [f"--address={address}"]
         words = command or [SVCMGR, *where]
+        whom = {} if uid is None else {"user": uid, "group": uid, "extra_groups": []}
         done = subprocess.run([*words, *arguments], input=stdin, capture_output=True, text=True,
                               env={**self.environment(), **(environment or {})}, check=False,
-                              timeout=SECONDS_MAX)
+                              timeout=SECONDS_MAX, **whom)
         return Result(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments, address):

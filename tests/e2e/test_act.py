@@ -3,9 +3,11 @@
 and in the exit status."""
 
 import json
+import os
+import shutil
 import unittest
 
-from harness import Case
+from harness import SVCMGR, Case
 
 SLEEPER = {"exec": ["sleep", "1000"]}
 NO_SUCH = {"exec": ["/no/such"], "restart": {"policy": "no"}}
@@ -45,6 +47,34 @@ class ActOnBus(Case):
         self.svcmgr("stop", "web")
         self.assertRegex(self.svcmgr("stop", "--strict", "web", status=1).err,
                          r"^svcmgr: cannot stop 'web': .*already.*\n$")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    def test_not_authorised(self):
+        """Everybody may look, nobody else may act."""
+        self.world.directory.chmod(0o711)
+        stranger = {"uid": 65534, "command": [self.copy_of_svcmgr(), f"--address={self.address()}"]}
+        self.assertEqual(self.svcmgr("is-active", "web", status=3, **stranger).out, "inactive\n")
+        result = self.svcmgr("start", "web", status=5, **stranger)
+        self.assertRegex(result.err, r"^svcmgr: cannot start 'web': .*not allowed.*uid 65534.*\n$")
+        self.svcmgr("config", "web", status=5, **stranger)
+        self.svcmgr("delete", "web", status=5, **stranger)
+        self.assertEqual(self.state("web"), "inactive")
+
+    def copy_of_svcmgr(self):
+        """Where everybody can execute it: the build may be in root's own folder."""
+        copy = self.world.directory / "svcmgr"
+        shutil.copy(SVCMGR, copy)
+        copy.chmod(0o755)
+        return str(copy)
+
+    def test_progress(self):
+        """While there is something to wait for, a terminal shows it, and is clean afterwards."""
+        status, text = self.world.run_on_terminal("start", "unready", "--timeout=1s",
+                                                  address=self.address())
+        self.assertEqual(status, 6)
+        self.assertIn("\r\033[Kwaiting for 1 of 1, 0", text)
+        self.assertRegex(text.split("\r\033[K")[-1], r"^svcmgr: cannot start 'unready': ")
+        self.svcmgr("-q", "stop", "unready")
 
     def test_several_and_patterns(self):
         out = self.svcmgr("start", "web", "worker-*", "worker-1").out
