@@ -78,7 +78,7 @@ void look_list_print(const Output *output, const json_t *services)
         const char *state = value_string(service, "State");
         bool has_error = value_string(service, "Error")[0] != '\0';
         uint64_t since = record_since(service);
-        g_autofree char *ago = since != 0 ? text_ago(since, output->now) : g_strdup("-");
+        g_autofree char *ago = since != 0 ? text_since(since, output->now) : g_strdup("-");
         g_autofree char *remark = look_list_remark(output, service);
 
         table_add(table, COLOUR_NONE, value_string(service, "Id"));

@@ -28,7 +28,7 @@ static char *status_state(const Output *output, const json_t *service)
                            output_reset(output, colour));
     if (since != 0) {
         g_autofree char *time = text_time(since);
-        g_autofree char *ago = text_ago(since, output->now);
+        g_autofree char *ago = text_since(since, output->now);
         g_string_append_printf(text, " since %s; %s", time, ago);
     }
     return g_string_free(text, FALSE);
@@ -103,7 +103,7 @@ static char *status_transition(const Output *output, const json_t *service)
 
     if (time == 0)
         return NULL;
-    g_autofree char *ago = text_ago(time, output->now);
+    g_autofree char *ago = text_since(time, output->now);
     g_autofree char *move = from[0] == '\0' || g_str_equal(from, to)
                                     ? g_strdup("")
                                     : g_strdup_printf("%s %s %s: ", from, output_arrow(output), to);
@@ -120,7 +120,8 @@ static char *status_config(const Output *output, const json_t *service)
 
     if (revision == 0)
         return g_strdup("none yet");
-    g_autofree char *ago = time != 0 ? text_ago(time, output->now) : g_strdup("at an unknown time");
+    g_autofree char *ago =
+            time != 0 ? text_since(time, output->now) : g_strdup("at an unknown time");
     g_autofree char *text = g_strdup_printf("revision %" G_GUINT64_FORMAT ", %.12s, %s", revision,
                                             colon != NULL ? colon + 1 : digest, ago);
     return text_escape(text);
@@ -272,7 +273,7 @@ static char *status_daemon_state(const Output *output, const json_t *manager)
     Colour colour = output_state_colour(state);
     uint64_t started = value_unsigned(manager, "StartedTime");
     g_autofree char *time = text_time(started);
-    g_autofree char *ago = text_ago(started, output->now);
+    g_autofree char *ago = text_since(started, output->now);
 
     return g_strdup_printf("%s%s%s (%s) since %s; %s", output_colour(output, colour), state,
                            output_reset(output, colour), phase, time, ago);

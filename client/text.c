@@ -135,6 +135,11 @@ char *text_ago(uint64_t time, uint64_t now)
     return time > now ? g_strdup_printf("in %s", span) : g_strdup_printf("%s ago", span);
 }
 
+char *text_since(uint64_t time, uint64_t now)
+{
+    return text_ago(MIN(time, now), now);
+}
+
 static char *text_time_format(uint64_t time, const char *format)
 {
     g_autoptr(GDateTime) at = g_date_time_new_from_unix_local((int64_t)(time / USEC_PER_SEC));

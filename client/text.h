@@ -23,6 +23,9 @@ char *text_cut(const char *string, int width, const char *ellipsis);
 char *text_span(uint64_t usec);
 /* time seen from now, both in wall clock usec: "2min 3s ago", "in 5s", "now". */
 char *text_ago(uint64_t time, uint64_t now);
+/* The same of what has happened: it may have after the command looked at the clock, then it is
+ * "now". */
+char *text_since(uint64_t time, uint64_t now);
 /* Local time, "2026-11-21 12:05:07". */
 char *text_time(uint64_t time);
 /* Local time of day with milliseconds, "12:05:07.123". */

@@ -95,10 +95,14 @@ static void test_text_ago(void)
     g_autofree char *past = text_ago(5 * USEC_PER_SEC, 128 * USEC_PER_SEC);
     g_autofree char *future = text_ago(128 * USEC_PER_SEC, 5 * USEC_PER_SEC);
     g_autofree char *now = text_ago(5, 5);
+    g_autofree char *overtaken = text_since(6, 5);
+    g_autofree char *since = text_since(5 * USEC_PER_SEC, 128 * USEC_PER_SEC);
 
     g_assert_cmpstr(past, ==, "2min 3s ago");
     g_assert_cmpstr(future, ==, "in 2min 3s");
     g_assert_cmpstr(now, ==, "now");
+    g_assert_cmpstr(overtaken, ==, "now");
+    g_assert_cmpstr(since, ==, "2min 3s ago");
 }
 
 static void output_check_attempts(const char *json, const char *expected)
