@@ -40,13 +40,24 @@ heading() {
     printf '\n\033[1m== %s\033[0m\n' "$1"
 }
 
-run() { # shows the command as a person would type it, then runs it
-    printf '$ %s\n' "$*"
+show() { # a command as a person would type it
+    printf '$'
+    for word; do
+        case $word in
+        '' | *[!A-Za-z0-9_./:=@%+,-]*) printf " '%s'" "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    echo
+}
+
+run() { # shows a command, then runs it
+    show "$@"
     "$@"
 }
 
 expect_failure() { # shows a command that must fail
-    printf '$ %s\n' "$*"
+    show "$@"
     if "$@" 2>&1; then
         echo "that should have failed" >&2
         exit 1
