@@ -256,7 +256,7 @@ static void on_program_gone(const Failure *failure, const Ending *ending, void *
     } else if (program->context != NULL) {
         service_set_sub_state(program->service, "dead");
         program_finish_apply(program, failure);
-    } else if (!ending->stop_was_asked) {
+    } else {
         service_set_sub_state(program->service, "dead");
         service_report_ended(program->service, failure, &ending->exit);
     }

@@ -167,6 +167,9 @@ static void test_leftover_after_end(ProcessFixture *fixture, const void *unused)
             "{'exec': ['@PROGRAMS/program-stayer', 'stubborn-child', '@DIR/pid', 'exit', '4'],"
             " 'stop_timeout': '50ms', " NO_RESTART "}");
 
+    fixture_wait_sub_state(fixture, service, "final-sigterm");
+    assert_state(service, STATE_STOPPING);
+    assert_contains(service_state(service)->error->message, "exited with status 4");
     fixture_wait_state(fixture, service, STATE_FAILED);
     assert_failure(service, FAILURE_EXIT_CODE, "exited with status 4");
     g_assert_cmpint(kill(fixture_read_pid(fixture, "pid"), 0), <, 0);

@@ -55,14 +55,25 @@ static void test_status_is_cleared(ProcessFixture *fixture, const void *unused)
     fixture_drop(fixture, service);
 }
 
-/* It was ready, although it was dead before anybody looked. */
+static void wait_until_dead(pid_t pid)
+{
+    siginfo_t info;
+
+    g_assert_cmpint(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), ==, 0);
+}
+
+/* It was ready, although it was dead before anybody looked: its death is seen first, its words
+ * after. */
 static void test_ready_before_exit(ProcessFixture *fixture, const void *unused)
 {
     Service *service =
             fixture_start(fixture, fixture->process,
                           "{" NOTIFIER "'READY=1\\nSTATUS=last words', '@exit', '6'], " NOTIFY "}");
 
-    fixture_wait_state(fixture, service, STATE_FAILED);
+    while (fixture_main_pid(service) == 0)
+        (void)sd_event_run(loop_event(fixture->loop), 0);
+    wait_until_dead(fixture_main_pid(service));
+    process_host_on_sigchld(fixture->host);
     assert_failure(service, FAILURE_EXIT_CODE, "exited with status 6");
     g_assert_null(strstr(service_state(service)->error->message, "before it was ready"));
     g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "last words");
@@ -74,6 +85,19 @@ static void test_ready_by_child(ProcessFixture *fixture, const void *unused)
 {
     Service *service = fixture_start(fixture, fixture->process,
                                      "{" NOTIFIER "'@child', 'READY=1'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_ACTIVE);
+    fixture_drop(fixture, service);
+}
+
+/* Known by its session, although it has thrown its environment away. */
+static void test_ready_without_environment(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process,
+                          "{'exec': ['/bin/sh', '-c', 'env -i NOTIFY_SOCKET=$NOTIFY_SOCKET "
+                          "@PROGRAMS/program-notifier READY=1 & wait'], " NOTIFY "}");
 
     fixture_wait_settled(fixture, service);
     assert_state(service, STATE_ACTIVE);
@@ -160,6 +184,39 @@ static void test_hand_over_and_stop(ProcessFixture *fixture, const void *unused)
     fixture_wait_settled(fixture, service);
     assert_state(service, STATE_INACTIVE);
     g_assert_cmpint(kill(pid, 0), <, 0);
+    fixture_drop(fixture, service);
+}
+
+static pid_t killed_group;
+
+static int recording_kill(pid_t pid, int signo)
+{
+    if (signo != 0 && pid == -killed_group)
+        g_error("signalled group %d, whose number may be somebody else's by now", -pid);
+    return kill(pid, signo);
+}
+
+static bool group_is_empty(void *data)
+{
+    return kill(-killed_group, 0) < 0;
+}
+
+/* When the group that the program was started in is empty, its number is forgotten. */
+static void test_hand_over_forgets_group(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER "'@hand-over', 'READY=1'], " NOTIFY "}");
+
+    while (fixture_main_pid(service) == 0)
+        (void)sd_event_run(loop_event(fixture->loop), 0);
+    killed_group = fixture_main_pid(service);
+    fixture_wait_settled(fixture, service);
+    fixture_run_until(fixture, group_is_empty, NULL);
+    fixture_settle(fixture);
+    fixture->sys.kill = recording_kill;
+    fixture_request_stop(service);
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_INACTIVE);
     fixture_drop(fixture, service);
 }
 
@@ -285,12 +342,14 @@ int main(int argc, char **argv)
     NOTIFY_TEST("/notify/ready", test_ready);
     NOTIFY_TEST("/notify/ready/before-exit", test_ready_before_exit);
     NOTIFY_TEST("/notify/ready/by-child", test_ready_by_child);
+    NOTIFY_TEST("/notify/ready/without-environment", test_ready_without_environment);
     NOTIFY_TEST("/notify/stopping", test_stopping);
     NOTIFY_TEST("/notify/status/cleared", test_status_is_cleared);
     NOTIFY_TEST("/notify/status/flood", test_flood);
     NOTIFY_TEST("/notify/status/last-is-told", test_last_status_is_told);
     NOTIFY_TEST("/notify/main-pid/hand-over", test_hand_over);
     NOTIFY_TEST("/notify/main-pid/hand-over-and-stop", test_hand_over_and_stop);
+    NOTIFY_TEST("/notify/main-pid/hand-over-forgets-group", test_hand_over_forgets_group);
     NOTIFY_TEST("/notify/main-pid/foreign", test_foreign_main);
     NOTIFY_TEST("/notify/fds-are-closed", test_fds_are_closed);
     NOTIFY_TEST("/notify/dropped/forged-sender", test_forged_sender);
