@@ -29,7 +29,8 @@ struct Broker {
     bool name_wanted;
     sd_bus_slot *request; /* of the name, under way */
     Timer *retry;
-    unsigned attempt;
+    unsigned n_lost;    /* failures in a row to be connected */
+    unsigned n_refused; /* failures in a row to get the name */
 };
 
 static bool broker_open(Broker *broker, GError **error);
@@ -74,13 +75,14 @@ static char *broker_find_address(BusScope scope, const char *address, GError **e
 
 /* Trying again */
 
-static void broker_retry_later(Broker *broker, const char *what, const char *why)
+static void broker_retry_later(Broker *broker, unsigned *n_failures, const char *what,
+                               const char *why)
 {
     Bus *bus = broker->bus;
-    uint64_t delay = backoff_delay_usec(&broker_backoff, ++broker->attempt, random_system());
+    uint64_t delay = backoff_delay_usec(&broker_backoff, ++*n_failures, random_system());
     g_autofree char *duration = format_duration(delay);
 
-    if (backoff_attempt_is_logged(broker->attempt))
+    if (backoff_attempt_is_logged(*n_failures))
         log_warning("%s %s: %s; services go on, next attempt in %s", what, broker->address, why,
                     duration);
     timer_arm(broker->retry, usec_add(clock_monotonic_usec(bus->clock), delay));
@@ -94,7 +96,7 @@ static void on_broker_closed(Connection *connection, void *data)
         return;
     broker->connection = NULL;
     g_clear_pointer(&broker->request, sd_bus_slot_unref);
-    broker_retry_later(broker, "lost the bus", "the connection was closed");
+    broker_retry_later(broker, &broker->n_lost, "lost the bus", "the connection was closed");
 }
 
 static void broker_request_name_async(Broker *broker);
@@ -107,7 +109,7 @@ static void on_broker_retry(void *data)
     if (broker->connection != NULL) /* only the name is missing */
         broker_request_name_async(broker);
     else if (!broker_open(broker, &error))
-        broker_retry_later(broker, "cannot connect to the bus", error->message);
+        broker_retry_later(broker, &broker->n_lost, "cannot connect to the bus", error->message);
 }
 
 /* The name */
@@ -122,17 +124,17 @@ static int on_broker_name(sd_bus_message *message, void *userdata, sd_bus_error 
     if (broker->connection == NULL)
         return 0;
     if (error != NULL) {
-        broker_retry_later(broker, "cannot take the name " BUS_NAME " on",
+        broker_retry_later(broker, &broker->n_refused, "cannot take the name " BUS_NAME " on",
                            error->message != NULL ? error->message : error->name);
         return 0;
     }
     /* RequestName: 1 is the primary owner, 4 already was. */
     if (sd_bus_message_read_basic(message, 'u', &answer) < 0 || (answer != 1 && answer != 4)) {
-        broker_retry_later(broker, "cannot take the name " BUS_NAME " on",
+        broker_retry_later(broker, &broker->n_refused, "cannot take the name " BUS_NAME " on",
                            "another program owns it");
         return 0;
     }
-    broker->attempt = 0;
+    broker->n_lost = broker->n_refused = 0;
     log_notice("back on the bus as " BUS_NAME);
     return 0;
 }
@@ -143,7 +145,8 @@ static void broker_request_name_async(Broker *broker)
                                       on_broker_name, broker);
 
     if (r < 0)
-        broker_retry_later(broker, "cannot take the name " BUS_NAME " on", g_strerror(-r));
+        broker_retry_later(broker, &broker->n_refused, "cannot take the name " BUS_NAME " on",
+                           g_strerror(-r));
 }
 
 static int on_broker_connected(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -156,7 +159,7 @@ static int on_broker_connected(sd_bus_message *message, void *userdata, sd_bus_e
     if (broker->name_wanted)
         broker_request_name_async(broker);
     else
-        broker->attempt = 0;
+        broker->n_lost = 0;
     return 0;
 }
 

@@ -73,8 +73,10 @@ Peer *peer_new(Connection *connection, const char *name, Caller *caller)
     peer->caller = caller;
     g_queue_init(&peer->in_flight);
     g_queue_init(&peer->waiting);
-    if (name != NULL)
-        peer_watch(peer);
+    if (name == NULL)
+        return peer;
+    peer_watch(peer);
+    peer_ask(peer); /* also tells that it has gone before it was watched */
     return peer;
 }
 

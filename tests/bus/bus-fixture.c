@@ -148,6 +148,16 @@ void bus_fixture_turn(BusFixture *fixture)
     } while (r > 0);
 }
 
+void bus_fixture_await(BusFixture *fixture, bool (*has_come)(void *data), void *data)
+{
+    int64_t end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    for (bus_fixture_turn(fixture); !has_come(data); bus_fixture_turn(fixture)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_assert_cmpint(sd_event_run(fixture->event, G_USEC_PER_SEC), >=, 0);
+    }
+}
+
 void bus_fixture_advance(BusFixture *fixture, uint64_t usec)
 {
     core_fixture_advance(&fixture->core, usec);
@@ -216,6 +226,7 @@ static void client_drop_message(void *message)
 static int on_client_matched(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
     g_assert_null(sd_bus_message_get_error(message));
+    ((BusClient *)userdata)->is_matched = true;
     return 0;
 }
 
@@ -227,6 +238,12 @@ static int on_client_match(sd_bus_message *message, void *userdata, sd_bus_error
 BusClient *bus_client_new(BusFixture *fixture, BusClientKind kind)
 {
     g_autofree char *address = g_strdup_printf("unix:path=%s", fixture->socket);
+
+    return bus_client_new_at(fixture, address, kind);
+}
+
+BusClient *bus_client_new_at(BusFixture *fixture, const char *address, BusClientKind kind)
+{
     BusClient *client = g_new0(BusClient, 1);
 
     client->fixture = fixture;
@@ -377,6 +394,17 @@ void pending_assert_error(Pending *pending, ErrorCode code, const char *text)
         g_error("expected '%s' in the message '%s'", text, error->message);
 }
 
+static bool pending_has_reply(void *data)
+{
+    return ((Pending *)data)->reply != NULL;
+}
+
+sd_bus_message *pending_await(Pending *pending)
+{
+    bus_fixture_await(pending->client->fixture, pending_has_reply, pending);
+    return pending->reply;
+}
+
 sd_bus_message *bus_client_call(BusClient *client, const char *path, const char *interface,
                                 const char *member, const char *types, ...)
 {
@@ -386,7 +414,7 @@ sd_bus_message *bus_client_call(BusClient *client, const char *path, const char 
     va_start(values, types);
     pending = bus_client_startv(client, path, interface, member, types, values);
     va_end(values);
-    bus_fixture_turn(client->fixture);
+    pending_await(pending);
     return sd_bus_message_ref(pending_assert_reply(pending));
 }
 
@@ -399,7 +427,7 @@ void bus_client_refused(BusClient *client, ErrorCode code, const char *text, con
     va_start(values, types);
     pending = bus_client_startv(client, path, interface, member, types, values);
     va_end(values);
-    bus_fixture_turn(client->fixture);
+    pending_await(pending);
     pending_assert_error(pending, code, text);
 }
 
@@ -467,12 +495,13 @@ char *message_value_to_text(sd_bus_message *message)
 char *message_to_text(sd_bus_message *message)
 {
     GString *text = g_string_new(NULL);
+    bool first = true;
 
     g_assert_cmpint(sd_bus_message_rewind(message, true), >=, 0);
-    while (sd_bus_message_at_end(message, true) == 0) {
+    for (; sd_bus_message_at_end(message, true) == 0; first = false) {
         g_autofree char *value = message_value_to_text(message);
 
-        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", value);
+        g_string_append_printf(text, "%s%s", first ? "" : " ", value);
     }
     return g_string_free(text, FALSE);
 }

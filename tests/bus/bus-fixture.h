@@ -46,6 +46,8 @@ void bus_fixture_init(BusFixture *fixture);
 /* Checks that nothing was left; clients are closed. */
 void bus_fixture_done(BusFixture *fixture);
 void bus_fixture_turn(BusFixture *fixture);
+/* For what another process does: turns until it has come, at most 20 s of real time. */
+void bus_fixture_await(BusFixture *fixture, bool (*has_come)(void *data), void *data);
 void bus_fixture_advance(BusFixture *fixture, uint64_t usec);
 
 Service *bus_fixture_create(BusFixture *fixture, const char *id, const char *kind,
@@ -58,6 +60,7 @@ typedef struct BusClient {
     BusFixture *fixture;
     sd_bus *bus;
     GPtrArray *signals; /* of sd_bus_message *, all that came; each was checked with the contract */
+    bool is_matched;    /* the match of a listening one is in force */
     bool disconnected;
 } BusClient;
 
@@ -69,6 +72,7 @@ typedef enum BusClientKind {
 
 /* The fixture's. */
 BusClient *bus_client_new(BusFixture *fixture, BusClientKind kind);
+BusClient *bus_client_new_at(BusFixture *fixture, const char *address, BusClientKind kind);
 void bus_client_close(BusClient *client);
 /* What the other side knows of the client. */
 Peer *bus_client_peer(BusClient *client);
@@ -92,6 +96,8 @@ Pending *bus_client_start(BusClient *client, const char *path, const char *inter
                           const char *member, const char *types, ...);
 void pending_free(Pending *pending);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pending, pending_free)
+/* Turns until the reply has come; borrowed. */
+sd_bus_message *pending_await(Pending *pending);
 /* The reply, borrowed; it has come and is no error. */
 sd_bus_message *pending_assert_reply(Pending *pending);
 /* The reply has come and is this error, whose message has this text in it (NULL: any). */
