@@ -114,17 +114,29 @@ void bus_fixture_init(BusFixture *fixture)
     bus_set_phase(fixture->bus, "serve");
 }
 
+/* One that is being deleted goes on the way. */
+static void bus_fixture_stop_services(BusFixture *fixture)
+{
+    g_autofree char *id = NULL;
+    Service *next;
+
+    while ((next = map_next(fixture->map, id)) != NULL) {
+        g_autoptr(Service) service = service_ref(next);
+
+        g_free(id);
+        id = g_strdup(service_id(service));
+        fake_stop_whatever(&fixture->core, service);
+    }
+}
+
 void bus_fixture_done(BusFixture *fixture)
 {
-    Service *service = NULL;
-
     while (fixture->clients->len > 0)
         bus_client_close(g_ptr_array_index(fixture->clients, 0));
     bus_fixture_turn(fixture);
     bus_free(fixture->bus);
     g_assert_false(g_file_test(fixture->socket, G_FILE_TEST_EXISTS));
-    while ((service = map_next(fixture->map, service != NULL ? service_id(service) : NULL)) != NULL)
-        fake_stop_whatever(&fixture->core, service);
+    bus_fixture_stop_services(fixture);
     feed_unlisten(fixture->early);
     events_free(fixture->events);
     map_free(fixture->map);
