@@ -159,6 +159,52 @@ static void test_stubborn_grandchild(ProcessFixture *fixture, const void *unused
     fixture_drop(fixture, service);
 }
 
+/* stop_timeout is the time for all: the rest does not get as much again when the main process has
+ * gone. The clock is set to where a second timer would not fire for an hour. */
+static void test_one_timeout_for_all(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process,
+                          "{'exec': ['@PROGRAMS/program-stayer', 'stubborn-child', '@DIR/pid',"
+                          " 'stubborn'], 'readiness': 'notify', 'stop_timeout': '100ms'}");
+
+    fixture_wait_settled(fixture, service);
+    fixture_request_stop(service);
+    fixture_wait_sub_state(fixture, service, "stop-sigterm");
+    fixture->clock.ahead_usec = -UINT64_C(3600) * USEC_PER_SEC;
+    g_assert_cmpint(kill(fixture_main_pid(service), SIGKILL), ==, 0);
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpint(kill(fixture_read_pid(fixture, "pid"), 0), <, 0);
+    fixture_drop(fixture, service);
+}
+
+static bool is_zombie(void *data)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", *(pid_t *)data);
+    g_autofree char *text = NULL;
+    size_t length;
+
+    return g_file_get_contents(path, &text, &length, NULL) && length == 0;
+}
+
+/* What is left is dead already: nothing has to be waited for. */
+static void test_dead_leftover(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['@PROGRAMS/program-stayer', 'child', '@DIR/pid'],"
+                                     " 'readiness': 'notify', " NO_RESTART "}");
+
+    fixture_wait_settled(fixture, service);
+    pid_t child = fixture_read_pid(fixture, "pid");
+    g_assert_cmpint(kill(child, SIGKILL), ==, 0);
+    fixture_run_until(fixture, is_zombie, &child);
+    g_assert_cmpint(kill(fixture_main_pid(service), SIGKILL), ==, 0);
+    fixture_wait_state(fixture, service, STATE_FAILED);
+    g_assert_null(strstr(fixture->history->str, "stopping/"));
+    fixture_drop(fixture, service);
+}
+
 /* The main process ends by itself: the service is stopping until its child is gone as well. */
 static void test_leftover_after_end(ProcessFixture *fixture, const void *unused)
 {
@@ -440,6 +486,8 @@ int main(int argc, char **argv)
     FAILURES_TEST("/failures/stop/during-start", test_stop_during_start);
     FAILURES_TEST("/failures/stop/during-start-timeout", test_stop_during_start_timeout);
     FAILURES_TEST("/failures/stop/unkillable", test_unkillable);
+    FAILURES_TEST("/failures/stop/one-timeout-for-all", test_one_timeout_for_all);
+    FAILURES_TEST("/failures/end/dead-leftover", test_dead_leftover);
     FAILURES_TEST("/failures/end/leftover", test_leftover_after_end);
     FAILURES_TEST("/failures/end/leftover-goes", test_leftover_goes_by_itself);
     FAILURES_TEST("/failures/end/unknown-exit", test_unknown_exit);

@@ -202,10 +202,9 @@ static bool group_is_empty(void *data)
 }
 
 /* When the group that the program was started in is empty, its number is forgotten. */
-static void test_hand_over_forgets_group(ProcessFixture *fixture, const void *unused)
+static void check_hand_over_forgets_group(ProcessFixture *fixture, const char *config)
 {
-    Service *service = fixture_start(fixture, fixture->process,
-                                     "{" NOTIFIER "'@hand-over', 'READY=1'], " NOTIFY "}");
+    Service *service = fixture_start(fixture, fixture->process, config);
 
     while (fixture_main_pid(service) == 0)
         (void)sd_event_run(loop_event(fixture->loop), 0);
@@ -217,7 +216,15 @@ static void test_hand_over_forgets_group(ProcessFixture *fixture, const void *un
     fixture_request_stop(service);
     fixture_wait_settled(fixture, service);
     assert_state(service, STATE_INACTIVE);
+    fixture->sys.kill = kill;
     fixture_drop(fixture, service);
+}
+
+static void test_hand_over_forgets_group(ProcessFixture *fixture, const void *unused)
+{
+    check_hand_over_forgets_group(fixture, "{" NOTIFIER "'@hand-over', 'READY=1'], " NOTIFY "}");
+    check_hand_over_forgets_group(fixture, "{" NOTIFIER
+                                           "'READY=1', '@hand-over', 'STATUS=later'], " NOTIFY "}");
 }
 
 static void test_fds_are_closed(ProcessFixture *fixture, const void *unused)
