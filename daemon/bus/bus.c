@@ -7,7 +7,6 @@
 #include "bus/changes.h"
 #include "bus/connection.h"
 #include "bus/drain.h"
-#include "bus/emit.h"
 #include "bus/errors.h"
 #include "bus/figures.h"
 #include "bus/internal.h"
@@ -155,14 +154,10 @@ bool bus_request_name(Bus *bus, GError **error)
     return bus->broker == NULL || broker_request_name(bus->broker, error);
 }
 
-static const char *const bus_phase_properties[] = {"Phase", "State", NULL};
-
 void bus_set_phase(Bus *bus, const char *phase)
 {
-    if (g_str_equal(bus->phase, phase))
-        return;
     bus->phase = phase;
-    emit_manager_changed(bus, bus_phase_properties);
+    figures_tell(bus->figures);
 }
 
 void bus_begin_shutdown(Bus *bus)

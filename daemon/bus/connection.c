@@ -125,7 +125,11 @@ bool connection_charge(Connection *connection, uint64_t bytes)
     if (connection->closed)
         return false;
     (void)sd_bus_get_n_queued_write(connection->sd_bus, &n_queued); /* cannot fail */
-    connection->unread_bytes = n_queued == 0 ? bytes : connection->unread_bytes + bytes;
+    /* What has been read since was of average size. */
+    if (n_queued < connection->n_expected)
+        connection->unread_bytes = connection->unread_bytes / connection->n_expected * n_queued;
+    connection->n_expected = n_queued + 1;
+    connection->unread_bytes += bytes;
     if (n_queued <= CONNECTION_MAX_QUEUED &&
         connection->unread_bytes <= CONNECTION_MAX_UNREAD_BYTES)
         return true;

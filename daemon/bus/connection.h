@@ -21,12 +21,13 @@ typedef struct Connection Connection;
 struct Connection {
     Bus *bus;
     sd_bus *sd_bus;
-    bool ready;  /* signals may go out */
-    bool closed; /* nothing happens here any more; waits to be freed */
-    uint64_t unread_bytes;
-    GHashTable *peers; /* unique name -> Peer, owned; of a broker */
-    Peer *peer;        /* the one there is; of a private connection */
-    LocalBus *local;   /* what a broker would be to a private peer; NULL with a broker */
+    bool ready;            /* signals may go out */
+    bool closed;           /* nothing happens here any more; waits to be freed */
+    uint64_t unread_bytes; /* estimated */
+    uint64_t n_expected;   /* messages queued if nothing has been read since the last charge */
+    GHashTable *peers;     /* unique name -> Peer, owned; of a broker */
+    Peer *peer;            /* the one there is; of a private connection */
+    LocalBus *local;       /* what a broker would be to a private peer; NULL with a broker */
     void (*on_closed)(Connection *connection, void *data);
     void *data;
 };

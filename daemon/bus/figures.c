@@ -10,6 +10,7 @@
 #define FIGURES_INTERVAL_USEC (USEC_PER_SEC / 4)
 
 typedef struct FiguresSeen {
+    const char *phase;
     const char *state;
     unsigned n_services;
     unsigned n_active;
@@ -43,6 +44,7 @@ static FiguresSeen figures_look(Bus *bus)
     const MapCounts *counts = map_counts(bus->map);
 
     return (FiguresSeen){
+            .phase = bus->phase,
             .state = bus_state(bus),
             .n_services = counts->total,
             .n_active = counts->active,
@@ -68,6 +70,7 @@ static void on_figures_due(void *data)
         const char *name;
         bool differs;
     } rows[] = {
+            {"Phase", !g_str_equal(old.phase, new.phase)},
             {"State", !g_str_equal(old.state, new.state)},
             {"NServices", old.n_services != new.n_services},
             {"NActive", old.n_active != new.n_active},
@@ -88,6 +91,12 @@ static void on_figures_due(void *data)
     figures->next_usec = usec_add(clock_monotonic_usec(bus->clock), FIGURES_INTERVAL_USEC);
     if (n > 0)
         emit_manager_changed(bus, names);
+}
+
+void figures_tell(Figures *figures)
+{
+    timer_disarm(figures->timer);
+    on_figures_due(figures);
 }
 
 void figures_note(Figures *figures)

@@ -148,7 +148,8 @@ static void wait_end_failed(Wait *wait, const StateRecord *state)
                                       : g_error_new(SVCMGR_ERROR, ERROR_FAILED, "it is %s",
                                                     state_to_string(state->state));
 
-    g_prefix_error(&error, "service '%s': ", wait->call->id);
+    if (!g_str_has_prefix(error->message, "service '"))
+        g_prefix_error(&error, "service '%s': ", wait->call->id);
     wait_end(wait, error);
 }
 

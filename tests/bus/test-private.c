@@ -342,6 +342,36 @@ static void test_reader_that_does_not_read(void)
     bus_fixture_done(&fixture);
 }
 
+/* Few messages may be many bytes: a peer that asks for everything again and again and reads nothing
+ * is not given all the memory. */
+static void test_reader_of_large_answers(void)
+{
+    g_autofree char *value = g_strnfill(4096, 'x');
+    BusClient *client;
+
+    bus_fixture_init(&fixture);
+    for (unsigned i = 0; i < 50; i++) {
+        g_autofree char *id = g_strdup_printf("large-%u", i);
+        g_autoptr(GHashTable) labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        CreateSpec spec = {.id = id, .kind = "fake", .labels = labels};
+
+        for (unsigned k = 0; k < 64; k++)
+            g_hash_table_insert(labels, g_strdup_printf("label-%u", k), value);
+        g_assert_nonnull(map_create(fixture.map, &spec, &origin_test, NULL));
+    }
+    client = bus_client_new(&fixture, BUS_CLIENT_DEAF);
+    for (unsigned i = 0; i < 20; i++) /* who reads may ask as often as it likes */
+        sd_bus_message_unref(
+                bus_client_call(client, ROOT, OBJECT_MANAGER, "GetManagedObjects", NULL));
+    g_assert_cmpint(sd_bus_detach_event(client->bus), >=, 0);
+    for (unsigned i = 0; i < 20; i++)
+        pending_free(bus_client_start(client, ROOT, OBJECT_MANAGER, "GetManagedObjects", NULL));
+    bus_fixture_turn(&fixture);
+    g_assert_cmpuint(fixture.bus->connections->len, ==, 0);
+    g_assert_nonnull(strstr(fixture.core.log->str, "does not read what it is sent"));
+    bus_fixture_done(&fixture);
+}
+
 static void test_most_peers(void)
 {
     GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
@@ -454,6 +484,7 @@ int main(int argc, char **argv)
     g_test_add_func("/private/signals-by-match", test_signals_by_match);
     g_test_add_func("/private/garbage", test_garbage);
     g_test_add_func("/private/reader-that-does-not-read", test_reader_that_does_not_read);
+    g_test_add_func("/private/reader-of-large-answers", test_reader_of_large_answers);
     g_test_add_func("/private/most-peers", test_most_peers);
     g_test_add_func("/private/reserved-peers", test_reserved_peers);
     g_test_add_func("/private/drain-deadline", test_drain_deadline);
