@@ -406,28 +406,39 @@ void service_report_ended(Service *service, const Failure *failure, const ExitSt
     service_after_end(service, failure, exit);
 }
 
-void service_stop_done(Service *service, const GError *error)
+/* The second half of a restart begins although the program had to be killed: that is what people
+ * restart for. */
+static void service_restart_after_stop(Service *service, const Failure *failure)
+{
+    if (failure != NULL) {
+        error_buffer_append(service_errors(service), failure->error);
+        log_service(LOG_LEVEL_WARNING, service->id, "stopped for a restart: %s",
+                    failure->error->message);
+    }
+    (void)service_enter_started(service, &origin_stopped, NULL); /* a refusal is in the record */
+}
+
+void service_stop_done(Service *service, const Failure *failure)
 {
     g_autoptr(Service) keep = service_ref(service);
     if (service->stop_phase != STOP_UNDER_WAY)
         return;
-    bool failed = error != NULL || service->unkillable;
-    bool restart = service->wanted && !failed;
+    bool was_unkillable = service->unkillable;
     service->stop_phase = STOP_NONE;
     service->unkillable = false;
-    if (restart) {
-        (void)service_enter_started(service, &origin_stopped,
-                                    NULL); /* a refusal is in the record */
+    if (service->wanted && !was_unkillable) {
+        service_restart_after_stop(service, failure);
         return;
     }
     StateRecord *draft = service_draft(service);
     service->wanted = false;
     draft->failed_attempts = 0;
-    if (error != NULL) {
-        service_draft_set_error(service, draft, error, FAILURE_INTERNAL);
-        error_buffer_append(service_errors(service), error);
-        log_service(LOG_LEVEL_ERROR, service->id, "stop failed: %s", error->message);
+    if (failure != NULL) {
+        service_draft_set_error(service, draft, failure->error, failure->failure_class);
+        error_buffer_append(service_errors(service), failure->error);
+        log_service(LOG_LEVEL_ERROR, service->id, "stop failed: %s", failure->error->message);
     }
+    bool failed = failure != NULL || was_unkillable;
     service_commit(service, draft, failed ? STATE_FAILED : STATE_INACTIVE, &origin_stopped);
 }
 

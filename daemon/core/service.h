@@ -69,8 +69,8 @@ void service_report_ending(Service *service, const Failure *failure, const ExitS
 /* After a successful apply (or service_report_ending) it ended by itself; failure NULL: cleanly.
  * exit may be NULL. */
 void service_report_ended(Service *service, const Failure *failure, const ExitStatus *exit);
-/* The stop that core asked for is done; error: it did not go as it should. */
-void service_stop_done(Service *service, const GError *error);
+/* The stop that core asked for is done; failure: it did not go as it should. */
+void service_stop_done(Service *service, const Failure *failure);
 /* Something survived everything: stays in stopping, sub-state "unkillable", error set, until
  * service_stop_done. */
 void service_report_unkillable(Service *service, const GError *error);

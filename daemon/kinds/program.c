@@ -247,7 +247,7 @@ static void on_program_gone(const Failure *failure, const Ending *ending, void *
     if (program->stop_is_asked) {
         program->stop_is_asked = false;
         service_set_sub_state(program->service, "dead");
-        service_stop_done(program->service, failure != NULL ? failure->error : NULL);
+        service_stop_done(program->service, failure);
     } else if (program->next != NULL) {
         program_log_replaced(program, failure);
         program_begin(program);

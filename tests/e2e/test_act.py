@@ -130,14 +130,21 @@ class ActOnBus(Case):
         self.svcmgr("wait", "web", "--until", "active", "--timeout=50ms", status=6)
 
     def test_stop_joins_a_stop_under_way(self):
-        slow = "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.05; done"
-        stubborn = {"exec": ["sh", "-c", slow], "stop_mode": "main"}
-        self.create("stubborn", "process", stubborn, "--start")
-        self.assertEqual(self.svcmgr("--no-wait", "stop", "stubborn").out, "stubborn: stopping\n")
-        self.assertEqual(self.svcmgr("stop", "stubborn").out, "stubborn: inactive\n")
-        self.svcmgr("start", "stubborn")
-        self.svcmgr("--no-wait", "stop", "stubborn")
-        self.svcmgr("--strict", "stop", "stubborn", status=1)
+        """The program tells when it listens to SIGTERM, and ends when it is told that it may."""
+        ready, gate = (self.world.directory / name for name in ("ready", "gate"))
+        os.mkfifo(ready)
+        os.mkfifo(gate)
+        self.addCleanup(ready.unlink)
+        self.addCleanup(gate.unlink)
+        patient = f"trap 'read line <{gate}; exit 0' TERM; echo >{ready}; sleep 1000 & wait"
+        self.create("patient", "process", {"exec": ["sh", "-c", patient], "stop_mode": "main"})
+        self.svcmgr("start", "patient")
+        ready.read_text()
+        self.assertEqual(self.svcmgr("--no-wait", "stop", "patient").out, "patient: stopping\n")
+        self.svcmgr("--timeout=100ms", "stop", "patient", status=6)
+        self.assertRegex(self.svcmgr("--strict", "stop", "patient", status=1).err, "stopping")
+        gate.write_text("\n")
+        self.svcmgr("wait", "patient", "--until", "inactive")
 
     def test_restart(self):
         self.assertEqual(self.svcmgr("restart", "web").out, "web: active\n")

@@ -192,24 +192,20 @@ void fake_ending(Service *service, const char *message)
     fake_report(service, message, NULL, service_report_ending);
 }
 
-static void fake_stop_report(Service *service, const char *message,
-                             void (*report)(Service *, const GError *))
+void fake_stop_done(Service *service, const char *message)
 {
     g_autoptr(GError) error = NULL;
     if (message != NULL)
-        error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, message);
-    report(service, error);
-}
-
-void fake_stop_done(Service *service, const char *message)
-{
+        error = g_error_new_literal(SVCMGR_ERROR, ERROR_TIMEOUT, message);
+    Failure failure = {.failure_class = FAILURE_TIMEOUT, .error = error};
     fake_of(service)->stop_asked = false;
-    fake_stop_report(service, message, service_stop_done);
+    service_stop_done(service, message != NULL ? &failure : NULL);
 }
 
 void fake_unkillable(Service *service, const char *message)
 {
-    fake_stop_report(service, message, service_report_unkillable);
+    g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_TIMEOUT, message);
+    service_report_unkillable(service, error);
 }
 
 void fake_stop_whatever(CoreFixture *fixture, Service *service)

@@ -238,7 +238,7 @@ static const Row rows[] = {
     {"ended-failing", event_ended_failing, {"=",        "failed",    "backoff",  "backoff",  "backoff",  "backoff",  "=",        "=",        "=",        "backoff",  "="}},
     {"ending",        event_ending,        {"=",        "stopping",  "=",        "stopping", "stopping", "stopping", "=",        "=",        "=",        "=",        "="}},
     {"stop-done",     event_stop_done,     {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "inactive", "starting", "=",        "="}},
-    {"stop-failed",   event_stop_failed,   {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "failed",   "failed",   "=",        "="}},
+    {"stop-failed",   event_stop_failed,   {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "failed",   "starting",   "=",        "="}},
     {"unkillable",    event_unkillable,    {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "stopping", "stopping", "stopping", "="}},
     {"time-passes",   event_time_passes,   {"=",        "=",         "=",        "=",        "=",        "=",        "starting", "=",        "=",        "=",        "="}},
 };

@@ -242,6 +242,7 @@ static void test_stop_failed(void)
     fake_stop_done(service, "kill: Operation not permitted");
     assert_state(service, STATE_FAILED);
     g_assert_cmpstr(service_state(service)->error->message, ==, "kill: Operation not permitted");
+    g_assert_cmpint(service_state(service)->failure_class, ==, FAILURE_TIMEOUT);
     teardown();
 }
 
@@ -294,6 +295,7 @@ static void test_stop_cancels_second_half_of_restart(void)
     teardown();
 }
 
+/* A program that had to be killed is what people restart for. */
 static void test_restart_whose_stop_fails(void)
 {
     setup(CONFIG);
@@ -301,7 +303,23 @@ static void test_restart_whose_stop_fails(void)
     fake_apply_ok(service);
     g_assert_true(service_restart(service, &origin_test, NULL));
     core_fixture_settle(&fixture);
-    fake_stop_done(service, "stuck");
+    fake_stop_done(service, "had to be killed");
+    assert_state(service, STATE_STARTING);
+    g_assert_null(service_state(service)->error);
+    g_assert_nonnull(strstr(fixture.log->str, "web: stopped for a restart: had to be killed"));
+    g_assert_cmpuint(error_buffer_count(service_errors(service)), ==, 1);
+    teardown();
+}
+
+static void test_restart_of_the_unkillable(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    g_assert_true(service_restart(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    fake_unkillable(service, "survived SIGKILL");
+    fake_stop_done(service, NULL);
     assert_state(service, STATE_FAILED);
     teardown();
 }
@@ -769,6 +787,7 @@ int main(int argc, char **argv)
             {"/service/restart/stop-then-start", test_restart},
             {"/service/restart/stop-cancels-second-half", test_stop_cancels_second_half_of_restart},
             {"/service/restart/stop-fails", test_restart_whose_stop_fails},
+            {"/service/restart/unkillable", test_restart_of_the_unkillable},
             {"/service/reload/same-config", test_reload},
             {"/service/reload/failure-keeps-running", test_reload_that_fails_keeps_running},
             {"/service/reload/not-supported", test_reload_not_supported},
