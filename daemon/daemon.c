@@ -74,7 +74,12 @@ static bool signals_pre_run(void *data, GError **error)
 
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return error_set_errno(error, errno, "cannot ignore SIGPIPE");
-    return loop_add_signal(daemon->loop, SIGINT, on_daemon_end_signal, daemon, error) &&
+    /* Ignored by whoever started us, it would take the exit statuses of all children away. */
+    if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
+        return error_set_errno(error, errno, "cannot stop ignoring SIGCHLD");
+    return loop_add_signal(daemon->loop, SIGHUP, on_daemon_end_signal, daemon, error) &&
+           loop_add_signal(daemon->loop, SIGQUIT, on_daemon_end_signal, daemon, error) &&
+           loop_add_signal(daemon->loop, SIGINT, on_daemon_end_signal, daemon, error) &&
            loop_add_signal(daemon->loop, SIGTERM, on_daemon_end_signal, daemon, error) &&
            loop_add_signal(daemon->loop, SIGCHLD, on_daemon_sigchld, daemon, error);
 }

@@ -289,7 +289,9 @@ void json_read_environment(JsonContext *context, const JsonPath *path, const jso
         }
         is_good = false;
         if (!json_is_variable_name(name))
-            json_problem(context, &child, "not a name of an environment variable");
+            json_problem(
+                    context, &child,
+                    "expected a name of letters, digits and _ that does not start with a digit");
         else
             json_problem_expected(context, &child, "a string", text);
     }

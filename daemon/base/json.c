@@ -47,10 +47,15 @@ char *json_path_to_pointer(const JsonPath *path)
 
 void json_problem(JsonContext *context, const JsonPath *path, const char *format, ...)
 {
-    g_autofree char *pointer = json_path_to_pointer(path);
+    g_autofree char *pointer = NULL;
     g_autofree char *message = NULL;
     va_list arguments;
 
+    if (problems_are_full(context->problems)) {
+        problems_add(context->problems, PROBLEM_ERROR, "", 0, 0, "%s", ""); /* only counted */
+        return;
+    }
+    pointer = json_path_to_pointer(path);
     va_start(arguments, format);
     message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
@@ -79,8 +84,10 @@ static char *json_value_excerpt(const json_t *value)
 void json_problem_expected(JsonContext *context, const JsonPath *path, const char *expected,
                            const json_t *got)
 {
-    g_autofree char *excerpt = json_value_excerpt(got);
+    g_autofree char *excerpt = NULL;
 
+    if (!problems_are_full(context->problems)) /* else it would not be shown */
+        excerpt = json_value_excerpt(got);
     json_problem(context, path, "expected %s, got %s", expected, excerpt);
 }
 
@@ -155,7 +162,9 @@ static void json_read_member(JsonContext *context, const JsonPath *path, const j
             return;
         }
     }
-    suggestion = json_name_suggest(path->member, tables, n_tables);
+    suggestion = problems_are_full(context->problems)
+                         ? NULL
+                         : json_name_suggest(path->member, tables, n_tables);
     if (suggestion != NULL)
         json_problem(context, path, "unknown member; did you mean \"%s\"?", suggestion);
     else

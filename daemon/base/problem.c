@@ -80,13 +80,18 @@ static char *problem_dup_pointer(const char *pointer)
     return g_strndup(pointer, length);
 }
 
+bool problems_are_full(const Problems *problems)
+{
+    return problems->items->len == PROBLEMS_MAX;
+}
+
 void problems_add(Problems *problems, ProblemSeverity severity, const char *pointer, unsigned line,
                   unsigned column, const char *format, ...)
 {
     Problem *problem;
     va_list arguments;
 
-    if (problems->items->len == PROBLEMS_MAX) {
+    if (problems_are_full(problems)) {
         problems_drop(problems, severity);
         return;
     }

@@ -36,6 +36,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Problems, problems_free)
 void problems_add(Problems *problems, ProblemSeverity severity, const char *pointer, unsigned line,
                   unsigned column, const char *format, ...) G_GNUC_PRINTF(6, 7);
 unsigned problems_count(const Problems *problems);
+/* Whether what is added is only counted: no need to find words or places for it. */
+bool problems_are_full(const Problems *problems);
 const Problem *problems_get(const Problems *problems, unsigned index);
 bool problems_have_errors(const Problems *problems);
 /* An ERROR_INVALID_CONFIG of all errors (warnings left out), one per line, each "member.path:

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* All codes and all signals. */
+#define CONFIG_MAX_EXIT_STATUSES (256 + 64)
+
 static int config_restart_mode_from_string(const char *string)
 {
     return restart_mode_from_string(string);
@@ -21,6 +24,11 @@ void config_read_exit_set(JsonContext *context, const JsonPath *path, const json
             "an exit code from 0 to 255 or a signal name such as \"SIGTERM\"";
     if (!json_is_array(value)) {
         json_problem_expected(context, path, "an array of exit codes and signal names", value);
+        return;
+    }
+    if (json_array_size(value) > CONFIG_MAX_EXIT_STATUSES) {
+        json_problem(context, path, "expected at most %d exit codes and signal names",
+                     CONFIG_MAX_EXIT_STATUSES);
         return;
     }
     ExitSet set = {0};
@@ -51,6 +59,11 @@ static const JsonRange finite_range = {
         .min = 0,
         .max = UINT64_C(365) * 24 * 3600 * USEC_PER_SEC,
         .expected = "a duration such as \"30s\", at most a year",
+};
+static const JsonRange start_timeout_range = {
+        .min = 1,
+        .max = USEC_INFINITY,
+        .expected = "a duration such as \"15s\", more than 0",
 };
 static const JsonRealRange factor_range = {.min = 1, .max = 1000};
 static const JsonRealRange jitter_range = {.min = 0, .max = 1};
@@ -139,8 +152,8 @@ static void config_read_start_limit(JsonContext *context, const JsonPath *path, 
 static const JsonMember common_members[] = {
         {"restart", config_read_restart, offsetof(CommonConfig, restart), NULL, false},
         {"start_limit", config_read_start_limit, offsetof(CommonConfig, start_limit), NULL, false},
-        {"start_timeout", json_read_duration, offsetof(CommonConfig, start_timeout_usec), NULL,
-         false},
+        {"start_timeout", json_read_duration, offsetof(CommonConfig, start_timeout_usec),
+         &start_timeout_range, false},
         {"stop_timeout", json_read_duration, offsetof(CommonConfig, stop_timeout_usec), NULL,
          false},
         {NULL, NULL, 0, NULL, false},

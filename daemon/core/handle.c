@@ -35,6 +35,7 @@ static void service_free(Service *service)
     listeners_free(service->listeners);
     error_buffer_free(service->errors);
     config_unref(service->config);
+    caller_unref(service->deleted_by.caller);
     g_clear_error(&service->broken);
     state_record_unref(service->record);
     g_clear_pointer(&service->labels, g_hash_table_unref);
@@ -136,14 +137,14 @@ void service_publish(Service *service)
     feed_publish(service->core->feed, CHANGE_ADD, service, NULL, service->record, &origin);
 }
 
-void service_retract(Service *service, const Origin *origin)
+void service_retract(Service *service)
 {
     g_assert(service->published && !service->retracted && !service->record->active);
     service->retracted = true;
     service->sub_state = NULL;
     queue_remove(service->core->queue, &service->entry);
     feed_publish(service->core->feed, CHANGE_REMOVE, service, service->record, service->record,
-                 origin);
+                 &service->deleted_by);
 }
 
 void service_set_broken(Service *service, const GError *error, const Origin *origin)

@@ -46,11 +46,11 @@ static void map_count_kind(Map *map, const Service *service, int by)
     g_hash_table_insert(map->kind_counts, (void *)kind, GUINT_TO_POINTER(count));
 }
 
-static void map_remove(Map *map, Service *service, const Origin *origin)
+static void map_remove(Map *map, Service *service)
 {
     g_autoptr(Service) keep = service_ref(service);
     g_tree_remove(map->services, service_id(service));
-    service_retract(service, origin);
+    service_retract(service);
 }
 
 static void map_on_change(const Change *change, void *data)
@@ -68,11 +68,8 @@ static void map_on_change(const Change *change, void *data)
     }
     /* Was it the stop that a delete waits for? Only the latest record can tell. */
     if (service_is_deleting(change->service) && !change->new_state->active &&
-        map_find(map, service_id(change->service)) == change->service) {
-        Origin origin = {
-                .cause = change->cause, .method = change->method, .caller = change->caller};
-        map_remove(map, change->service, &origin);
-    }
+        map_find(map, service_id(change->service)) == change->service)
+        map_remove(map, change->service);
 }
 
 /* The map itself */
@@ -355,7 +352,7 @@ bool map_delete(Map *map, const char *id, const Origin *origin, DeletedFunc done
     g_autoptr(Service) keep = service_ref(service);
     map_wait_deleted(map, service, done, data);
     if (service_begin_delete(service, origin) && map_find(map, id) == service)
-        map_remove(map, service, origin);
+        map_remove(map, service);
     return true;
 }
 

@@ -210,6 +210,11 @@ bool service_signal(Service *service, SignalWhom whom, int signo, GError **error
 
 bool service_begin_delete(Service *service, const Origin *origin)
 {
+    if (!service->deleting) {
+        service->deleted_by = *origin;
+        if (origin->caller != NULL)
+            caller_ref(origin->caller);
+    }
     service->deleting = true;
     service->wanted = false;
     if (!service->record->active)

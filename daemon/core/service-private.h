@@ -33,6 +33,7 @@ struct Service {
     bool published;
     bool retracted;
     bool deleting;
+    Origin deleted_by; /* holds a reference to its caller */
     bool enabled;
     bool unkillable;
     StopPhase stop_phase;

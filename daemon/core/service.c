@@ -244,8 +244,10 @@ static void service_after_end(Service *service, const Failure *failure, const Ex
 {
     StateRecord *draft = service_draft(service);
     RestartVerdict verdict = {.reason = "a stop was asked for"};
+    bool is_told = service->record->state == STATE_STOPPING && service->record->error != NULL;
     if (failure != NULL) {
-        service_draft_set_error(service, draft, failure->error, failure->failure_class);
+        if (!is_told) /* service_report_ending has set it, with its time */
+            service_draft_set_error(service, draft, failure->error, failure->failure_class);
         error_buffer_append(service_errors(service), failure->error);
         draft->failed_attempts++;
     }
@@ -263,6 +265,16 @@ static void service_after_end(Service *service, const Failure *failure, const Ex
         draft->failed_attempts = 0;
     service->wanted = false;
     service_commit(service, draft, failure != NULL ? STATE_FAILED : STATE_INACTIVE, &origin_exit);
+}
+
+/* The last of what could not be killed is gone: failed, with the error that said so. */
+static void service_after_unkillable(Service *service)
+{
+    StateRecord *draft = service_draft(service);
+    service->unkillable = false;
+    service->wanted = false;
+    draft->failed_attempts = 0;
+    service_commit(service, draft, STATE_FAILED, &origin_exit);
 }
 
 static bool service_admit_start(Service *service, GError **error)
@@ -403,7 +415,10 @@ void service_report_ended(Service *service, const Failure *failure, const ExitSt
         service->stop_phase != STOP_NONE)
         return; /* a stop is under way: service_stop_done ends it */
     service_spend_context(service);
-    service_after_end(service, failure, exit);
+    if (service->unkillable)
+        service_after_unkillable(service);
+    else
+        service_after_end(service, failure, exit);
 }
 
 /* The second half of a restart begins although the program had to be killed: that is what people
@@ -442,12 +457,16 @@ void service_stop_done(Service *service, const Failure *failure)
     service_commit(service, draft, failed ? STATE_FAILED : STATE_INACTIVE, &origin_stopped);
 }
 
+/* An apply that cannot end what it has to replace, or to give up, is over: from here on it is a
+ * stop. */
 void service_report_unkillable(Service *service, const GError *error)
 {
-    if (service->record->state != STATE_STOPPING)
+    State state = service->record->state;
+    if (state != STATE_STARTING && state != STATE_RELOADING && state != STATE_STOPPING)
         return;
+    service_spend_context(service);
     StateRecord *draft = service_draft(service);
-    service->unkillable = service->stop_phase != STOP_NONE;
+    service->unkillable = true;
     service->sub_state = "unkillable";
     service_draft_set_error(service, draft, error, FAILURE_TIMEOUT);
     error_buffer_append(service_errors(service), error);

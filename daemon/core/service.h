@@ -40,8 +40,9 @@ void service_set_enabled(Service *service, bool enabled);
 
 /* From here on transitions have serials and are told; add is the change that announces it. */
 void service_publish(Service *service);
-/* The change that says it is gone; it must be inactive. Nothing is told afterwards. */
-void service_retract(Service *service, const Origin *origin);
+/* The change that says it is gone, and who began the delete; it must be inactive. Nothing is told
+ * afterwards. */
+void service_retract(Service *service);
 /* From here on every operation is refused with Busy, and what runs is being stopped (a stop under
  * way is joined). True: it already is inactive. */
 bool service_begin_delete(Service *service, const Origin *origin);

@@ -52,43 +52,21 @@ static void program_read_exec(JsonContext *context, const JsonPath *path, const 
                               program);
 }
 
-static void program_read_variable(JsonContext *context, const JsonPath *path, const char *name,
-                                  const json_t *value, GPtrArray *strings)
-{
-    if (g_str_equal(name, "$comment"))
-        return;
-    if (!environment_name_is_valid(name, strlen(name)))
-        json_problem(context, path,
-                     "expected a name of letters, digits and _ that does not start with a digit");
-    else if (environment_name_is_reserved(name))
-        json_problem(context, path, "is set by the daemon itself");
-    else if (!json_is_string(value))
-        json_problem_expected(context, path, "a string", value);
-    else
-        g_ptr_array_add(strings, g_strconcat(name, "=", json_string_value(value), NULL));
-}
-
 /* The walk does not change the object, but jansson's iteration takes it as if it did. */
 static void program_read_environment(JsonContext *context, const JsonPath *path,
                                      const json_t *value, void *field, const void *unused)
 {
-    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
     const char *name;
     json_t *item;
 
-    if (!json_is_object(value)) {
-        json_problem_expected(context, path, "an object such as {\"NAME\": \"value\"}", value);
-        return;
-    }
+    json_read_environment(context, path, value, field, NULL);
     json_object_foreach((json_t *)value, name, item)
     {
         JsonPath place = {.parent = path, .member = name};
 
-        program_read_variable(context, &place, name, item, strings);
+        if (environment_name_is_reserved(name))
+            json_problem(context, &place, "is set by the daemon itself");
     }
-    g_ptr_array_add(strings, NULL);
-    g_strfreev(*(char ***)field);
-    *(char ***)field = (char **)g_ptr_array_free(g_steal_pointer(&strings), FALSE);
 }
 
 /* The text of a name or of a number of an account; NULL if it is neither. -1 is no account. */

@@ -208,9 +208,14 @@ static void on_program_ending(const Failure *failure, const ExitStatus *exit, vo
     service_report_ending(((Program *)owner)->service, failure, exit);
 }
 
+/* It was the end of a stop, of what ran, or of an apply: core takes the apply for over. */
 static void on_program_unkillable(const GError *error, void *owner)
 {
-    service_report_unkillable(((Program *)owner)->service, error);
+    Program *program = owner;
+
+    g_clear_pointer(&program->context, apply_context_unref);
+    g_clear_pointer(&program->next, config_unref);
+    service_report_unkillable(program->service, error);
 }
 
 static void on_program_sub_state(const char *sub_state, void *owner)

@@ -312,7 +312,7 @@ void fixture_drop(ProcessFixture *fixture, Service *service)
     if (service_state(service)->active)
         (void)service_stop(service, &origin_test, NULL); /* it may be stopping already */
     fixture_run_until(fixture, fixture_is_inactive, service);
-    service_retract(service, &origin_test);
+    service_retract(service);
     service_unref(service);
 }
 

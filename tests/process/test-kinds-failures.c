@@ -328,6 +328,29 @@ static void test_unkillable(ProcessFixture *fixture, const void *unused)
     fixture_drop(fixture, service);
 }
 
+/* Neither the configuration that waits for its end nor a retry comes after it. */
+static void test_unkillable_while_replaced(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['@PROGRAMS/program-stayer', 'stubborn'],"
+                                     " 'readiness': 'notify', 'stop_timeout': '10ms'}");
+
+    fixture_wait_settled(fixture, service);
+    fixture->sys.kill = swallow_kill;
+    fixture->sys.pidfd_send_signal = swallow_pidfd_signal;
+    pid_t pid = fixture_main_pid(service);
+    fixture_configure(fixture, service, "{'exec': ['@PROGRAMS/program-stayer']}");
+    fixture_wait_sub_state(fixture, service, "stop-sigterm");
+    fixture->clock.ahead_usec = 5 * USEC_PER_SEC - 50 * USEC_PER_MSEC;
+    fixture_wait_sub_state(fixture, service, "unkillable");
+    assert_state(service, STATE_STOPPING);
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    fixture_wait_state(fixture, service, STATE_FAILED);
+    assert_failure(service, FAILURE_TIMEOUT, "was killed but does not end");
+    g_assert_cmpuint(process_host_n_running(fixture->host), ==, 0);
+    fixture_drop(fixture, service);
+}
+
 static int failing_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
     if (type == P_PIDFD) {
@@ -486,6 +509,7 @@ int main(int argc, char **argv)
     FAILURES_TEST("/failures/stop/during-start", test_stop_during_start);
     FAILURES_TEST("/failures/stop/during-start-timeout", test_stop_during_start_timeout);
     FAILURES_TEST("/failures/stop/unkillable", test_unkillable);
+    FAILURES_TEST("/failures/stop/unkillable-while-replaced", test_unkillable_while_replaced);
     FAILURES_TEST("/failures/stop/one-timeout-for-all", test_one_timeout_for_all);
     FAILURES_TEST("/failures/end/dead-leftover", test_dead_leftover);
     FAILURES_TEST("/failures/end/leftover", test_leftover_after_end);

@@ -204,12 +204,14 @@ void fake_stop_done(Service *service, const char *message)
 
 void fake_unkillable(Service *service, const char *message)
 {
+    fake_of(service)->context_open = false;
     g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_TIMEOUT, message);
     service_report_unkillable(service, error);
 }
 
-void fake_stop_whatever(CoreFixture *fixture, Service *service)
+void fake_stop_whatever(CoreFixture *fixture, Service *borrowed)
 {
+    g_autoptr(Service) service = service_ref(borrowed); /* its map may let it go */
     core_fixture_settle(fixture);
     if (!service_state(service)->active)
         return;

@@ -105,6 +105,8 @@ static void test_mistakes(void)
             {"{\"start_limit\": {\"burst\": 10001}}", "start_limit.burst"},
             {"{\"start_limit\": {\"burst\": 1, \"interval\": 0}}", "start_limit.interval"},
             {"{\"start_timeout\": 99999999999999999999}", "start_timeout: number out of range"},
+            {"{\"start_timeout\": 0}",
+             "start_timeout: expected a duration such as \"15s\", more than 0"},
             {"{\"value\": \"a\", \"value\": \"b\"}", "value"},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {

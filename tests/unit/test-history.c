@@ -141,7 +141,9 @@ static void step_apply_ends(Service *service, const char *id, bool coin)
 {
     if (!fake_of(service)->context_open)
         return;
-    if (coin)
+    if (g_test_rand_int_range(0, 16) == 0)
+        fake_unkillable(service, "survived");
+    else if (coin)
         fake_apply_ok(service);
     else
         fake_apply_fail(service, "no luck", g_test_rand_int_range(0, 8) == 0);

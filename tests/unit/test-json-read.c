@@ -260,11 +260,12 @@ static const struct {
         {"\"environment\": {}", NULL},
         {"\"environment\": [\"A=1\"]", "environment: expected an object of strings, got [\"A=1\"]"},
         {"\"environment\": {\"A\": 1}", "environment.A: expected a string, got 1"},
-        {"\"environment\": {\"A=B\": \"\"}",
-         "environment.A=B: not a name of an environment variable"},
+        {"\"environment\": {\"A=B\": \"\"}", "environment.A=B: expected a name of letters, digits "
+                                             "and _ that does not start with a digit"},
         {"\"environment\": {\"\": \"\", \"1A\": \"\"}",
-         "environment.: not a name of an environment variable\n"
-         "environment.1A: not a name of an environment variable"},
+         "environment.: expected a name of letters, digits and _ that does not start with a digit\n"
+         "environment.1A: expected a name of letters, digits and _ that does not start with a "
+         "digit"},
         {"\"policy\": \"no\"", NULL},
         {"\"policy\": \"No\"", "policy: expected no, on-failure or always, got \"No\""},
         {"\"policy\": 0", "policy: expected no, on-failure or always, got 0"},

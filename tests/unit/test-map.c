@@ -247,6 +247,38 @@ static void test_delete_waits_for_the_stop(void)
     teardown();
 }
 
+static Caller *deleter_seen;
+
+static void on_change_note_deleter(const Change *change, void *data)
+{
+    if (change->type == CHANGE_REMOVE) {
+        g_assert_cmpint(change->cause, ==, CAUSE_METHOD);
+        g_assert_cmpstr(change->method, ==, "DeleteService");
+        deleter_seen = change->caller;
+    }
+}
+
+/* Who deleted it is told, also when something else ended it first. */
+static void test_delete_says_who(void)
+{
+    setup();
+    Caller *caller = caller_new(1000, 1, "busctl");
+    Origin origin = {.cause = CAUSE_METHOD, .method = "DeleteService", .caller = caller};
+    FeedListener *noting = map_listen(map, on_change_note_deleter, NULL);
+    Service *service = create("web", true);
+    core_fixture_settle(&fixture);
+    fake_apply_ok(service);
+    fake_ending(service, "died");
+    deleter_seen = NULL;
+    g_assert_true(map_delete(map, "web", &origin, NULL, NULL, NULL));
+    g_assert_true(map_delete(map, "web", &origin_test, NULL, NULL, NULL)); /* joins, too late */
+    fake_ended(service, "died");
+    g_assert_true(deleter_seen == caller);
+    feed_unlisten(noting);
+    caller_unref(caller);
+    teardown();
+}
+
 static void test_delete_joins_a_stop(void)
 {
     setup();
@@ -561,6 +593,7 @@ int main(int argc, char **argv)
             {"/map/kinds", test_kinds_are_sorted},
             {"/map/delete/waits-for-the-stop", test_delete_waits_for_the_stop},
             {"/map/delete/joins-a-stop", test_delete_joins_a_stop},
+            {"/map/delete/says-who", test_delete_says_who},
             {"/map/delete/stopped-and-missing", test_delete_stopped_and_missing},
             {"/map/delete/forgotten", test_delete_forgotten},
             {"/map/delete/inside-a-callback", test_delete_inside_a_callback},

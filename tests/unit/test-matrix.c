@@ -239,7 +239,7 @@ static const Row rows[] = {
     {"ending",        event_ending,        {"=",        "stopping",  "=",        "stopping", "stopping", "stopping", "=",        "=",        "=",        "=",        "="}},
     {"stop-done",     event_stop_done,     {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "inactive", "starting", "=",        "="}},
     {"stop-failed",   event_stop_failed,   {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "failed",   "starting",   "=",        "="}},
-    {"unkillable",    event_unkillable,    {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "stopping", "stopping", "stopping", "="}},
+    {"unkillable",    event_unkillable,    {"=",        "=",         "stopping", "=",        "stopping", "stopping", "=",        "stopping", "stopping", "stopping", "="}},
     {"time-passes",   event_time_passes,   {"=",        "=",         "=",        "=",        "=",        "=",        "starting", "=",        "=",        "=",        "="}},
 };
 /* clang-format on */

@@ -263,6 +263,24 @@ static void test_unkillable(void)
     teardown();
 }
 
+/* Also where an apply has to end something first. */
+static void test_unkillable_while_loading(void)
+{
+    setup(CONFIG);
+    start();
+    fake_unkillable(service, "process 7 survived SIGKILL");
+    assert_state(service, STATE_STOPPING);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "process 7 survived SIGKILL");
+    fake_apply_fail(service, "late", false); /* the apply is over */
+    assert_state(service, STATE_STOPPING);
+    fake_ended(service, "killed at last");
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "process 7 survived SIGKILL");
+    core_fixture_advance(&fixture, 60 * USEC_PER_SEC);
+    assert_state(service, STATE_FAILED); /* no retry */
+    teardown();
+}
+
 static void test_restart(void)
 {
     setup(CONFIG);
@@ -629,9 +647,13 @@ static void test_ending_then_ended(void)
     fake_ending(service, "killed");
     assert_state(service, STATE_STOPPING);
     g_assert_cmpstr(service_state(service)->error->message, ==, "killed");
+    uint64_t since = service_state(service)->last_error_time;
+    core_fixture_advance(&fixture, 100);
     fake_ended(service, "killed");
     assert_state(service, STATE_BACKOFF);
     g_assert_cmpuint(service_state(service)->failed_attempts, ==, 1);
+    g_assert_cmpuint(service_state(service)->last_error_time, ==,
+                     since); /* one failure, told once */
     teardown();
 }
 
@@ -783,6 +805,7 @@ int main(int argc, char **argv)
             {"/service/stop/in-backoff", test_stop_in_backoff},
             {"/service/stop/failed", test_stop_failed},
             {"/service/stop/unkillable", test_unkillable},
+            {"/service/stop/unkillable-while-loading", test_unkillable_while_loading},
             {"/service/stop/while-ending", test_stop_while_ending},
             {"/service/restart/stop-then-start", test_restart},
             {"/service/restart/stop-cancels-second-half", test_stop_cancels_second_half_of_restart},
