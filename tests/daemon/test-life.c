@@ -79,8 +79,9 @@ static void test_ends_by_signal(DaemonFixture *fixture, const void *signo)
     daemon_fixture_start(fixture, NULL);
     g_assert_cmpint(daemon_fixture_stop(fixture, GPOINTER_TO_INT(signo)), ==, 0);
     log = daemon_fixture_log(fixture);
-    assert_contains(log, GPOINTER_TO_INT(signo) == SIGINT ? "SIGINT from process"
-                                                          : "SIGTERM from process");
+    g_autofree char *expected =
+            g_strdup_printf("SIG%s from process", sigabbrev_np(GPOINTER_TO_INT(signo)));
+    assert_contains(log, expected);
 }
 
 static void test_stops_services(DaemonFixture *fixture, const void *unused)
@@ -224,6 +225,17 @@ static void test_relative_paths(DaemonFixture *fixture, const void *unused)
     g_assert_cmpstr(directory, ==, fixture->root); /* and so the services start there as well */
 }
 
+/* Whoever starts the daemon may ignore SIGCHLD, which execve hands on: the kernel would then throw
+ * every exit status away. */
+static void test_sigchld_ignored(DaemonFixture *fixture, const void *unused)
+{
+    fixture->wrapper = "exec env --ignore-signal=CHLD \"$0\" \"$@\"";
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "job", "oneshot",
+                  "{\"exec\": [\"/bin/true\"], \"remain_after_exit\": true}", true);
+    client_wait_state(fixture->client, "job", "active");
+}
+
 static void test_closed_streams(DaemonFixture *fixture, const void *unused)
 {
     fixture->wrapper = "exec \"$0\" \"$@\" <&- >&- 2>&-";
@@ -353,10 +365,13 @@ int main(int argc, char **argv)
     ADD("launch/relative-paths", NULL, test_relative_paths);
     ADD("launch/closed-streams", NULL, test_closed_streams);
     ADD("launch/limits", NULL, test_limits);
+    ADD("launch/sigchld-ignored", NULL, test_sigchld_ignored);
     ADD("serve/properties", NULL, test_properties);
     ADD("serve/bus-goes-away", NULL, test_bus_goes_away);
     ADD("stop/sigterm", GINT_TO_POINTER(SIGTERM), test_ends_by_signal);
     ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);
+    ADD("stop/sighup", GINT_TO_POINTER(SIGHUP), test_ends_by_signal);
+    ADD("stop/sigquit", GINT_TO_POINTER(SIGQUIT), test_ends_by_signal);
     ADD("stop/services", NULL, test_stops_services);
     ADD("stop/second-signal-cuts-short", NULL, test_second_signal_cuts_short);
     ADD("stop/refuses", NULL, test_refuses_while_stopping);
