@@ -144,15 +144,17 @@ static void program_begin(Program *program)
     program_finish_apply(program, &failure);
 }
 
+/* What counts is the move that led to this apply: the record may have changed since in detail. A
+ * reload counts for nothing. */
 static void program_count_restart(Program *program)
 {
-    const StateRecord *record = service_state(program->service);
+    HistoryEntry moves[SERVICE_HISTORY];
+    size_t n = service_history(program->service, moves);
     unsigned before = program->n_restarts;
 
-    if (record->from == STATE_BACKOFF && record->cause == CAUSE_RETRY)
-        program->n_restarts++;
-    else if (record->state == STATE_STARTING && record->from != STATE_BACKOFF)
-        program->n_restarts = 0;
+    if (n == 0 || moves[n - 1].to != STATE_STARTING)
+        return;
+    program->n_restarts = moves[n - 1].cause == CAUSE_RETRY ? before + 1 : 0;
     if (program->n_restarts != before)
         service_properties_changed(program->service, 1U << PROGRAM_N_RESTARTS);
 }

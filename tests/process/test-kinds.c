@@ -111,6 +111,40 @@ static void test_restart_by_policy(ProcessFixture *fixture, const void *unused)
     fixture_drop(fixture, service);
 }
 
+/* A word about itself, between the moment when the next attempt is due and the attempt. */
+static void on_change_say_more(const Change *change, void *data)
+{
+    const StateRecord *record = change->new_state;
+
+    if (record->state == STATE_STARTING && record->cause == CAUSE_RETRY)
+        service_set_sub_state(change->service, "resting");
+}
+
+static void test_restarts_are_counted(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(
+            fixture, fixture->process,
+            "{'exec': ['@PROGRAMS/program-stayer'], 'restart': {'initial_delay': '1ms'}}");
+    FeedListener *listener = service_listen(service, on_change_say_more, NULL);
+
+    fixture_wait_settled(fixture, service);
+    for (unsigned i = 1; i <= 3; i++) {
+        g_assert_cmpint(kill(fixture_main_pid(service), SIGKILL), ==, 0);
+        fixture_wait_state(fixture, service, STATE_BACKOFF);
+        fixture_wait_state(fixture, service, STATE_ACTIVE);
+        g_assert_cmpuint(fixture_property(service, "NRestarts").u, ==, i);
+    }
+    assert_contains(fixture->history->str, "starting/resting");
+    fixture_configure(fixture, service, "{'exec': ['@PROGRAMS/program-stayer', 'clean']}");
+    fixture_wait_settled(fixture, service);
+    g_assert_cmpuint(fixture_property(service, "NRestarts").u, ==, 3);
+    g_assert_true(service_restart(service, &origin_test, NULL));
+    fixture_wait_settled(fixture, service);
+    g_assert_cmpuint(fixture_property(service, "NRestarts").u, ==, 0);
+    feed_unlisten(listener);
+    fixture_drop(fixture, service);
+}
+
 static void test_clean_end(ProcessFixture *fixture, const void *unused)
 {
     Service *service = fixture_start(fixture, fixture->process,
@@ -328,6 +362,7 @@ int main(int argc, char **argv)
     KINDS_TEST("/kinds/process/restart-has-new-invocation", test_restart_has_new_invocation);
     KINDS_TEST("/kinds/process/restart-of-what-hangs", test_restart_of_what_hangs);
     KINDS_TEST("/kinds/process/restart-by-policy", test_restart_by_policy);
+    KINDS_TEST("/kinds/process/restarts-are-counted", test_restarts_are_counted);
     KINDS_TEST("/kinds/process/clean-end", test_clean_end);
     KINDS_TEST("/kinds/process/success-exit-status", test_success_exit_status);
     KINDS_TEST("/kinds/process/configure-replaces", test_configure_replaces);
