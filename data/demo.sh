@@ -139,9 +139,12 @@ monitor_pid=''
 exec 8<&- 9<&-
 
 heading "A killed service comes back; meanwhile everybody can see when"
+serial=$(busctl get-property org.svcmgr1 $service/web org.svcmgr1.Service StateSerial)
 run svcmgr signal web SIGKILL
-svcmgr --quiet wait web --until settled --timeout 10
-run busctl get-property org.svcmgr1 $service/web org.svcmgr1.Service State NextAttemptTime Error
+svcmgr --quiet wait web --until settled --after-serial "${serial#t }" --timeout 10
+run busctl get-property org.svcmgr1 $service/web org.svcmgr1.Service State NextAttemptTime Error >"$dir/seen"
+cat "$dir/seen"
+grep -q '^s "backoff"$' "$dir/seen"
 run svcmgr status web
 run svcmgr wait web --until active --timeout 10
 
