@@ -1,10 +1,36 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One star is remembered: when what follows it does not fit, the newest star takes one byte more.
- * Older stars never have to be tried again. */
+/* The pattern is taken apart once, into elements that each take one byte (a set of 256 bits) with
+ * or without a star before them; then no step of a match looks at more than one bit. One star is
+ * remembered: when what follows it does not fit, the newest star takes one byte more. Older stars
+ * never have to be tried again. A pattern with more elements than the string has bytes cannot
+ * match, which bounds the rest. */
 
 #include "bus/glob.h"
 
-#include <glib.h>
+#include <stdint.h>
+#include <string.h>
+
+typedef struct GlobElement {
+    bool after_star;
+    uint32_t bytes[8]; /* those it takes */
+} GlobElement;
+
+struct Glob {
+    unsigned n_elements;
+    bool ends_in_star;
+    GlobElement elements[];
+};
+
+static void glob_element_add(GlobElement *element, unsigned char least, unsigned char most)
+{
+    for (unsigned byte = least; byte <= most; byte++)
+        element->bytes[byte / 32] |= UINT32_C(1) << byte % 32;
+}
+
+static bool glob_element_has(const GlobElement *element, unsigned char byte)
+{
+    return (element->bytes[byte / 32] & UINT32_C(1) << byte % 32) != 0;
+}
 
 /* After the '['. The end of the set, or NULL if there is none: then the '[' stands for itself. */
 static const char *glob_set_end(const char *set)
@@ -13,68 +39,95 @@ static const char *glob_set_end(const char *set)
         set++;
     if (*set == ']')
         set++;
-    while (*set != '\0' && *set != ']')
-        set++;
-    return *set == ']' ? set : NULL;
+    return strchr(set, ']');
 }
 
-static bool glob_set_has(const char *set, const char *end, char c)
+static void glob_parse_set(GlobElement *element, const char *set, const char *end)
 {
     bool negated = *set == '!' || *set == '^';
-    bool found = false;
 
-    if (negated)
-        set++;
-    for (; set < end; set++) {
-        char least = *set, most = *set;
+    for (set += negated; set < end; set++) {
+        const char *most = set;
 
-        if (set + 2 < end && set[1] == '-') {
-            most = set[2];
-            set += 2;
-        }
-        found = found || (least <= c && c <= most);
+        if (set + 2 < end && set[1] == '-')
+            most = set + 2;
+        glob_element_add(element, (unsigned char)*set, (unsigned char)*most);
+        set = most;
     }
-    return found != negated;
+    for (size_t i = 0; negated && i < G_N_ELEMENTS(element->bytes); i++)
+        element->bytes[i] = ~element->bytes[i];
 }
 
-/* Whether the first element of pattern (no star) takes c; *ret_next is what follows it. */
-static bool glob_step(const char *pattern, char c, const char **ret_next)
+/* What stands for one byte; returns what follows it. */
+static const char *glob_parse_element(GlobElement *element, const char *pattern)
 {
     const char *end = *pattern == '[' ? glob_set_end(pattern + 1) : NULL;
 
     if (end != NULL) {
-        *ret_next = end + 1;
-        return glob_set_has(pattern + 1, end, c);
+        glob_parse_set(element, pattern + 1, end);
+        return end + 1;
+    }
+    if (*pattern == '?') {
+        glob_element_add(element, 0, UINT8_MAX);
+        return pattern + 1;
     }
     if (*pattern == '\\' && pattern[1] != '\0')
         pattern++;
-    else if (*pattern == '?') {
-        *ret_next = pattern + 1;
-        return true;
-    }
-    *ret_next = pattern + 1;
-    return *pattern != '\0' && *pattern == c;
+    glob_element_add(element, (unsigned char)*pattern, (unsigned char)*pattern);
+    return pattern + 1;
 }
 
-bool glob_matches(const char *pattern, const char *string)
+Glob *glob_new(const char *pattern)
 {
-    const char *star = NULL, *retry = NULL, *next;
+    size_t length = strlen(pattern);
+    bool after_star = false;
+    Glob *glob;
 
-    while (*string != '\0') {
+    g_assert(length <= GLOB_MAX_BYTES);
+    glob = g_malloc0(sizeof(Glob) + length * sizeof(GlobElement));
+    while (*pattern != '\0') {
         if (*pattern == '*') {
-            star = ++pattern;
+            after_star = true;
+            pattern++;
+            continue;
+        }
+        glob->elements[glob->n_elements].after_star = after_star;
+        pattern = glob_parse_element(&glob->elements[glob->n_elements++], pattern);
+        after_star = false;
+    }
+    glob->ends_in_star = after_star;
+    return glob;
+}
+
+void glob_free(Glob *glob)
+{
+    g_free(glob);
+}
+
+bool glob_matches(const Glob *glob, const char *string)
+{
+    const GlobElement *element = glob->elements, *end = element + glob->n_elements;
+    const GlobElement *star = NULL; /* the newest one's first element; end: the last star */
+    const char *retry = NULL;
+
+    if (strlen(string) < glob->n_elements)
+        return false;
+    while (*string != '\0') {
+        bool at_star = element < end ? element->after_star : glob->ends_in_star;
+
+        if (at_star && star != element) {
+            star = element;
             retry = string;
-        } else if (glob_step(pattern, *string, &next)) {
-            pattern = next;
+        }
+        if (element < end && glob_element_has(element, (unsigned char)*string)) {
+            element++;
             string++;
         } else if (star != NULL) {
-            pattern = star;
+            element = star;
             string = ++retry;
         } else {
             return false;
         }
     }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == '\0';
+    return element == end;
 }

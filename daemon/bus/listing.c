@@ -48,6 +48,7 @@ typedef struct ListArguments {
     /* As sets, since a stranger says how many there are; NULL and, for states, no list: all. */
     GHashTable *wanted_ids;
     GHashTable *wanted_kinds;
+    Glob *glob;                      /* NULL: any id */
     unsigned wanted_states;          /* a bit each */
     const ServiceProperty **columns; /* NULL-terminated */
 } ListArguments;
@@ -86,6 +87,7 @@ void listing_arguments_free(void *data)
     options_clear(listing_options, arguments);
     g_clear_pointer(&arguments->wanted_ids, g_hash_table_unref);
     g_clear_pointer(&arguments->wanted_kinds, g_hash_table_unref);
+    glob_free(arguments->glob);
     g_free(arguments->columns);
     g_free(arguments);
 }
@@ -158,6 +160,10 @@ bool method_listing_read_services(Call *call, GError **error)
         !parse_id(arguments->page_token, NULL))
         return error_set(error, ERROR_INVALID_ARGS,
                          "option 'page_token': expected one from an answer before");
+    if (arguments->pattern != NULL && strlen(arguments->pattern) > GLOB_MAX_BYTES)
+        return error_set(error, ERROR_LIMIT_EXCEEDED,
+                         "option 'pattern': it is %zu bytes long; at most %d are accepted",
+                         strlen(arguments->pattern), GLOB_MAX_BYTES);
     if (arguments->limit == 0 || arguments->limit > LISTING_MAX_SERVICES)
         arguments->limit = LISTING_MAX_SERVICES;
     arguments->wanted_ids = listing_set_of(arguments->ids);
@@ -177,7 +183,7 @@ static bool listing_is_wanted(const ListArguments *arguments, const Service *ser
     if (arguments->states != NULL &&
         !(arguments->wanted_states & (1U << service_state(service)->state)))
         return false;
-    return arguments->pattern == NULL || glob_matches(arguments->pattern, id);
+    return arguments->glob == NULL || glob_matches(arguments->glob, id);
 }
 
 static Service *listing_next(Map *map, const ListArguments *arguments, const char *after)
@@ -200,13 +206,16 @@ static void listing_write_service(Writer *writer, const ListArguments *arguments
 
 bool method_listing_services(Call *call, GError **error)
 {
-    const ListArguments *arguments = call->arguments;
+    ListArguments *arguments = call->arguments;
     Map *map = call->bus->map;
-    Service *service = listing_next(map, arguments, arguments->page_token);
     const char *last = "";
     Writer writer = call_reply_begin(call);
     uint64_t bytes = 0;
+    Service *service;
 
+    if (arguments->pattern != NULL)
+        arguments->glob = glob_new(arguments->pattern);
+    service = listing_next(map, arguments, arguments->page_token);
     writer_open(&writer, 'a', "a{sv}");
     for (unsigned n = 0; service != NULL && n < arguments->limit && bytes < LISTING_MAX_BYTES;
          n++) {

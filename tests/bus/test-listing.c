@@ -417,24 +417,50 @@ static void test_glob(void)
             {"[a", "[a", true},      {"[", "[", true},         {"\\*", "*", true},
             {"\\*", "a", false},     {"a\\", "a\\", true},     {"web@*.b", "web@1.a.b", true},
             {"*a*b", "aabxb", true}, {"*ab", "aab", true},     {"abc", "ab", false},
-            {"ab", "abc", false},
+            {"ab", "abc", false},    {"***", "", true},        {"a*b*c", "aXbYbZc", true},
+            {"*a", "b", false},      {"**a?", "xaab", true},   {"[z-a]", "b", false},
+            {"[b-]*", "-x", true},   {"*[!x]", "ax", false},   {"*a*", "", false},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (glob_matches(rows[i].pattern, rows[i].string) != rows[i].matches)
+        g_autoptr(Glob) glob = glob_new(rows[i].pattern);
+
+        if (glob_matches(glob, rows[i].string) != rows[i].matches)
             g_error("'%s' and '%s'", rows[i].pattern, rows[i].string);
     }
 }
 
-/* A pattern that takes naive matchers ages. */
+/* Patterns that take naive matchers ages; ten thousand ids each. */
 static void test_glob_hostile(void)
 {
-    g_autoptr(GString) pattern = g_string_new(NULL);
+    static const char *const parts[][2] = {{"a*", "b"}, {"*", "["}, {"*[", "b"}, {"*[!b-", "z]b"}};
     g_autofree char *string = g_strnfill(255, 'a');
+    int64_t begin = g_get_monotonic_time();
 
-    for (unsigned i = 0; i < 5000; i++)
-        g_string_append(pattern, "a*");
-    g_string_append(pattern, "b");
-    g_assert_false(glob_matches(pattern->str, string));
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autoptr(GString) pattern = g_string_new(NULL);
+        g_autoptr(Glob) glob = NULL;
+
+        while (pattern->len + strlen(parts[i][0]) + strlen(parts[i][1]) <= GLOB_MAX_BYTES)
+            g_string_append(pattern, parts[i][0]);
+        g_string_append(pattern, parts[i][1]);
+        glob = glob_new(pattern->str);
+        for (unsigned k = 0; k < 10000; k++)
+            g_assert_false(glob_matches(glob, string));
+    }
+    g_assert_cmpint(g_get_monotonic_time() - begin, <, 10 * G_USEC_PER_SEC);
+}
+
+static void test_pattern_limit(void)
+{
+    g_autofree char *longest = g_strnfill(GLOB_MAX_BYTES, '*');
+    g_autofree char *longer = g_strnfill(GLOB_MAX_BYTES + 1, '*');
+
+    setup();
+    bus_fixture_create(&fixture, "web", "fake", NULL, false);
+    assert_ids("web", "", LIST(1, "pattern", "s", longest));
+    bus_client_refused(client, ERROR_LIMIT_EXCEEDED, "option 'pattern': it is 1025 bytes long",
+                       ROOT, MANAGER, "ListServices", "a{sv}", 1, "pattern", "s", longer);
+    teardown();
 }
 
 int main(int argc, char **argv)
@@ -452,5 +478,6 @@ int main(int argc, char **argv)
     g_test_add_func("/listing/event-is-the-signal", test_event_is_the_signal);
     g_test_add_func("/glob/table", test_glob);
     g_test_add_func("/glob/hostile", test_glob_hostile);
+    g_test_add_func("/listing/pattern-limit", test_pattern_limit);
     return g_test_run();
 }
