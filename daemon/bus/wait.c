@@ -189,11 +189,17 @@ static void on_wait_timeout(void *data)
     const WaitArguments *arguments = wait->call->arguments;
     g_autofree char *duration = format_duration(arguments->timeout_usec);
     const StateRecord *state = service_state(wait->service);
+    g_autofree char *after = NULL, *still = NULL;
     g_autoptr(GError) error = NULL;
 
+    if (arguments->after_serial > 0) {
+        after = g_strdup_printf(" after serial %" G_GUINT64_FORMAT, arguments->after_serial);
+        still = g_strdup_printf(" at serial %" G_GUINT64_FORMAT, state->serial);
+    }
     (void)error_set(&error, ERROR_TIMEOUT, /* always false */
-                    "service '%s' was not %s within %s; it is %s%s%s", wait->call->id,
-                    arguments->until_name, duration, state_to_string(state->state),
+                    "service '%s' was not %s%s within %s; it is %s%s%s%s", wait->call->id,
+                    arguments->until_name, after != NULL ? after : "", duration,
+                    state_to_string(state->state), still != NULL ? still : "",
                     state->error != NULL ? ": " : "",
                     state->error != NULL ? state->error->message : "");
     wait_end(wait, error);

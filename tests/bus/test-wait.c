@@ -146,6 +146,9 @@ static void test_after_serial(void)
     assert_reached(pending, "active 3");
     assert_waits(far);
     pending_free(far);
+    assert_ended(WAIT(3, "until", "s", "active", "after_serial", "t", (uint64_t)7, "timeout_usec",
+                      "t", (uint64_t)0),
+                 ERROR_TIMEOUT, "not active after serial 7 within 0; it is active at serial 3");
     teardown();
 }
 
