@@ -13,6 +13,13 @@ bool authority_allows_uid(const Bus *bus, uint32_t uid)
     return uid == 0 || uid == bus->uid;
 }
 
+bool authority_allows_caller(const Call *call)
+{
+    const Caller *caller = call->peer != NULL ? call->peer->caller : NULL;
+
+    return caller != NULL && authority_allows_uid(call->bus, caller->uid);
+}
+
 static void authority_log_denial(const Call *call, const Caller *caller)
 {
     Bus *bus = call->bus;
@@ -38,7 +45,7 @@ bool authorise(const Call *call, GError **error)
 
     if (call->method->action == NULL)
         return true;
-    if (caller != NULL && authority_allows_uid(call->bus, caller->uid))
+    if (authority_allows_caller(call))
         return true;
     authority_log_denial(call, caller);
     whom = call->id != NULL ? g_strdup_printf(" on service '%s'", call->id) : g_strdup("");

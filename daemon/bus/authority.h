@@ -11,4 +11,6 @@ typedef struct Call Call;
 /* The call's credentials must be known if its method has an action. False: error AccessDenied, and
  * the denial has been logged. */
 bool authorise(const Call *call, GError **error);
+/* Whether whoever calls might act; an unknown caller may not. */
+bool authority_allows_caller(const Call *call);
 bool authority_allows_uid(const Bus *bus, uint32_t uid);

@@ -47,7 +47,7 @@ bool bus_listen(Bus *bus, const char *path, GError **error);
  * nothing. */
 bool bus_request_name(Bus *bus, GError **error);
 
-/* The Manager's Phase and State properties. phase: static ("config", "startup", "pre-run", "serve",
+/* The Manager's Phase and State properties. phase: static ("config", "pre-run", "serve",
  * "graceful-stop"). */
 void bus_set_phase(Bus *bus, const char *phase);
 /* From now on everything that changes something is refused with ShuttingDown; Waits still are

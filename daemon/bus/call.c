@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A call is freed by whoever ends it. It is linked to its peer only while somebody keeps it, so
- * that a peer that goes finds all that must be dropped. */
+ * that a peer that goes finds all that must be dropped.
+ *
+ * The calls of one peer run in the order they came, also those that come while its credentials are
+ * asked for. This does not hold for what sd-bus answers by itself (Properties, Introspect,
+ * GetManagedObjects): it cannot be told to answer a message later, so such a call overtakes the
+ * ones that wait here. The XML of Service says so to clients. */
 
 #include "bus/call.h"
 
@@ -165,14 +170,24 @@ void call_resume(Call *call)
 
 void call_refuse_unknown(Call *call, const char *why)
 {
-    g_autoptr(GError) error = g_error_new(SVCMGR_ERROR, ERROR_ACCESS_DENIED,
-                                          "%s is not allowed: the bus does not say who calls (%s); "
-                                          "try again",
-                                          call->method->member, why);
+    g_autoptr(GError) error = NULL;
 
+    if (call->method->action == NULL) { /* open: it is nobody who calls */
+        call_unkeep(call);
+        call_run(call);
+        return;
+    }
+    (void)error_set(&error, ERROR_ACCESS_DENIED, /* always false */
+                    "%s is not allowed: the bus does not say who calls (%s); try again",
+                    call->method->member, why);
     log_service(LOG_LEVEL_WARNING, call->id, "denied %s to %s: its credentials are not known: %s",
                 call->method->member, call->peer->name, why);
     call_reply_error(call, error);
+}
+
+static bool call_asks_caller(const Call *call)
+{
+    return call->method->action != NULL || call->method->asks_caller;
 }
 
 static bool call_must_wait(const Call *call)
@@ -180,7 +195,7 @@ static bool call_must_wait(const Call *call)
     if (call->peer == NULL)
         return false;
     return !g_queue_is_empty(&call->peer->waiting) ||
-           (call->method->action != NULL && call->peer->caller == NULL);
+           (call_asks_caller(call) && call->peer->caller == NULL);
 }
 
 static bool call_read(Call *call, GError **error)
@@ -220,7 +235,7 @@ static int call_begin(sd_bus_message *message, const char *interface, Service *s
     call->message = sd_bus_message_ref(message);
     call->id = service != NULL ? g_strdup(service_id(service)) : NULL;
     call->flight.data = call;
-    call->peer = method->action != NULL || method->waits ? peer_get(connection, message)
+    call->peer = call_asks_caller(call) || method->waits ? peer_get(connection, message)
                                                          : peer_find(connection, message);
     call_start(call);
     return 1;

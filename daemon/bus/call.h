@@ -47,7 +47,7 @@ void call_abandon(Call *call);
 void call_end_shutdown(Call *call);
 /* The credentials have come. */
 void call_resume(Call *call);
-/* They cannot be had. */
+/* They cannot be had: refused if it has an action, else run as nobody's. */
 void call_refuse_unknown(Call *call, const char *why);
 
 Origin call_origin(const Call *call);

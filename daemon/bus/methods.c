@@ -33,6 +33,7 @@ const Method method_table[] = {
          .act = method_manager_get_kind_schema},
         {.interface = MANAGER,
          .member = "ValidateConfig",
+         .asks_caller = true,
          .read = method_manager_read_validate_config,
          .act = method_manager_validate_config},
         {.interface = MANAGER,

@@ -13,6 +13,7 @@ typedef struct Method {
     const char *interface;
     const char *member;
     const char *action; /* what the caller must be allowed to do; NULL: open to everybody */
+    bool asks_caller;   /* open, but what it answers depends on who calls: credentials are needed */
     bool changes;       /* refused while the daemon is leaving */
     bool waits;         /* may be answered later: the peer is watched */
     /* Reads and checks the arguments, without an effect; NULL: there are none. What it makes (also

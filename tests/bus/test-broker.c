@@ -169,6 +169,20 @@ static void test_credentials(void)
     teardown();
 }
 
+/* Open to everybody, but its answer depends on who calls. */
+static void test_validate_config(void)
+{
+    g_autoptr(sd_bus_message) reply = NULL;
+    g_autofree char *text = NULL;
+
+    setup();
+    reply = bus_client_call(client, ROOT, MANAGER, "ValidateConfig", "ss", "process", "{}");
+    text = message_to_text(reply);
+    g_assert_nonnull(strstr(text, "not tried yet")); /* asked for, and known to be our own */
+    g_assert_cmpuint(g_hash_table_size(broker_peers()), ==, 1);
+    teardown();
+}
+
 /* Calls that come while nobody knows yet who calls wait, and so does everything behind them. */
 static void test_order(void)
 {
@@ -370,6 +384,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/broker/calls-and-signals", test_calls_and_signals);
     g_test_add_func("/broker/credentials", test_credentials);
+    g_test_add_func("/broker/validate-config", test_validate_config);
     g_test_add_func("/broker/order", test_order);
     g_test_add_func("/broker/wait-peer-gone", test_wait_peer_gone);
     g_test_add_func("/broker/gone-before-credentials", test_gone_before_credentials);

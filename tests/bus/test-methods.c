@@ -254,6 +254,28 @@ static void test_validate_config(void)
     teardown();
 }
 
+/* A stranger is told what is wrong with the text, and nothing of what the daemon's user can see. */
+static void test_validate_config_stranger(void)
+{
+    g_autoptr(sd_bus_message) reply = NULL;
+    g_autofree char *text = NULL;
+
+    setup();
+    fixture.bus->uid = 777;
+    bus_client_become(client, 12345);
+    assert_answer("a()",
+                  bus_client_call(client, ROOT, MANAGER, "ValidateConfig", "ss", "process", "{}"));
+    reply = bus_client_call(client, ROOT, MANAGER, "ValidateConfig", "ss", "process",
+                            "{\"nope\": 2}");
+    text = message_to_text(reply);
+    g_assert_nonnull(strstr(text, "/nope"));
+    bus_client_become(client, 777);
+    assert_answer("a(a(e(severity v(warning ) ) e(pointer v(/value ) ) e(line v(0 ) ) "
+                  "e(column v(0 ) ) e(message v(not tried yet ) ) ) )",
+                  bus_client_call(client, ROOT, MANAGER, "ValidateConfig", "ss", "process", "{}"));
+    teardown();
+}
+
 /* Manager: creating and deleting */
 
 static void test_create(void)
@@ -548,6 +570,7 @@ int main(int argc, char **argv)
     g_test_add_func("/methods/get-service", test_get_service);
     g_test_add_func("/methods/kinds", test_kinds);
     g_test_add_func("/methods/validate-config", test_validate_config);
+    g_test_add_func("/methods/validate-config-stranger", test_validate_config_stranger);
     g_test_add_func("/methods/create", test_create);
     g_test_add_func("/methods/create-refused", test_create_refused);
     g_test_add_func("/methods/delete", test_delete);
