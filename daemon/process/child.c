@@ -2,7 +2,12 @@
 /* The child may share its memory with the sleeping daemon. Hence: nothing but raw system calls (the
  * setuid of libc would signal all threads of the daemon), no allocation, no sanitizer (its
  * bookkeeping of this stack would outlive the child), and never a return. Signals arrive blocked,
- * and are let in only when no handler of the daemon can run any more. */
+ * and are let in only when no handler of the daemon can run any more.
+ *
+ * A child that becomes somebody else is at the mercy of that user from then on, who may stop it or
+ * let it hang in a file system of his own. It shares nothing with the daemon (spawn.c sees to
+ * that), has let go of the daemon's descriptors before, and the copy of the daemon's memory that it
+ * carries is neither dumped nor traced. */
 
 #include "process/child.h"
 
@@ -11,6 +16,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -61,19 +67,41 @@ static CHILD_FUNCTION bool child_reset_dispositions(void)
 }
 
 /* Before Linux 5.11 there is no close_range that sets the flag, and a sandbox may refuse it. */
-static CHILD_FUNCTION bool child_close_on_exec(const ChildPlan *plan)
+static CHILD_FUNCTION bool child_close_each(bool at_once, unsigned first, unsigned last)
 {
-    if (plan->sys->close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
-        return true;
-    if (errno != ENOSYS && errno != EINVAL && errno != EPERM)
-        return false;
-
     struct rlimit64 limit = {0};
+
     if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
         return false;
-    for (long fd = STDERR_FILENO + 1; fd < (long)limit.rlim_cur; fd++)
-        (void)syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC); /* most are not open */
+    for (unsigned long fd = first; fd <= last && fd < limit.rlim_cur; fd++) {
+        if (at_once)
+            (void)syscall(SYS_close, fd); /* most are not open */
+        else
+            (void)syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+    }
     return true;
+}
+
+static CHILD_FUNCTION bool child_close(const ChildPlan *plan, unsigned first, unsigned last)
+{
+    bool at_once = plan->error_fd >= 0;
+
+    if (first > last)
+        return true;
+    if (plan->sys->close_range(first, last, at_once ? 0 : CLOSE_RANGE_CLOEXEC) == 0)
+        return true;
+    return (errno == ENOSYS || errno == EINVAL || errno == EPERM) &&
+           child_close_each(at_once, first, last);
+}
+
+/* All but standard ones and the pipe. Where the table is the daemon's memory's only other user, the
+ * exec closes them: that is one call, and nobody looks at them before. */
+static CHILD_FUNCTION bool child_close_all(const ChildPlan *plan)
+{
+    if (plan->error_fd < 0)
+        return child_close(plan, STDERR_FILENO + 1, ~0U);
+    return child_close(plan, STDERR_FILENO + 1, (unsigned)plan->error_fd - 1) &&
+           child_close(plan, (unsigned)plan->error_fd + 1, ~0U);
 }
 
 /* Groups while it is still allowed, the user last. */
@@ -85,15 +113,34 @@ static CHILD_FUNCTION void child_set_credentials(ChildPlan *plan)
         child_fail(plan, CHILD_STEP_GROUP, errno);
     if (plan->sets_user && syscall(CHILD_SYS_SETRESUID, plan->uid, plan->uid, plan->uid) < 0)
         child_fail(plan, CHILD_STEP_USER, errno);
+    if (plan->sets_groups || plan->sets_group || plan->sets_user)
+        (void)syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail; until the exec */
 }
 
 /* While the daemon's own limit of descriptors is in force, so that none is overlooked. */
 static CHILD_FUNCTION void child_set_descriptors(ChildPlan *plan)
 {
-    if (!child_close_on_exec(plan))
+    if (!child_close_all(plan))
         child_fail(plan, CHILD_STEP_DESCRIPTORS, errno);
     if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &plan->nofile, NULL) < 0)
         child_fail(plan, CHILD_STEP_LIMITS, errno);
+}
+
+/* The kernel says ENOENT also when it is the interpreter that is missing. Asked here, and not by
+ * the daemon, who would wait for the file system. */
+static CHILD_FUNCTION ChildStep child_failed_step(const ChildPlan *plan, int errno_value)
+{
+    if (errno_value == ENOENT && syscall(SYS_faccessat, AT_FDCWD, plan->path, F_OK) == 0)
+        return CHILD_STEP_INTERPRETER;
+    return CHILD_STEP_EXECUTE;
+}
+
+static CHILD_FUNCTION void child_execute(ChildPlan *plan)
+{
+    (void)syscall(SYS_execve, plan->path, plan->argv, plan->envp);
+
+    int errno_value = errno;
+    child_fail(plan, child_failed_step(plan, errno_value), errno_value);
 }
 
 CHILD_FUNCTION void child_run(void *data)
@@ -115,6 +162,6 @@ CHILD_FUNCTION void child_run(void *data)
         child_fail(plan, CHILD_STEP_DIRECTORY, errno);
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
         child_fail(plan, CHILD_STEP_SIGNALS, errno);
-    (void)syscall(SYS_execve, plan->path, plan->argv, plan->envp);
-    child_fail(plan, CHILD_STEP_EXECUTE, errno);
+    child_execute(plan);
+    __builtin_unreachable();
 }

@@ -23,6 +23,7 @@ typedef enum ChildStep {
     CHILD_STEP_GROUP,
     CHILD_STEP_USER,
     CHILD_STEP_EXECUTE,
+    CHILD_STEP_INTERPRETER, /* the file is there, but what it is to be run by is not */
     _CHILD_STEP_MAX,
 } ChildStep;
 
@@ -49,12 +50,14 @@ typedef struct ChildPlan {
     size_t n_groups;
     struct rlimit64 nofile;
     int input_fd; /* becomes standard input; 3 or more */
-    int error_fd; /* 3 or more, close-on-exec: the error is written there too; or -1 */
+    /* 3 or more, close-on-exec: the error is written there too. Then memory and descriptors are
+     * copies. -1: the memory is the daemon's, and the child does not change its credentials. */
+    int error_fd;
     /* Written by the child; seen by the daemon where memory is shared. */
     volatile ChildError error;
 } ChildPlan;
 
 /* A SysChildFunc over a ChildPlan: own session and process group, signals, standard input, umask,
- * directory, limits, credentials; every descriptor from 3 on is closed by the exec. Does not
- * return: becomes the program, or notes step and errno and exits with 127. */
+ * directory, limits, credentials; every descriptor from 3 on is closed, by the exec at the latest.
+ * Does not return: becomes the program, or notes step and errno and exits with 127. */
 void child_run(void *plan) __attribute__((noreturn));

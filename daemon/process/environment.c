@@ -6,7 +6,6 @@
 
 #include "base/errors.h"
 #include "base/fds.h"
-#include "base/parse.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -92,6 +91,8 @@ static char *environment_unquote(char *value)
     return value + 1;
 }
 
+/* Errors travel to whoever asks the service for its state, while such a file is where secrets are
+ * kept: none quotes what it says. */
 static bool environment_read_line(char *line, Environment *environment, GError **error)
 {
     g_strchug(line);
@@ -99,16 +100,13 @@ static bool environment_read_line(char *line, Environment *environment, GError *
         return true;
 
     char *equals = strchr(line, '=');
-    if (equals == NULL || !environment_name_is_valid(line, (size_t)(equals - line))) {
-        g_autofree char *excerpt = parse_excerpt(line);
-
-        return error_set(error, ERROR_INVALID_CONFIG, "expected NAME=value, got '%s'", excerpt);
-    }
+    if (equals == NULL || !environment_name_is_valid(line, (size_t)(equals - line)))
+        return error_set(error, ERROR_INVALID_CONFIG, "expected NAME=value");
     *equals = '\0';
 
     char *value = environment_unquote(equals + 1);
     if (value == NULL)
-        return error_set(error, ERROR_INVALID_CONFIG, "the quote of %s is not closed", line);
+        return error_set(error, ERROR_INVALID_CONFIG, "expected a closing quote");
     environment_set(environment, line, value);
     return true;
 }

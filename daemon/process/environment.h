@@ -27,7 +27,7 @@ bool environment_name_is_reserved(const char *name);
 void environment_set(Environment *environment, const char *name, const char *value);
 /* NAME=value lines; blank lines and lines that start with # are left out, blanks around the value
  * and one pair of matching quotes are taken off, nothing is expanded. An error names the file and
- * the line; nothing is set then. */
+ * the line, and nothing of what they contain; nothing is set then. */
 bool environment_add_file(Environment *environment, const char *path, GError **error);
 /* The value, borrowed, or NULL. */
 const char *environment_get(const Environment *environment, const char *name);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Two ways to a child. The first shares the daemon's memory until the exec: no page table is
- * copied, and the child's error is simply there when the daemon wakes up. The second, fork(2), is
- * for kernels and sandboxes that refuse the first; its child reports through a pipe that the exec
- * closes, which the daemon reads: it waits for the exec there as well. */
+ * copied, and the child's error is simply there when the daemon wakes up. The daemon sleeps until
+ * then, so this is only for a child that stays as privileged as the daemon: one that has become
+ * somebody else can be stopped by that user, or be held in a file system of his, for good.
+ *
+ * That one, and any other where kernel or sandbox refuse the first way, has a copy of the memory,
+ * and nobody waits for it: it reports through a pipe that the exec closes, which the supervisor
+ * watches like everything else that takes its time. */
 
 #include "process/spawn.h"
 
@@ -16,7 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -144,55 +147,22 @@ static bool spawn_prepare(ProcessHost *host, const SpawnSpec *spec, const SpawnE
     return true;
 }
 
-/* A change of credentials marks the shared memory as not to be dumped or traced. That protects the
- * child on its way, but is not meant for the daemon. */
-static pid_t spawn_clone_vm(ProcessHost *host, ChildPlan *plan, int *ret_pidfd)
+static bool spawn_changes_credentials(const ChildPlan *plan)
 {
-    bool changes = plan->sets_user || plan->sets_group;
-    int dumpable = changes ? prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) : -1;
-    pid_t pid = host->sys->clone_vm(child_run, plan, host->stack, host->stack_size, ret_pidfd);
-    int saved = errno;
-
-    if (changes && dumpable >= 0)
-        (void)prctl(PR_SET_DUMPABLE, dumpable, 0, 0, 0); /* costs at most a core dump */
-    errno = saved;
-    return pid;
+    return plan->sets_user || plan->sets_group || plan->sets_groups;
 }
 
-static void spawn_read_error(ProcessHost *host, int fd, ChildPlan *plan)
+static bool spawn_is_refused(int errno_value)
 {
-    ChildError child_error;
-    ssize_t n;
-
-    do
-        n = host->sys->read(fd, &child_error, sizeof child_error);
-    while (n < 0 && errno == EINTR);
-    if (n == (ssize_t)sizeof child_error) {
-        plan->error.step = child_error.step;
-        plan->error.errno_value = child_error.errno_value;
-    }
-}
-
-/* The child is dead or as good as dead: this does not wait for the outside world. */
-static void spawn_reap(ProcessHost *host, pid_t pid)
-{
-    while (host->sys->waitid(P_PID, (id_t)pid, NULL, WEXITED) < 0 && errno == EINTR)
-        ;
+    return errno_value == ENOSYS || errno_value == EPERM;
 }
 
 static pid_t spawn_fork(ProcessHost *host, ChildPlan *plan, int *ret_pidfd)
 {
-    int fds[2];
-
-    if (host->sys->pipe2(fds, O_CLOEXEC) < 0)
-        return -1;
-
-    autofd int reading = fds[0], writing = fds[1];
-    plan->error_fd = writing;
     pid_t pid = host->sys->fork();
+
     if (pid == 0)
         child_run(plan);
-    writing = fd_close(writing);
     if (pid < 0)
         return -1;
 
@@ -200,25 +170,44 @@ static pid_t spawn_fork(ProcessHost *host, ChildPlan *plan, int *ret_pidfd)
     if (pidfd < 0) {
         int saved = errno;
 
-        (void)host->sys->kill(pid, SIGKILL); /* our child, not reaped yet */
-        spawn_reap(host, pid);
+        (void)host->sys->kill(pid, SIGKILL); /* our child, not reaped yet; an orphan from now on */
         errno = saved;
         return -1;
     }
-    spawn_read_error(host, reading, plan);
     *ret_pidfd = pidfd;
     return pid;
 }
 
-static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, int *ret_pidfd)
+static pid_t spawn_clone_apart(ProcessHost *host, ChildPlan *plan, int *ret_pidfd,
+                               int *ret_error_fd)
 {
+    int fds[2];
+
+    if (host->sys->pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+        return -1;
+
+    autofd int reading = fds[0], writing = fds[1];
+    plan->error_fd = writing;
+    pid_t pid = host->sys->clone_copy(child_run, plan, host->stack, host->stack_size, ret_pidfd);
+    if (pid < 0 && spawn_is_refused(errno))
+        pid = spawn_fork(host, plan, ret_pidfd);
+    if (pid >= 0)
+        *ret_error_fd = fd_steal(&reading);
+    return pid;
+}
+
+static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, int *ret_pidfd, int *ret_error_fd)
+{
+    bool apart = spawn_changes_credentials(plan);
     sigset_t all, original;
+    pid_t pid = -1;
 
     (void)sigfillset(&all); /* none of these three can fail with good arguments */
     (void)sigprocmask(SIG_SETMASK, &all, &original);
-    pid_t pid = spawn_clone_vm(host, plan, ret_pidfd);
-    if (pid < 0 && (errno == ENOSYS || errno == EPERM))
-        pid = spawn_fork(host, plan, ret_pidfd);
+    if (!apart)
+        pid = host->sys->clone_vm(child_run, plan, host->stack, host->stack_size, ret_pidfd);
+    if (apart || (pid < 0 && spawn_is_refused(errno)))
+        pid = spawn_clone_apart(host, plan, ret_pidfd, ret_error_fd);
 
     int saved = errno;
     (void)sigprocmask(SIG_SETMASK, &original, NULL);
@@ -226,26 +215,13 @@ static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, int *ret_pidfd)
     return pid;
 }
 
-/* The kernel says ENOENT also when it is the interpreter that is missing. */
-static bool spawn_set_exec_error(GError **error, const char *path, int errno_value)
+/* A step that is none comes from who should not have had the pipe. */
+static bool spawn_set_step_error(GError **error, const SpawnSpec *spec, const char *path,
+                                 ChildStep step, int value)
 {
-    error_set_errno(error, errno_value, "cannot execute '%s'", path);
-    if (errno_value == ENOENT && access(path, F_OK) == 0 && error != NULL) {
-        char *message = g_strconcat((*error)->message,
-                                    " (the file is there, but its interpreter is not)", NULL);
-
-        g_free((*error)->message);
-        (*error)->message = message;
-    }
-    return false;
-}
-
-static bool spawn_set_step_error(GError **error, const SpawnSpec *spec, const ChildPlan *plan)
-{
-    int value = plan->error.errno_value;
     const char *group = spec->group != NULL ? spec->group : "its user's";
 
-    switch (plan->error.step) {
+    switch (step) {
     case CHILD_STEP_SESSION:
         return error_set_errno(error, value, "cannot start a session");
     case CHILD_STEP_SIGNALS:
@@ -265,13 +241,33 @@ static bool spawn_set_step_error(GError **error, const SpawnSpec *spec, const Ch
         return error_set_errno(error, value, "cannot change to group '%s'", group);
     case CHILD_STEP_USER:
         return error_set_errno(error, value, "cannot change to user '%s'", spec->user);
+    case CHILD_STEP_INTERPRETER:
+        return error_set(error, ERROR_FAILED,
+                         "cannot execute '%s': %s (the file is there, but its interpreter is not)",
+                         path, g_strerror(value));
     case CHILD_STEP_EXECUTE:
-        return spawn_set_exec_error(error, plan->path, value);
     case CHILD_STEP_NONE:
     case _CHILD_STEP_MAX:
         break;
     }
-    g_assert_not_reached();
+    return error_set_errno(error, value, "cannot execute '%s'", path);
+}
+
+SpawnProgress spawn_progress(ProcessHost *host, const SpawnSpec *spec, const char *path,
+                             int error_fd, GError **error)
+{
+    ChildError child_error = {CHILD_STEP_NONE, EIO};
+    ssize_t n;
+
+    do
+        n = host->sys->read(error_fd, &child_error, sizeof child_error);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return SPAWN_PENDING;
+    if (n == 0)
+        return SPAWN_EXECUTED;
+    (void)spawn_set_step_error(error, spec, path, child_error.step, child_error.errno_value);
+    return SPAWN_FAILED;
 }
 
 bool spawn_resolve_identity(const SpawnSpec *spec, Identity *ret_identity, GError **error)
@@ -285,18 +281,26 @@ bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *ex
 {
     g_auto(SpawnPrepared) prepared = {0};
     autofd int pidfd = -1;
+    int error_fd = -1;
 
     if (!spawn_prepare(host, spec, extras, &prepared, error))
         return false;
 
-    pid_t pid = spawn_clone(host, &prepared.plan, &pidfd);
+    pid_t pid = spawn_clone(host, &prepared.plan, &pidfd, &error_fd);
     if (pid < 0)
         return error_set_errno(error, errno, "cannot create a process");
     if (prepared.plan.error.step != CHILD_STEP_NONE) {
-        spawn_reap(host, pid);
-        return spawn_set_step_error(error, spec, &prepared.plan);
+        /* It is exiting. If that is not over yet, it is an orphan, whom the host reaps. */
+        (void)host->sys->waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG);
+        return spawn_set_step_error(error, spec, prepared.path, prepared.plan.error.step,
+                                    prepared.plan.error.errno_value);
     }
-    *ret_spawned = (Spawned){pid, fd_steal(&pidfd)};
+    *ret_spawned = (Spawned){
+            .pid = pid,
+            .pidfd = fd_steal(&pidfd),
+            .error_fd = error_fd,
+            .path = error_fd >= 0 ? g_steal_pointer(&prepared.path) : NULL,
+    };
     return true;
 }
 

@@ -34,17 +34,32 @@ typedef struct SpawnExtras {
 /* identity_resolve for a spec. */
 bool spawn_resolve_identity(const SpawnSpec *spec, Identity *ret_identity, GError **error);
 
+/* All of it is the caller's, who closes and frees it. */
 typedef struct Spawned {
     pid_t pid;
     int pidfd;
+    int error_fd; /* the child is still on its way: ask spawn_progress when it is readable. Else -1
+                   */
+    char *path;   /* of the program, for spawn_progress; NULL if error_fd is -1 */
 } Spawned;
 
-/* Returns when the program runs: the exec has happened. The daemon sleeps for that
- * long. An error names the step, what it concerns and the errno; nothing runs then. The
+/* A child that stays what the daemon is has executed the program when this returns: the daemon
+ * sleeps for that long. Any other, and any where that way is closed, is only on its way, in a
+ * memory of its own; its failure comes later, in the same words.
+ * An error names the step, what it concerns and the errno; nothing runs then. The
  * environment is PATH and the daemon's LANG; USER, LOGNAME, HOME and SHELL if a user is given; then
  * environment_file, environment, and what extras say, later ones winning. */
 bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *extras,
                  Spawned *ret_spawned, GError **error);
+
+typedef enum SpawnProgress {
+    SPAWN_PENDING,
+    SPAWN_EXECUTED, /* or the child has died without a word */
+    SPAWN_FAILED,   /* error is set; the child exits by itself, unless somebody holds it up */
+} SpawnProgress;
+/* Never blocks. spec and path: of the start. To be asked until it is no longer pending. */
+SpawnProgress spawn_progress(ProcessHost *host, const SpawnSpec *spec, const char *path,
+                             int error_fd, GError **error);
 
 /* The file that exec[0] means, with PATH from path (a PATH's value). */
 char *spawn_find_program(const char *program, const char *path, GError **error);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What supervisor.c (the phases), supervisor-notify.c (what the program says) and host.c (who tells
- * of deaths) share. */
+/* What supervisor.c (the phases), supervisor-notify.c (what the program says), supervisor-exec.c
+ * (how it gets to its program) and host.c (who tells of deaths) share. */
 
 #include "process/host-internal.h"
 #include "process/notify-socket.h"
@@ -21,6 +21,21 @@ typedef enum Phase {
     _PHASE_MAX,
 } Phase;
 
+typedef enum ExecState {
+    EXEC_DONE,
+    EXEC_PENDING,   /* the child is on its way to the program */
+    EXEC_ABANDONED, /* killed on its way */
+    EXEC_FAILED,    /* it has said why it does not get there */
+} ExecState;
+
+typedef struct SupervisorExec {
+    ExecState state;
+    int fd;       /* of spawn_progress; not valid in EXEC_DONE */
+    Watch *watch; /* only in EXEC_PENDING */
+    char *path;
+    GError *error; /* of EXEC_FAILED */
+} SupervisorExec;
+
 struct Supervisor {
     ProcessHost *host;
     const char *service_id;
@@ -35,6 +50,7 @@ struct Supervisor {
     ProcessGroup group;
     bool watches_group; /* in host->watchers */
     GList watchers_link;
+    SupervisorExec exec;
     Ending ending; /* as far as it is known; pid: of the last main process */
 
     uid_t uid; /* of the program */
@@ -58,6 +74,25 @@ void supervisor_tell_facts(Supervisor *supervisor, unsigned facts);
 bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd);
 void supervisor_unfollow(Supervisor *supervisor);
 void supervisor_watch_group(Supervisor *supervisor, bool watch);
+
+/* Takes from spawned what concerns the way to the program. False and errno: it cannot be watched;
+ * supervisor_exec_clear is needed all the same. */
+bool supervisor_exec_begin(Supervisor *supervisor, Spawned *spawned);
+void supervisor_exec_clear(Supervisor *supervisor);
+bool supervisor_exec_is_pending(const Supervisor *supervisor);
+/* Of the start while the program has not been executed: never USEC_INFINITY. */
+uint64_t supervisor_exec_timeout_usec(const Supervisor *supervisor);
+/* Looks how far it is. It may become ready. */
+void supervisor_exec_check(Supervisor *supervisor);
+/* It is to end. True: the program has not been executed, SIGKILL is all it needs. */
+bool supervisor_exec_abandon(Supervisor *supervisor);
+/* The timer of PHASE_START. False: the start has gone on in time. *ret_next only if it was not
+ * executed. */
+bool supervisor_exec_time_out(Supervisor *supervisor, Phase *ret_next);
+/* The main process has ended like this: that is told if it was the program. */
+void supervisor_exec_set_exit(Supervisor *supervisor, ExitStatus exit);
+/* ending_judge, and before it of a program that was never executed. */
+GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class);
 
 bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error);
 void supervisor_close_notify(Supervisor *supervisor);

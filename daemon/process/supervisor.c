@@ -101,7 +101,9 @@ static const char *supervisor_sub_state(const Supervisor *supervisor, Phase phas
 
     switch (phase) {
     case PHASE_START:
-        return supervisor->spec->rules.runs_once ? "start" : "start-notify";
+        return supervisor->spec->rules.runs_once || supervisor->spec->readiness == READINESS_SPAWNED
+                       ? "start"
+                       : "start-notify";
     case PHASE_RUN:
         return "running";
     case PHASE_STOP_SIGNAL:
@@ -125,7 +127,8 @@ static uint64_t supervisor_timeout_usec(const Supervisor *supervisor, PhaseTimer
 {
     switch (timer) {
     case PHASE_TIMER_START:
-        return supervisor->spec->rules.start_timeout_usec;
+        return supervisor_exec_is_pending(supervisor) ? supervisor_exec_timeout_usec(supervisor)
+                                                      : supervisor->spec->rules.start_timeout_usec;
     case PHASE_TIMER_STOP:
         return supervisor->spec->rules.stop_timeout_usec;
     case PHASE_TIMER_KILL:
@@ -207,10 +210,11 @@ static void supervisor_finish(Supervisor *supervisor)
 {
     FailureClass failure_class = FAILURE_NONE;
     Ending ending = supervisor->ending;
-    g_autoptr(GError) error = ending_judge(&supervisor->spec->rules, &ending, &failure_class);
+    g_autoptr(GError) error = supervisor_exec_judge(supervisor, &failure_class);
     Failure failure = {.failure_class = failure_class, .exit = ending.exit, .error = error};
 
     supervisor_set_phase(supervisor, PHASE_IDLE);
+    supervisor_exec_clear(supervisor);
     supervisor_flush_status(supervisor);
     supervisor->spec = NULL;
     supervisor->host->n_running--;
@@ -280,9 +284,9 @@ void supervisor_check_main(Supervisor *supervisor)
                               WEXITED | WNOHANG | WNOWAIT);
     if (r == 0 && info.si_pid == 0)
         return; /* lives */
+    supervisor_exec_check(supervisor);
     supervisor_signal_rest(supervisor);
-    supervisor->ending.exit = r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0};
-    supervisor->facts.last_exit = supervisor->ending.exit;
+    supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
     /* Fails only for who is not our child, and is reaped by its own parent. */
     (void)host->sys->waitid(P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
     supervisor_unfollow(supervisor);
@@ -324,6 +328,8 @@ static void on_supervisor_timer(void *data)
         supervisor_finish(supervisor);
         return;
     }
+    if (phase == PHASE_START && !supervisor_exec_time_out(supervisor, &next))
+        return;
     if (phase == PHASE_START)
         supervisor->ending.start_timed_out = true;
     if (phase_traits[next].signal == PHASE_SIGNAL_KILL)
@@ -431,14 +437,14 @@ static void supervisor_forget_last_run(Supervisor *supervisor, const SupervisorS
     supervisor->facts.invocation_id = random_id128(supervisor->host->random);
 }
 
-/* Without a way to see its death it cannot stay. It is our child, and SIGKILL ends it at once. */
+/* Without a way to see its death it cannot stay. It is our child, but may take its time to die: the
+ * host reaps it with the orphans. */
 static bool supervisor_give_up(Supervisor *supervisor, const Spawned *spawned, GError **error)
 {
     const Sys *sys = supervisor->host->sys;
 
     error_set_errno(error, errno, "cannot watch process %d", (int)spawned->pid);
     (void)sys->pidfd_send_signal(spawned->pidfd, SIGKILL, NULL, 0);
-    (void)sys->waitid(P_PID, (id_t)spawned->pid, NULL, WEXITED);
     (void)fd_close(spawned->pidfd);
     return false;
 }
@@ -460,7 +466,8 @@ static bool supervisor_spawn(Supervisor *supervisor, const Identity *identity, G
     }
     if (!spawn_start(supervisor->host, &spec->spawn, &extras, &spawned, error))
         return false;
-    if (!supervisor_follow(supervisor, spawned.pid, spawned.pidfd))
+    if (!supervisor_exec_begin(supervisor, &spawned) ||
+        !supervisor_follow(supervisor, spawned.pid, spawned.pidfd))
         return supervisor_give_up(supervisor, &spawned, error);
     supervisor->group.leader = spawned.pid;
     return true;
@@ -479,6 +486,7 @@ bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError
     identity_clear(&identity);
     if (!spawned) {
         supervisor_close_notify(supervisor);
+        supervisor_exec_clear(supervisor);
         supervisor->spec = NULL;
         supervisor_tell_facts(supervisor,
                               FACT_STATUS_TEXT | FACT_STATUS_ERRNO | FACT_INVOCATION_ID);
@@ -488,7 +496,7 @@ bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError
     supervisor_tell_facts(supervisor, FACT_MAIN_PID | FACT_STATUS_TEXT | FACT_STATUS_ERRNO |
                                               FACT_INVOCATION_ID);
     supervisor_set_phase(supervisor, PHASE_START);
-    if (spec->readiness == READINESS_SPAWNED)
+    if (spec->readiness == READINESS_SPAWNED && !supervisor_exec_is_pending(supervisor))
         supervisor_become_ready(supervisor);
     return true;
 }
@@ -498,6 +506,8 @@ void supervisor_stop(Supervisor *supervisor)
     Phase next = phase_traits[supervisor->phase].after_stop_asked;
 
     supervisor->ending.stop_was_asked = true;
+    if (supervisor->phase == PHASE_START && supervisor_exec_abandon(supervisor))
+        next = PHASE_STOP_KILL;
     if (next != supervisor->phase)
         supervisor_enter(supervisor, next);
 }

@@ -9,7 +9,7 @@
 #include "process/spawn.h"
 
 typedef enum Readiness {
-    READINESS_SPAWNED, /* when it runs */
+    READINESS_SPAWNED, /* when it has been executed */
     READINESS_NOTIFY,  /* when it says READY=1 */
     _READINESS_MAX,
     _READINESS_INVALID = -22,

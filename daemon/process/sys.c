@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The real system calls, and the one that C cannot express: a clone whose child runs in the
- * caller's memory on another stack. The child starts inside the inline assembly, with the stack
+/* The real system calls, and the one that C cannot express: a clone whose child runs on another
+ * stack, in the caller's memory. The child starts inside the inline assembly, with the stack
  * pointer already moved, and leaves it only by calling its function: it never sees the frame of its
  * parent. Function and argument wait in registers that a system call preserves. */
 
@@ -72,12 +72,12 @@ static long sys_clone3_call(struct clone_args *args, SysChildFunc child, void *d
 
 #endif
 
-static pid_t sys_linux_clone_vm(SysChildFunc child, void *data, void *stack, size_t stack_size,
-                                int *ret_pidfd)
+static pid_t sys_linux_clone3(uint64_t flags, SysChildFunc child, void *data, void *stack,
+                              size_t stack_size, int *ret_pidfd)
 {
     int pidfd = -1;
     struct clone_args args = {
-            .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+            .flags = flags | CLONE_PIDFD,
             .pidfd = (uint64_t)(uintptr_t)&pidfd,
             .exit_signal = SIGCHLD,
             .stack = (uint64_t)(uintptr_t)stack,
@@ -91,6 +91,18 @@ static pid_t sys_linux_clone_vm(SysChildFunc child, void *data, void *stack, siz
     }
     *ret_pidfd = pidfd;
     return (pid_t)result;
+}
+
+static pid_t sys_linux_clone_vm(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                                int *ret_pidfd)
+{
+    return sys_linux_clone3(CLONE_VM | CLONE_VFORK, child, data, stack, stack_size, ret_pidfd);
+}
+
+static pid_t sys_linux_clone_copy(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                                  int *ret_pidfd)
+{
+    return sys_linux_clone3(0, child, data, stack, stack_size, ret_pidfd);
 }
 
 static int sys_linux_set_child_subreaper(void)
@@ -110,6 +122,7 @@ static int sys_linux_bind(int fd, const struct sockaddr *address, socklen_t leng
 
 const Sys sys_linux = {
         .clone_vm = sys_linux_clone_vm,
+        .clone_copy = sys_linux_clone_copy,
         .fork = fork,
         .pidfd_open = pidfd_open,
         .pidfd_send_signal = pidfd_send_signal,

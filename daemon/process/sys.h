@@ -10,8 +10,8 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-/* Runs in the child, on a stack of its own, in the memory of the daemon: never returns, allocates
- * nothing, calls nothing but system calls. */
+/* Runs in the child, on a stack of its own, in the memory of the daemon or a copy of it: never
+ * returns, allocates nothing, calls nothing but system calls. */
 typedef void (*SysChildFunc)(void *data);
 
 typedef struct Sys {
@@ -19,6 +19,10 @@ typedef struct Sys {
      * executed a program or exited. ENOSYS where there is no stub for the architecture. */
     pid_t (*clone_vm)(SysChildFunc child, void *data, void *stack, size_t stack_size,
                       int *ret_pidfd);
+    /* The same without CLONE_VM and CLONE_VFORK: the child runs in a copy of the memory, the caller
+     * goes on at once. */
+    pid_t (*clone_copy)(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                        int *ret_pidfd);
     pid_t (*fork)(void);
     int (*pidfd_open)(pid_t pid, unsigned flags);
     int (*pidfd_send_signal)(int pidfd, int signo, siginfo_t *info, unsigned flags);

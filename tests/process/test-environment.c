@@ -16,20 +16,23 @@ static const FileRow file_rows[] = {
         {"", "", NULL},
         {"\n\n# comment\n  # another\nA=1", "A=1", NULL},
         {"A=\"a b\"\nB='c d'\nC=\"\"\n", "A=a b|B=c d|C=", NULL},
-        {"A=a b  \n  B =", NULL, "line 2: expected NAME=value, got 'B ='"},
+        {"A=a b  \n  B =", NULL, "line 2: expected NAME=value"},
         {"A=  x y  ", "A=x y", NULL},
         {"A=$HOME `ls` \\n", "A=$HOME `ls` \\n", NULL},
         {"A=1\nA=2\n", "A=2", NULL},
         {"A=b=c", "A=b=c", NULL},
         {"A=it's", "A=it's", NULL},
         {"A='it's'", "A=it's", NULL},
-        {"OK=1\nnonsense\n", NULL, "line 2: expected NAME=value, got 'nonsense'"},
+        {"OK=1\nnonsense\n", NULL, "line 2: expected NAME=value"},
         {"1A=2", NULL, "line 1: expected NAME=value"},
         {"export A=2", NULL, "line 1: expected NAME=value"},
         {"=2", NULL, "line 1: expected NAME=value"},
-        {"A=\"open", NULL, "line 1: the quote of A is not closed"},
-        {"A='", NULL, "line 1: the quote of A is not closed"},
-        {"A=\"mixed'", NULL, "line 1: the quote of A is not closed"},
+        {"A=\"open", NULL, "line 1: expected a closing quote"},
+        {"A='", NULL, "line 1: expected a closing quote"},
+        {"A=\"mixed'", NULL, "line 1: expected a closing quote"},
+        {"A=1\nhunter2", NULL, "line 2: expected NAME=value"},
+        {"hunter2 = hunter2", NULL, "line 1: expected NAME=value"},
+        {"hunter2=\"hunter2", NULL, "line 1: expected a closing quote"},
 };
 
 static void test_file(void)
@@ -47,6 +50,7 @@ static void test_file(void)
         if (row->expected == NULL) {
             g_assert_nonnull(strstr(error->message, row->error));
             g_assert_nonnull(strstr(error->message, path));
+            g_assert_null(strstr(error->message, "hunter2")); /* the secret of the file */
             continue;
         }
         g_auto(GStrv) strings = environment_to_strv(g_steal_pointer(&environment));

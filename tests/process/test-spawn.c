@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every test runs twice: with a child that shares memory, and with the fork that is used where that
- * is refused. */
+/* Every test runs three times: with a child that shares memory, with one that has a copy of it, and
+ * with the fork that is used where the kernel refuses both. A child that becomes somebody else is
+ * never one that shares memory. */
 
 #include "base/fds.h"
 #include "process-fixture.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pwd.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -25,16 +27,58 @@ static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t si
     return -1;
 }
 
+static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+{
+    errno = EAGAIN;
+    return -1;
+}
+
 static void spawn_init(ProcessFixture *fixture, const void *mode)
 {
     fixture_init(fixture);
-    if (g_str_equal(mode, "fork"))
+    if (!g_str_equal(mode, "vm"))
         fixture->sys.clone_vm = refuse_clone;
+    if (g_str_equal(mode, "fork"))
+        fixture->sys.clone_copy = refuse_clone;
 }
 
 static void spawn_done(ProcessFixture *fixture, const void *mode)
 {
     fixture_done(fixture);
+}
+
+/* Exit code of a child. */
+static int spawned_wait(const Spawned *spawned)
+{
+    siginfo_t info;
+
+    g_assert_cmpint(waitid(P_PIDFD, (id_t)spawned->pidfd, &info, WEXITED), ==, 0);
+    g_assert_cmpint(info.si_pid, ==, spawned->pid);
+    g_assert_cmpint(info.si_code, ==, CLD_EXITED);
+    (void)fd_close(spawned->pidfd);
+    return info.si_status;
+}
+
+/* What the supervisor does in the loop: waits until the program is executed. */
+static bool spawned_await(ProcessFixture *fixture, const SpawnSpec *spec, Spawned *spawned,
+                          GError **error)
+{
+    struct pollfd readable = {.fd = spawned->error_fd, .events = POLLIN};
+
+    g_assert_true((spawned->error_fd < 0) == (spawned->path == NULL));
+    if (spawned->error_fd < 0)
+        return true;
+    g_assert_cmpint(fcntl(spawned->error_fd, F_GETFL) & O_NONBLOCK, !=, 0);
+    g_assert_cmpint(poll(&readable, 1, 20000), ==, 1);
+
+    SpawnProgress progress =
+            spawn_progress(fixture->host, spec, spawned->path, spawned->error_fd, error);
+    spawned->error_fd = fd_close(spawned->error_fd);
+    g_clear_pointer(&spawned->path, g_free);
+    g_assert_cmpint(progress, !=, SPAWN_PENDING);
+    if (progress == SPAWN_FAILED)
+        g_assert_cmpint(spawned_wait(spawned), ==, 127);
+    return progress == SPAWN_EXECUTED;
 }
 
 static bool spawn(ProcessFixture *fixture, const SpawnSpec *spec, Spawned *ret_spawned,
@@ -51,19 +95,7 @@ static bool spawn(ProcessFixture *fixture, const SpawnSpec *spec, Spawned *ret_s
     };
     bool ok = spawn_start(fixture->host, spec, &extras, ret_spawned, error);
     identity_clear(&identity);
-    return ok;
-}
-
-/* Exit code of a child. */
-static int spawned_wait(const Spawned *spawned)
-{
-    siginfo_t info;
-
-    g_assert_cmpint(waitid(P_PIDFD, (id_t)spawned->pidfd, &info, WEXITED), ==, 0);
-    g_assert_cmpint(info.si_pid, ==, spawned->pid);
-    g_assert_cmpint(info.si_code, ==, CLD_EXITED);
-    (void)fd_close(spawned->pidfd);
-    return info.si_status;
+    return ok && spawned_await(fixture, spec, ret_spawned, error);
 }
 
 /* What the printer says, started by spec, whose exec is replaced. */
@@ -263,6 +295,7 @@ static void test_user(ProcessFixture *fixture, const void *mode)
     group = g_strdup_printf("%u %u", nobody->pw_gid, nobody->pw_gid);
     environment = g_strdup_printf("|USER=nobody|LOGNAME=nobody|HOME=%s|SHELL=%s|", nobody->pw_dir,
                                   nobody->pw_shell);
+    fixture->sys.clone_vm = fail_clone; /* it must not come to that */
     g_autofree char *text = spawn_print(fixture, &spec);
     g_autofree char *variables = lines_of(text, "environment");
     assert_line(text, "user", user);
@@ -405,12 +438,6 @@ static int fail_close_range(unsigned first, unsigned last, int flags)
     return -1;
 }
 
-static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
-{
-    errno = EAGAIN;
-    return -1;
-}
-
 static pid_t fail_fork(void)
 {
     errno = EAGAIN;
@@ -434,9 +461,10 @@ static void test_injected(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)"/bin/true", NULL};
     SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP};
-    Sys variants[] = {sys_linux, sys_linux, sys_linux, sys_linux, sys_linux};
+    Sys variants[] = {sys_linux, sys_linux, sys_linux, sys_linux, sys_linux, sys_linux};
     static const char *const expected[] = {
             "cannot close descriptors: Input/output error",
+            "cannot create a process: Resource temporarily unavailable",
             "cannot create a process: Resource temporarily unavailable",
             "cannot create a process: Resource temporarily unavailable",
             "cannot create a process: Too many open files",
@@ -445,13 +473,18 @@ static void test_injected(ProcessFixture *fixture, const void *mode)
 
     variants[0].close_range = fail_close_range;
     variants[0].clone_vm = fixture->sys.clone_vm;
+    variants[0].clone_copy = fixture->sys.clone_copy;
     variants[1].clone_vm = fail_clone;
     variants[2].clone_vm = refuse_clone;
-    variants[2].fork = fail_fork;
+    variants[2].clone_copy = fail_clone;
     variants[3].clone_vm = refuse_clone;
-    variants[3].pidfd_open = fail_pidfd_open;
+    variants[3].clone_copy = refuse_clone;
+    variants[3].fork = fail_fork;
     variants[4].clone_vm = refuse_clone;
-    variants[4].pipe2 = fail_pipe;
+    variants[4].clone_copy = refuse_clone;
+    variants[4].pidfd_open = fail_pidfd_open;
+    variants[5].clone_vm = refuse_clone;
+    variants[5].pipe2 = fail_pipe;
     for (size_t i = 0; i < G_N_ELEMENTS(variants); i++) {
         g_autoptr(GError) error = NULL;
         Spawned spawned;
@@ -524,7 +557,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = {"vm", "fork"};
+    static const char *const modes[] = {"vm", "copy", "fork"};
 
     g_test_init(&argc, &argv, NULL);
     for (size_t m = 0; m < G_N_ELEMENTS(modes); m++) {
