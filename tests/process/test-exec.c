@@ -245,6 +245,7 @@ static void test_held_up_once(ProcessFixture *fixture, const void *mode)
     fixture->clock.ahead_usec = 15 * USEC_PER_SEC - 200 * USEC_PER_MSEC;
     Service *service = start_stopped(fixture, fixture->oneshot, "{" RUNS "}");
 
+    fixture->clock.ahead_usec = 0;
     fixture_wait_state(fixture, service, STATE_FAILED);
     assert_failure(service, FAILURE_TIMEOUT, "cannot execute '/bin/sleep' within 15s: ");
     fixture_drop(fixture, service);
