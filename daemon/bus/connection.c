@@ -146,7 +146,8 @@ void connection_check_sent(Connection *connection, int result, const char *what)
         return;
     if (result == -ENOTCONN || result == -ECONNRESET || result == -EPIPE)
         return; /* the Disconnected that follows says it */
-    if (connection->local != NULL)
+    /* -EINVAL: a message that we have built wrongly, and that is not the peer's fault. */
+    if (connection->local != NULL && result != -EINVAL)
         connection_drop(connection, g_strerror(-result));
     else
         log_warning("cannot send %s: %s", what, g_strerror(-result));

@@ -4,6 +4,7 @@
 #include "bus/errors.h"
 
 #include "base/log.h"
+#include "bus/text.h"
 
 #include <errno.h>
 
@@ -29,8 +30,9 @@ void bus_errors_register(void)
 
 void bus_errors_reply(sd_bus_message *call, const GError *error)
 {
-    g_autofree char *message = g_utf8_make_valid(error->message, -1);
-    sd_bus_error wire = SD_BUS_ERROR_MAKE_CONST(error_to_dbus_name(error), message);
+    g_autofree char *copy = NULL;
+    sd_bus_error wire = SD_BUS_ERROR_MAKE_CONST(error_to_dbus_name(error),
+                                                text_sendable(error->message, &copy));
     int r = sd_bus_reply_method_error(call, &wire);
 
     if (r < 0 && r != -ENOTCONN && r != -ECONNRESET)

@@ -3,6 +3,8 @@
 
 #include "bus/writer.h"
 
+#include "bus/text.h"
+
 #include <glib.h>
 
 static void writer_note(Writer *writer, int result)
@@ -31,13 +33,9 @@ static void writer_basic(Writer *writer, char type, const void *value)
 
 void writer_string(Writer *writer, const char *text)
 {
-    g_autofree char *valid = NULL;
+    g_autofree char *copy = NULL;
 
-    if (text == NULL)
-        text = "";
-    if (!g_utf8_validate(text, -1, NULL))
-        text = valid = g_utf8_make_valid(text, -1);
-    writer_basic(writer, 's', text);
+    writer_basic(writer, 's', text_sendable(text != NULL ? text : "", &copy));
 }
 
 void writer_path(Writer *writer, const char *path)

@@ -2,8 +2,8 @@
 #pragma once
 
 /* Filling a message: the first failure is kept and everything after it does nothing, so that a
- * whole reply is written as a straight line and checked once. Text that is not UTF-8 is made so: a
- * broker throws out who sends such a string. */
+ * whole reply is written as a straight line and checked once. Text that may not be sent is made
+ * so that it may (text.h): a broker throws out who sends such a string. */
 
 #include <stdbool.h>
 #include <stdint.h>
