@@ -4,6 +4,7 @@
 
 #include "bus/broker.h"
 
+#include "base/address.h"
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/parse.h"
@@ -13,7 +14,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const Backoff broker_backoff = {
         .initial_usec = USEC_PER_SEC,
@@ -35,20 +35,6 @@ struct Broker {
 
 static bool broker_open(Broker *broker, GError **error);
 
-/* D-Bus specification, "Server Addresses": what may stand in a value unescaped. */
-static char *broker_escape(const char *path)
-{
-    GString *escaped = g_string_new(NULL);
-
-    for (; *path != '\0'; path++) {
-        if (g_ascii_isalnum(*path) || strchr("-_/.\\*", *path) != NULL)
-            g_string_append_c(escaped, *path);
-        else
-            g_string_append_printf(escaped, "%%%02x", (unsigned char)*path);
-    }
-    return g_string_free(escaped, FALSE);
-}
-
 static char *broker_find_address(BusScope scope, const char *address, GError **error)
 {
     const char *given, *runtime;
@@ -69,7 +55,7 @@ static char *broker_find_address(BusScope scope, const char *address, GError **e
                         "XDG_RUNTIME_DIR is set");
         return NULL;
     }
-    escaped = broker_escape(runtime);
+    escaped = address_escape(runtime);
     return g_strdup_printf("unix:path=%s/bus", escaped);
 }
 
