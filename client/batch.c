@@ -3,7 +3,9 @@
 
 #include "batch.h"
 
+#include "call.h"
 #include "progress.h"
+#include "select.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,13 +14,19 @@
 #define BATCH_AT_ONCE 256
 
 struct Batch {
+    const BatchSteps *steps;
+    void *data;
+    char *items; /* an array of what has steps->item_size */
+    unsigned n_items;
     unsigned n_running;
     Outcome outcome;
     Progress progress;
 };
 
-void batch_item_done(Batch *batch, Outcome outcome)
+void batch_item_done(BatchItem *item, Outcome outcome)
 {
+    Batch *batch = item->batch;
+
     g_assert(batch->n_running > 0);
     batch->n_running--;
     batch->outcome = outcome_join(batch->outcome, outcome);
@@ -35,25 +43,50 @@ static int batch_wait(const Client *client, Batch *batch)
     return r == -EINTR ? 0 : r; /* such as a terminal that changes its size */
 }
 
-Outcome batch_run(Client *client, unsigned n_items, BatchFunc begin, void *data)
+static BatchItem *batch_item(const Batch *batch, unsigned index)
 {
-    Batch batch = {.outcome = OUTCOME_DONE};
+    return (BatchItem *)(void *)(batch->items + index * batch->steps->item_size);
+}
+
+static Outcome batch_turn(Client *client, Batch *batch)
+{
     unsigned next = 0;
 
-    progress_begin(&batch.progress, client, n_items);
-    while (next < n_items || batch.n_running > 0) {
-        while (next < n_items && batch.n_running < BATCH_AT_ONCE) {
-            batch.n_running++;
-            begin(&batch, next++, data);
+    progress_begin(&batch->progress, client, batch->n_items);
+    while (next < batch->n_items || batch->n_running > 0) {
+        while (next < batch->n_items && batch->n_running < BATCH_AT_ONCE) {
+            batch->n_running++;
+            batch->steps->begin(batch_item(batch, next++), batch->data);
         }
         int r = sd_bus_process(client->bus, NULL);
-        if (r == 0 && batch.n_running > 0)
-            r = batch_wait(client, &batch);
-        if (r < 0 && batch.n_running > 0) {
-            progress_clear(&batch.progress);
+        if (r == 0 && batch->n_running > 0)
+            r = batch_wait(client, batch);
+        if (r < 0 && batch->n_running > 0) {
+            progress_clear(&batch->progress);
             return client_fail(OUTCOME_NO_DAEMON, "the connection to svcmgrd was lost: %s",
                                g_strerror(-r));
         }
     }
-    return batch.outcome;
+    return batch->outcome;
+}
+
+Outcome batch_run(Client *client, char **arguments, const BatchSteps *steps, void *data)
+{
+    Batch batch = {.steps = steps, .data = data, .outcome = OUTCOME_DONE};
+    g_auto(GStrv) ids = NULL;
+    Outcome outcome = call_connect(client);
+
+    if (outcome == OUTCOME_DONE)
+        outcome = select_ids(client, arguments, &ids);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    batch.n_items = g_strv_length(ids);
+    g_autofree char *items = batch.items = g_malloc0_n(batch.n_items, steps->item_size);
+    for (unsigned i = 0; i < batch.n_items; i++)
+        *batch_item(&batch, i) = (BatchItem){.batch = &batch, .id = ids[i]};
+    outcome = batch_turn(client, &batch);
+    for (unsigned i = 0; i < batch.n_items && steps->end != NULL; i++)
+        steps->end(batch_item(&batch, i), data);
+    output_json_finish(&client->output);
+    return outcome;
 }

@@ -186,8 +186,9 @@ static void look_print_property(const Output *output, const char *name, const js
         text = g_strdup(json);
         free(json);
     }
+    g_autofree char *escaped_name = text_escape(name);
     g_autofree char *escaped = text_escape(text);
-    printf("%s=%s\n", name, escaped);
+    printf("%s=%s\n", escaped_name, escaped);
 }
 
 /* Only the properties that were asked for, in that order. */

@@ -8,35 +8,35 @@
 #include "operate.h"
 
 #include "base/clock.h"
+#include "base/parse.h"
 #include "batch.h"
 #include "call.h"
 #include "record.h"
-#include "select.h"
 
 #include <string.h>
 
-typedef struct OperateItem OperateItem;
+#define OPERATE_TIMEOUT "org.svcmgr1.Error.Timeout"
 
 typedef struct OperateRun {
     Client *client;
     const Operation *operation;
     const char *remark;
+    uint64_t after_serial;
     uint64_t deadline_usec; /* monotonic */
-    OperateItem *items;
+    bool is_called;         /* the call was made before: only follow it */
 } OperateRun;
 
-struct OperateItem {
-    OperateRun *run;
-    Batch *batch;
-    const char *id;
+typedef struct OperateItem {
+    BatchItem base;
+    const OperateRun *run;
     uint64_t after_serial;
-    bool is_called;  /* the call was made before: only follow it */
     bool is_already; /* there was nothing to do */
-};
+    bool is_late;    /* it was waited for in vain; its record is asked for to say how it is */
+} OperateItem;
 
 static void operate_done(OperateItem *item, Outcome outcome)
 {
-    batch_item_done(item->batch, outcome);
+    batch_item_done(&item->base, outcome);
 }
 
 /* In JSON, what failed is a result like any other; the words go to standard error all the same. */
@@ -45,19 +45,19 @@ static void operate_json_error(OperateItem *item, const sd_bus_error *error)
     Output *output = &item->run->client->output;
 
     if (output->json != JSON_MODE_NONE)
-        output_json_element(output, call_error_to_json(item->id, error));
+        output_json_element(output, call_error_to_json(item->base.id, error));
 }
 
 /* What the call before has done, though what follows fails. */
 static void operate_say_remark(const OperateItem *item)
 {
     if (item->run->remark != NULL)
-        output_say(&item->run->client->output, "%s: %s", item->id, item->run->remark);
+        output_say(&item->run->client->output, "%s: %s", item->base.id, item->run->remark);
 }
 
 static void operate_fail(OperateItem *item, const sd_bus_error *error)
 {
-    CallSubject subject = {.verb = item->run->operation->verb, .id = item->id};
+    CallSubject subject = {.verb = item->run->operation->verb, .id = item->base.id};
 
     operate_say_remark(item);
     operate_json_error(item, error);
@@ -92,27 +92,40 @@ static void operate_print(OperateItem *item, const char *state, const char *sub_
                       !g_str_equal(sub_state, state);
 
     if (output->json != JSON_MODE_NONE) {
-        output_json_element(output, json_pack("{s:s, s:s, s:I, s:b}", "Id", item->id, "State",
+        output_json_element(output, json_pack("{s:s, s:s, s:I, s:b}", "Id", item->base.id, "State",
                                               state, "StateSerial", (json_int_t)serial, "Changed",
                                               !item->is_already));
         return;
     }
     if (item->is_already && item->run->operation->already != NULL)
-        output_say(output, "%s is already %s%s", item->id, item->run->operation->already,
+        output_say(output, "%s is already %s%s", item->base.id, item->run->operation->already,
                    g_str_equal(state, "failed") ? " (failed)" : "");
     else if (item->is_already)
-        output_say(output, "%s is already %s", item->id, state);
+        output_say(output, "%s is already %s", item->base.id, state);
     else
-        output_say(output, "%s: %s%s%s%s%s%s", item->id, remark != NULL ? remark : "",
+        output_say(output, "%s: %s%s%s%s%s%s", item->base.id, remark != NULL ? remark : "",
                    remark != NULL ? ", " : "", state, has_detail ? " (" : "",
                    has_detail ? sub_state : "", has_detail ? ")" : "");
+}
+
+/* The daemon was only given what was left of the time; the message names what was asked for. */
+static void operate_fail_late(OperateItem *item, const json_t *record)
+{
+    const char *error = value_string(record, "Error");
+    g_autofree char *duration = format_duration(item->run->client->timeout_usec);
+    g_autofree char *message =
+            g_strdup_printf("service '%s' was not %s within %s; it is %s%s%s", item->base.id,
+                            item->run->operation->until, duration, value_string(record, "State"),
+                            error[0] != '\0' ? ": " : "", error);
+
+    operate_fail(item, &SD_BUS_ERROR_MAKE_CONST(OPERATE_TIMEOUT, message));
 }
 
 /* The outcome is not plain success: the record says why. */
 static void operate_judge(OperateItem *item, const json_t *record)
 {
     const Operation *operation = item->run->operation;
-    CallSubject subject = {.verb = operation->verb, .id = item->id};
+    CallSubject subject = {.verb = operation->verb, .id = item->base.id};
     const char *state = value_string(record, "State");
     const char *error = value_string(record, "Error");
     g_autofree char *next = record_next_attempt(record, clock_wall_usec(clock_system()));
@@ -141,7 +154,10 @@ static int on_operate_record(sd_bus_message *reply, void *data, sd_bus_error *re
     if (error != NULL)
         operate_fail(item, error);
     else if (value_read(reply, &record) < 0)
-        operate_done(item, client_fail(OUTCOME_FAILED, "cannot read the state of '%s'", item->id));
+        operate_done(item,
+                     client_fail(OUTCOME_FAILED, "cannot read the state of '%s'", item->base.id));
+    else if (item->is_late)
+        operate_fail_late(item, record);
     else
         operate_judge(item, record);
     return 1;
@@ -149,7 +165,7 @@ static int on_operate_record(sd_bus_message *reply, void *data, sd_bus_error *re
 
 static void operate_ask_record(OperateItem *item)
 {
-    CallTarget target = {.id = item->id, .interface = SERVICE_INTERFACE, .member = "GetState"};
+    CallTarget target = {.id = item->base.id, .interface = SERVICE_INTERFACE, .member = "GetState"};
     Outcome outcome = call_async(item->run->client, &target, on_operate_record, item, NULL);
 
     if (outcome != OUTCOME_DONE)
@@ -171,7 +187,7 @@ static bool operate_read_state(OperateItem *item, sd_bus_message *reply, const c
 {
     if (sd_bus_message_read(reply, "st", ret_state, ret_serial) >= 0)
         return true;
-    operate_done(item, client_fail(OUTCOME_FAILED, "cannot read the state of '%s'", item->id));
+    operate_done(item, client_fail(OUTCOME_FAILED, "cannot read the state of '%s'", item->base.id));
     return false;
 }
 
@@ -182,32 +198,33 @@ static int on_operate_waited(sd_bus_message *reply, void *data, sd_bus_error *re
     const char *state;
     uint64_t serial;
 
-    if (error != NULL)
+    item->is_late = error != NULL && sd_bus_error_has_name(error, OPERATE_TIMEOUT);
+    if (item->is_late)
+        operate_ask_record(item);
+    else if (error != NULL)
         operate_fail(item, error);
     else if (operate_read_state(item, reply, &state, &serial))
         operate_reached(item, state, serial);
     return 1;
 }
 
-/* What is left until the deadline, in whole 10 ms and at least one, as 0 would mean forever. */
+/* What is left until the deadline; 0: it is past, and Wait only looks. */
 static uint64_t operate_time_left(const OperateRun *run)
 {
-    const uint64_t step = 10 * USEC_PER_MSEC;
     uint64_t now = clock_monotonic_usec(clock_system());
-    uint64_t left = run->deadline_usec > now ? run->deadline_usec - now : 1;
 
     if (run->deadline_usec == USEC_INFINITY)
         return USEC_INFINITY;
-    return usec_add(left, step - 1) / step * step;
+    return run->deadline_usec > now ? run->deadline_usec - now : 0;
 }
 
 static void operate_wait(OperateItem *item)
 {
-    OperateRun *run = item->run;
+    const OperateRun *run = item->run;
     const char *until = run->operation->until;
     uint64_t left = operate_time_left(run);
     /* The daemon watches the time; only if it hangs itself, sd-bus does. */
-    CallTarget target = {.id = item->id,
+    CallTarget target = {.id = item->base.id,
                          .interface = SERVICE_INTERFACE,
                          .member = "Wait",
                          .timeout_usec = usec_add(left, 5 * USEC_PER_SEC)};
@@ -275,48 +292,38 @@ static int on_operate_called(sd_bus_message *reply, void *data, sd_bus_error *re
     return 1;
 }
 
-static void operate_begin(Batch *batch, unsigned index, void *data)
+static void operate_begin(BatchItem *base, void *data)
 {
-    OperateRun *run = data;
-    OperateItem *item = &run->items[index];
+    const OperateRun *run = data;
+    OperateItem *item = (OperateItem *)base;
 
-    item->batch = batch;
-    if (run->operation->member == NULL || item->is_called) {
+    item->run = run;
+    item->after_serial = run->after_serial;
+    if (run->operation->member == NULL || run->is_called) {
         operate_wait(item);
         return;
     }
     CallTarget target = {
-            .id = item->id, .interface = SERVICE_INTERFACE, .member = run->operation->member};
+            .id = base->id, .interface = SERVICE_INTERFACE, .member = run->operation->member};
     Outcome outcome = call_async(run->client, &target, on_operate_called, item, NULL);
     if (outcome != OUTCOME_DONE)
         operate_done(item, outcome);
 }
 
-static uint64_t operate_deadline(const Client *client)
+static Outcome operate_run(OperateRun *run, char **arguments)
 {
-    return usec_add(clock_monotonic_usec(clock_system()), client->timeout_usec);
+    static const BatchSteps steps = {.item_size = sizeof(OperateItem), .begin = operate_begin};
+
+    run->deadline_usec = usec_add(clock_monotonic_usec(clock_system()), run->client->timeout_usec);
+    return batch_run(run->client, arguments, &steps, run);
 }
 
 Outcome operate(Client *client, const Operation *operation, char **arguments)
 {
     OperateRun run = {
-            .client = client, .operation = operation, .deadline_usec = operate_deadline(client)};
-    g_auto(GStrv) ids = NULL;
-    Outcome outcome = call_connect(client);
+            .client = client, .operation = operation, .after_serial = operation->after_serial};
 
-    if (outcome == OUTCOME_DONE)
-        outcome = select_ids(client, arguments, &ids);
-    if (outcome != OUTCOME_DONE)
-        return outcome;
-    unsigned n_ids = g_strv_length(ids);
-    g_autofree OperateItem *items = g_new0(OperateItem, n_ids);
-    for (unsigned i = 0; i < n_ids; i++)
-        items[i] =
-                (OperateItem){.run = &run, .id = ids[i], .after_serial = operation->after_serial};
-    run.items = items;
-    outcome = batch_run(client, n_ids, operate_begin, &run);
-    output_json_finish(&client->output);
-    return outcome;
+    return operate_run(&run, arguments);
 }
 
 Outcome operate_follow(Client *client, const Operation *operation, const char *id,
@@ -325,11 +332,9 @@ Outcome operate_follow(Client *client, const Operation *operation, const char *i
     OperateRun run = {.client = client,
                       .operation = operation,
                       .remark = remark,
-                      .deadline_usec = operate_deadline(client)};
-    OperateItem item = {.run = &run, .id = id, .after_serial = after_serial, .is_called = true};
+                      .after_serial = after_serial,
+                      .is_called = true};
+    char *arguments[] = {(char *)id, NULL};
 
-    run.items = &item;
-    Outcome outcome = batch_run(client, 1, operate_begin, &run);
-    output_json_finish(&client->output);
-    return outcome;
+    return operate_run(&run, arguments);
 }

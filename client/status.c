@@ -40,11 +40,12 @@ static char *status_error(const Output *output, const json_t *service)
     const char *failure_class = value_string(service, "FailureClass");
     Colour colour = output_state_colour(value_string(service, "State"));
     g_autofree char *escaped = text_escape(error);
+    g_autofree char *escaped_class = text_escape(failure_class);
 
     if (error[0] == '\0')
         return NULL;
     g_autofree char *suffix =
-            failure_class[0] != '\0' ? g_strdup_printf(" (%s)", failure_class) : g_strdup("");
+            failure_class[0] != '\0' ? g_strdup_printf(" (%s)", escaped_class) : g_strdup("");
     return g_strconcat(output_colour(output, colour), escaped, output_reset(output, colour), suffix,
                        NULL);
 }
@@ -189,80 +190,65 @@ static void status_print_service(const Output *output, const json_t *service)
 }
 
 typedef struct StatusItem {
-    const char *id; /* borrowed */
-    Batch *batch;
-    json_t *service;
+    BatchItem base;
+    json_t *service; /* NULL: not known */
 } StatusItem;
 
-typedef struct StatusBatch {
+typedef struct StatusRun {
     Client *client;
-    StatusItem *items;
-} StatusBatch;
+    bool has_printed;
+} StatusRun;
 
 static int on_status_properties(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     StatusItem *item = data;
-    CallSubject subject = {.verb = "show", .id = item->id};
+    CallSubject subject = {.verb = "show", .id = item->base.id};
     const sd_bus_error *error = sd_bus_message_get_error(reply);
     Outcome outcome = OUTCOME_DONE;
 
     if (error != NULL)
         outcome = call_report(&subject, error);
     else if (value_read(reply, &item->service) < 0)
-        outcome = client_fail(OUTCOME_FAILED, "cannot show '%s': the answer is no list", item->id);
-    batch_item_done(item->batch, outcome);
+        outcome = client_fail(OUTCOME_FAILED, "cannot show '%s': the answer is no list",
+                              item->base.id);
+    batch_item_done(&item->base, outcome);
     return 1;
 }
 
-static void status_begin(Batch *batch, unsigned index, void *data)
+static void status_begin(BatchItem *item, void *data)
 {
-    StatusBatch *status = data;
-    StatusItem *item = &status->items[index];
-
+    StatusRun *run = data;
     CallTarget target = {.id = item->id, .interface = PROPERTIES_INTERFACE, .member = "GetAll"};
+    Outcome outcome = call_async(run->client, &target, on_status_properties, item, "s", "");
 
-    item->batch = batch;
-    Outcome outcome = call_async(status->client, &target, on_status_properties, item, "s", "");
     if (outcome != OUTCOME_DONE)
-        batch_item_done(batch, outcome);
+        batch_item_done(item, outcome);
 }
 
-static void status_print_item(Output *output, json_t *service, bool is_first)
+static void status_end(BatchItem *item, void *data)
 {
+    StatusRun *run = data;
+    Output *output = &run->client->output;
+    g_autoptr(json_t) service = ((StatusItem *)item)->service;
+
+    if (service == NULL)
+        return;
     if (output->json != JSON_MODE_NONE) {
         output_json_element(output, json_incref(service));
         return;
     }
-    if (!is_first)
+    if (run->has_printed)
         putchar('\n');
     status_print_service(output, service);
+    run->has_printed = true;
 }
 
 static Outcome status_of_services(Client *client, char **arguments)
 {
-    g_auto(GStrv) ids = NULL;
-    Outcome outcome = call_connect(client);
+    static const BatchSteps steps = {sizeof(StatusItem), status_begin, status_end};
+    StatusRun run = {.client = client};
 
-    if (outcome == OUTCOME_DONE)
-        outcome = select_ids(client, arguments, &ids);
-    if (outcome != OUTCOME_DONE)
-        return outcome;
-    unsigned n_ids = g_strv_length(ids);
-    g_autofree StatusItem *items = g_new0(StatusItem, n_ids);
-    for (unsigned i = 0; i < n_ids; i++)
-        items[i].id = ids[i];
-    StatusBatch status = {.client = client, .items = items};
-    outcome = batch_run(client, n_ids, status_begin, &status);
-    bool is_first = true;
-    for (unsigned i = 0; i < n_ids; i++) {
-        if (items[i].service == NULL)
-            continue;
-        status_print_item(&client->output, items[i].service, is_first);
-        json_decref(items[i].service);
-        is_first = false;
-    }
-    output_json_finish(&client->output);
-    return outcome;
+    return batch_run(client, arguments, &steps, &run);
 }
 
 /* "running (serve) since 2026-11-21 12:05:07; 2min 3s ago". */
