@@ -283,7 +283,7 @@ void supervisor_check_main(Supervisor *supervisor)
     int r = host->sys->waitid(P_PIDFD, (id_t)supervisor->main_pidfd, &info,
                               WEXITED | WNOHANG | WNOWAIT);
     if (r == 0 && info.si_pid == 0)
-        return; /* lives */
+        return; /* lives, or is held by a tracer */
     supervisor_exec_check(supervisor);
     supervisor_signal_rest(supervisor);
     supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
@@ -298,9 +298,14 @@ void supervisor_check_main(Supervisor *supervisor)
         supervisor_wait_for_group(supervisor);
 }
 
+/* A dead process that a tracer holds cannot be judged yet, and its descriptor stays readable: once
+ * is enough. The kernel sends SIGCHLD when the tracer lets go. */
 static void on_supervisor_main(uint32_t events, void *data)
 {
-    supervisor_check_main(data);
+    Supervisor *supervisor = data;
+
+    g_clear_pointer(&supervisor->main_watch, watch_free);
+    supervisor_check_main(supervisor);
 }
 
 static void supervisor_report_unkillable(Supervisor *supervisor)
@@ -358,9 +363,15 @@ bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd)
 
 void supervisor_unfollow(Supervisor *supervisor)
 {
+    GHashTable *mains = supervisor->host->mains;
+    gpointer key = GINT_TO_POINTER(supervisor->facts.main_pid);
+
     if (supervisor->facts.main_pid == 0)
         return;
-    g_hash_table_remove(supervisor->host->mains, GINT_TO_POINTER(supervisor->facts.main_pid));
+    /* Who is not our child may have been reaped by its parent, and its number may be that of
+     * another supervisor's main process by now. */
+    if (g_hash_table_lookup(mains, key) == supervisor)
+        g_hash_table_remove(mains, key);
     g_clear_pointer(&supervisor->main_watch, watch_free);
     supervisor->main_pidfd = fd_close(supervisor->main_pidfd);
     supervisor->facts.main_pid = 0;
