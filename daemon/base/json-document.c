@@ -175,6 +175,8 @@ static char *json_document_message(const char *bytes, size_t end, const JsonScan
 {
     g_autofree char *excerpt = NULL;
     g_autofree char *name = NULL;
+    g_autofree char *text = g_strdup(error->text);
+    char *near;
     enum json_error_code code = json_error_code(error);
 
     if (code == json_error_duplicate_key) {
@@ -188,7 +190,11 @@ static char *json_document_message(const char *bytes, size_t end, const JsonScan
     }
     if (code == json_error_null_character || code == json_error_null_byte_in_key)
         return g_strdup("\\u0000 is not allowed in a string");
-    excerpt = parse_excerpt(error->text);
+    /* What stands there may be a secret, and the message be shown to those who may not know it. */
+    near = strstr(text, " near '");
+    if (near != NULL && strlen(near) > strlen(" near '}'"))
+        *near = '\0';
+    excerpt = parse_excerpt(text);
     return g_strdup_printf("not valid JSON: %s", excerpt);
 }
 

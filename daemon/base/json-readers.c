@@ -293,7 +293,7 @@ void json_read_environment(JsonContext *context, const JsonPath *path, const jso
                     context, &child,
                     "expected a name of letters, digits and _ that does not start with a digit");
         else
-            json_problem_expected(context, &child, "a string", text);
+            json_problem(context, &child, "expected a string"); /* it may be a secret */
     }
     if (!is_good)
         return;

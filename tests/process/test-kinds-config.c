@@ -97,7 +97,7 @@ static const BadRow bad_rows[] = {
         {"{'exec': ['a/b']}", "expected an absolute path or the name of a program in PATH"},
         {"{'exec': [1]}", "expected"},
         {"{'exec': ['a'], 'environment': []}", "environment: expected an object"},
-        {"{'exec': ['a'], 'environment': {'A': 1}}", "environment.A: expected a string, got 1"},
+        {"{'exec': ['a'], 'environment': {'A': 1}}", "environment.A: expected a string"},
         {"{'exec': ['a'], 'environment': {'1A': ''}}", "environment.1A: expected a name"},
         {"{'exec': ['a'], 'environment': {'': ''}}", "expected a name"},
         {"{'exec': ['a'], 'environment': {'A=B': ''}}", "expected a name"},

@@ -259,7 +259,7 @@ static const struct {
          "list[1]: expected a string, got 1\nlist[2]: expected a string, got null"},
         {"\"environment\": {}", NULL},
         {"\"environment\": [\"A=1\"]", "environment: expected an object of strings, got [\"A=1\"]"},
-        {"\"environment\": {\"A\": 1}", "environment.A: expected a string, got 1"},
+        {"\"environment\": {\"A\": 1}", "environment.A: expected a string"},
         {"\"environment\": {\"A=B\": \"\"}", "environment.A=B: expected a name of letters, digits "
                                              "and _ that does not start with a digit"},
         {"\"environment\": {\"\": \"\", \"1A\": \"\"}",
