@@ -220,7 +220,7 @@ static void test_held_up(ProcessFixture *fixture, const void *mode)
     if (skips_unless_root())
         return;
     Service *service =
-            start_stopped(fixture, fixture->process, "{" RUNS ", 'start_timeout': '300ms'}");
+            start_stopped(fixture, fixture->process, "{" RUNS ", 'start_timeout': '1s'}");
     fixture->sys.clone_vm = sys_linux.clone_vm;
     Service *other =
             fixture_start(fixture, fixture->process, "{'exec': ['@PROGRAMS/program-stayer']}");
@@ -229,7 +229,7 @@ static void test_held_up(ProcessFixture *fixture, const void *mode)
     assert_state(service, STATE_STARTING);
     fixture_wait_state(fixture, service, STATE_FAILED);
     assert_failure(service, FAILURE_TIMEOUT,
-                   "cannot execute '/bin/sleep' within 300ms: the child does not get to the "
+                   "cannot execute '/bin/sleep' within 1s: the child does not get to the "
                    "program");
     g_assert_null(strstr(fixture->history->str, "stop-sigterm"));
     g_assert_cmpstr(fixture_property(service, "ExitSignal").s, ==, "");
@@ -242,7 +242,7 @@ static void test_held_up_once(ProcessFixture *fixture, const void *mode)
 {
     if (skips_unless_root())
         return;
-    fixture->clock.ahead_usec = 15 * USEC_PER_SEC - 200 * USEC_PER_MSEC;
+    fixture->clock.ahead_usec = 14 * USEC_PER_SEC;
     Service *service = start_stopped(fixture, fixture->oneshot, "{" RUNS "}");
 
     fixture->clock.ahead_usec = 0;
@@ -256,10 +256,10 @@ static void test_goes_on_once(ProcessFixture *fixture, const void *mode)
 {
     if (skips_unless_root())
         return;
-    fixture->clock.ahead_usec = 15 * USEC_PER_SEC - 300 * USEC_PER_MSEC;
+    fixture->clock.ahead_usec = 14 * USEC_PER_SEC;
     Service *service = start_stopped(
             fixture, fixture->oneshot,
-            "{'exec': ['/bin/sleep', '0.6'], 'remain_after_exit': true, " AS_NOBODY "}");
+            "{'exec': ['/bin/sleep', '1.2'], 'remain_after_exit': true, " AS_NOBODY "}");
 
     g_assert_cmpint(kill(fixture_main_pid(service), SIGCONT), ==, 0);
     fixture_wait_state(fixture, service, STATE_ACTIVE);
@@ -345,12 +345,12 @@ static void test_not_watched(ProcessFixture *fixture, const void *mode)
 static void test_refused(ProcessFixture *fixture, const void *mode)
 {
     fixture->sys.clone_vm = refuse_clone;
-    Service *service = start_stopped(
-            fixture, fixture->process,
-            "{'exec': ['/bin/sleep', '60'], 'start_timeout': '300ms', " NO_RESTART "}");
+    Service *service =
+            start_stopped(fixture, fixture->process,
+                          "{'exec': ['/bin/sleep', '60'], 'start_timeout': '1s', " NO_RESTART "}");
 
     fixture_wait_state(fixture, service, STATE_FAILED);
-    assert_failure(service, FAILURE_TIMEOUT, "cannot execute '/bin/sleep' within 300ms");
+    assert_failure(service, FAILURE_TIMEOUT, "cannot execute '/bin/sleep' within 1s");
     fixture_drop(fixture, service);
 }
 
