@@ -15,7 +15,7 @@ struct ProcessHost {
     WatchHost *watches;
     Random *random;
     const Sys *sys;
-    char *notify_directory;
+    char *notify_directory; /* of this host alone */
     uint32_t last_notify_name;
     int null_fd;            /* /dev/null for reading, 3 or more */
     struct rlimit64 nofile; /* of programs */

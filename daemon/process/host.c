@@ -19,7 +19,8 @@
 
 #define HOST_STACK_BYTES (64 * 1024)
 #define HOST_REAPS_PER_TURN 128
-#define HOST_NOTIFY_NAME_BYTES 10 /* "/" and 8 hexadecimal digits, with the NUL */
+#define HOST_NOTIFY_NAME_BYTES 19 /* twice "/" and 8 hexadecimal digits, with the NUL */
+#define HOST_DIRECTORY_TRIES 16
 
 static void on_process_host_reap(void *data)
 {
@@ -55,26 +56,64 @@ static bool process_host_open_null(ProcessHost *host, GError **error)
     return true;
 }
 
-static bool process_host_make_directory(ProcessHost *host, GError **error)
+/* Whatever the daemon's umask is, and whoever was there first: the directory is ours, is no way to
+ * somewhere else, and programs of other users can pass, no more. */
+static bool process_host_claim_directory(ProcessHost *host, const char *path, GError **error)
 {
-    const struct sockaddr_un address;
+    struct stat status;
+    autofd int fd =
+            host->sys->open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-    if (strlen(host->notify_directory) + HOST_NOTIFY_NAME_BYTES > sizeof address.sun_path)
-        return error_set(error, ERROR_INVALID_ARGS,
-                         "runtime directory is too long for the address of a socket: %s",
-                         host->notify_directory);
-    if (host->sys->mkdir(host->notify_directory, 0711) < 0 && errno != EEXIST)
-        return error_set_errno(error, errno, "cannot make directory %s", host->notify_directory);
-    /* Whatever the daemon's umask is, programs of other users must be able to pass. */
-    if (chmod(host->notify_directory, 0711) < 0)
-        return error_set_errno(error, errno, "cannot set the mode of %s", host->notify_directory);
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return error_set_errno(error, errno,
+                               "expected a directory, and no symbolic link, for notify sockets: %s",
+                               path);
+    if (status.st_uid != geteuid())
+        return error_set(error, ERROR_FAILED,
+                         "expected a directory of user %u for notify sockets, it is of user %u: %s",
+                         (unsigned)geteuid(), (unsigned)status.st_uid, path);
+    if (host->sys->fchmod(fd, 0711) < 0)
+        return error_set_errno(error, errno, "cannot set the mode of directory %s", path);
     return true;
 }
 
-static bool process_host_set_up(ProcessHost *host, GError **error)
+/* Whoever else uses the same runtime directory has another one. */
+static bool process_host_make_own_directory(ProcessHost *host, const char *parent, GError **error)
 {
-    if (!process_host_make_directory(host, error) || !process_host_open_null(host, error) ||
-        !process_host_map_stack(host, error))
+    for (unsigned i = 0; i < HOST_DIRECTORY_TRIES; i++) {
+        g_autofree char *path =
+                g_strdup_printf("%s/%08x", parent, (unsigned)(random_next(host->random) >> 32));
+
+        if (host->sys->mkdir(path, 0711) == 0) {
+            host->notify_directory = g_steal_pointer(&path);
+            return process_host_claim_directory(host, host->notify_directory, error);
+        }
+        if (errno != EEXIST)
+            break;
+    }
+    return error_set_errno(error, errno, "cannot make a directory in %s", parent);
+}
+
+static bool process_host_make_directories(ProcessHost *host, const char *runtime_dir,
+                                          GError **error)
+{
+    const struct sockaddr_un address;
+    g_autofree char *parent = g_strconcat(runtime_dir, "/notify", NULL);
+
+    if (strlen(parent) + HOST_NOTIFY_NAME_BYTES > sizeof address.sun_path)
+        return error_set(error, ERROR_INVALID_ARGS,
+                         "runtime directory is too long for the address of a socket: %s",
+                         runtime_dir);
+    if (host->sys->mkdir(parent, 0711) < 0 && errno != EEXIST)
+        return error_set_errno(error, errno, "cannot make directory %s", parent);
+    return process_host_claim_directory(host, parent, error) &&
+           process_host_make_own_directory(host, parent, error);
+}
+
+static bool process_host_set_up(ProcessHost *host, const char *runtime_dir, GError **error)
+{
+    if (!process_host_make_directories(host, runtime_dir, error) ||
+        !process_host_open_null(host, error) || !process_host_map_stack(host, error))
         return false;
     if (getrlimit64(RLIMIT_NOFILE, &host->nofile) < 0)
         return error_set_errno(error, errno, "cannot read the limit of descriptors");
@@ -93,13 +132,12 @@ ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
             .watches = options->watches,
             .random = options->random,
             .sys = options->sys != NULL ? options->sys : &sys_linux,
-            .notify_directory = g_strconcat(options->runtime_dir, "/notify", NULL),
             .null_fd = -1,
             .mains = g_hash_table_new(NULL, NULL),
             .reap_timer = timer_new(options->timers, on_process_host_reap, host),
     };
     g_queue_init(&host->watchers);
-    if (process_host_set_up(host, error))
+    if (process_host_set_up(host, options->runtime_dir, error))
         return host;
     process_host_free(host);
     return NULL;
@@ -115,6 +153,8 @@ void process_host_free(ProcessHost *host)
     if (host->stack_memory != NULL)
         (void)munmap(host->stack_memory, host->stack_memory_size); /* cannot fail: it is ours */
     host->null_fd = fd_close(host->null_fd);
+    if (host->notify_directory != NULL)
+        (void)rmdir(host->notify_directory); /* somebody may have put something there */
     g_free(host->notify_directory);
     g_free(host);
 }

@@ -21,14 +21,16 @@ typedef struct ProcessHostOptions {
     TimerHost *timers;
     WatchHost *watches;
     Random *random;
-    const Sys *sys;          /* NULL: sys_linux */
-    const char *runtime_dir; /* exists; notify sockets go to RUNTIME_DIR/notify (made here, 0711) */
+    const Sys *sys; /* NULL: sys_linux */
+    const char
+            *runtime_dir; /* exists; notify sockets go to RUNTIME_DIR/notify/NUMBER (made here) */
 } ProcessHostOptions;
 
 /* Becomes a subreaper (PR_SET_CHILD_SUBREAPER) so that orphans of services come back to the daemon.
  * RLIMIT_NOFILE as it is at this call is what programs get: a daemon that raises its own does so
- * afterwards. Fails when the directory cannot be made or is too long for the address of a socket.
- */
+ * afterwards. RUNTIME_DIR/notify may be shared by hosts of one user; NUMBER is a host's own, and
+ * goes with it. Fails when a directory cannot be made, is not ours or too long for the address of a
+ * socket. */
 ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error);
 /* No supervisor may be left (asserted). Accepts NULL. */
 void process_host_free(ProcessHost *host);

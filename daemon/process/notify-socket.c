@@ -26,6 +26,7 @@ struct NotifySocket {
     int fd;
     Watch *watch;
     struct sockaddr_un address;
+    bool is_bound; /* the file is ours */
 };
 
 static void notify_socket_close_fds(const struct cmsghdr *header)
@@ -134,9 +135,9 @@ static bool notify_socket_open(NotifySocket *notify, uid_t uid, gid_t gid)
         return false;
     if (sys->setsockopt(notify->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         return false;
-    (void)sys->unlink(address->sun_path); /* left by a daemon before us, if at all */
     if (sys->bind(notify->fd, (const struct sockaddr *)address, sizeof *address) < 0)
         return false;
+    notify->is_bound = true;
     if ((uid != geteuid() || gid != getegid()) && sys->lchown(address->sun_path, uid, gid) < 0)
         return false;
     notify->watch = watch_new(notify->host->watches, notify->fd, EPOLLIN, WATCH_PRIORITY_NORMAL,
@@ -168,8 +169,9 @@ void notify_socket_free(NotifySocket *notify)
     if (notify == NULL)
         return;
     watch_free(notify->watch);
-    if (notify->fd >= 0)
-        (void)notify->host->sys->unlink(notify->address.sun_path); /* may never have been there */
+    if (notify->is_bound)
+        (void)notify->host->sys->unlink(
+                notify->address.sun_path); /* somebody may have been faster */
     notify->fd = fd_close(notify->fd);
     g_free(notify);
 }

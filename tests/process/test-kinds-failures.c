@@ -2,6 +2,7 @@
 /* Everything that can go wrong with a program ends in the right state, with an error that says what
  * happened, and with nothing left running (which the end of each test checks). */
 
+#include "base/random.h"
 #include "process-fixture.h"
 
 #include <errno.h>
@@ -463,27 +464,40 @@ static int fail_subreaper(void)
     return -1;
 }
 
-static int fail_open(const char *path, int flags)
+static int fail_open_null(const char *path, int flags)
 {
+    if (!g_str_equal(path, "/dev/null"))
+        return sys_linux.open(path, flags);
     errno = ENFILE;
+    return -1;
+}
+
+static int fail_open_directory(const char *path, int flags)
+{
+    errno = EMFILE;
     return -1;
 }
 
 static void test_host_refused(ProcessFixture *fixture, const void *unused)
 {
     g_autofree char *long_directory = g_strnfill(100, 'x');
-    Sys variants[] = {sys_linux, sys_linux, sys_linux, sys_linux};
-    static const char *const expected[] = {"Read-only file system", "subreaper", "/dev/null",
-                                           "too long"};
+    Sys variants[] = {sys_linux, sys_linux, sys_linux, sys_linux, sys_linux, sys_linux};
+    static const char *const expected[] = {
+            "Read-only file system", "subreaper",           "/dev/null", "too long",
+            "Too many open files",   "cannot set the mode",
+    };
 
     variants[0].mkdir = fail_mkdir;
     variants[1].set_child_subreaper = fail_subreaper;
-    variants[2].open = fail_open;
+    variants[2].open = fail_open_null;
+    variants[4].open = fail_open_directory;
+    variants[5].fchmod = fail_fchmod;
     for (size_t i = 0; i < G_N_ELEMENTS(variants); i++) {
         ProcessHostOptions options = {
                 .clock = loop_clock(fixture->loop),
                 .timers = loop_timers(fixture->loop),
                 .watches = loop_watches(fixture->loop),
+                .random = random_system(),
                 .sys = &variants[i],
                 .runtime_dir = i == 3 ? long_directory : fixture->directory,
         };

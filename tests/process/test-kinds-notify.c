@@ -3,6 +3,7 @@
 
 #include "base/fds.h"
 #include "process-fixture.h"
+#include "process/host-internal.h"
 
 #include <signal.h>
 #include <string.h>
@@ -322,7 +323,7 @@ static void test_other_user(ProcessFixture *fixture, const void *unused)
     struct stat status;
 
     fixture_wait_sub_state(fixture, service, "start-notify");
-    g_autofree char *path = g_strdup_printf("%s/notify/1", fixture->directory);
+    g_autofree char *path = g_strdup_printf("%s/1", fixture->host->notify_directory);
     g_assert_cmpint(stat(path, &status), ==, 0);
     g_assert_cmpuint(status.st_uid, !=, 0);
     g_assert_cmpuint(status.st_mode & 0777, ==, 0600);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The directories of notify sockets: several hosts side by side, and what was there before. */
+
+#include "base/random.h"
+#include "process-fixture.h"
+#include "process/host-internal.h"
+#include "process/notify-socket.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <glib/gstdio.h>
+
+static void host_init(ProcessFixture *fixture, const void *unused)
+{
+    fixture_init(fixture);
+}
+
+static void host_done(ProcessFixture *fixture, const void *unused)
+{
+    fixture_done(fixture);
+}
+
+static ProcessHost *host_new(ProcessFixture *fixture, const char *runtime_dir, GError **error)
+{
+    ProcessHostOptions options = {
+            .clock = loop_clock(fixture->loop),
+            .timers = loop_timers(fixture->loop),
+            .watches = loop_watches(fixture->loop),
+            .random = random_system(),
+            .runtime_dir = runtime_dir,
+    };
+
+    return process_host_new(&options, error);
+}
+
+static void on_message(const NotifyMessage *message, const NotifySender *sender, void *data)
+{
+    ++*(int *)data;
+}
+
+static void host_send(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_cmpint(sendto(fd, "READY=1", 7, 0, (const struct sockaddr *)&address, sizeof address),
+                    ==, 7);
+    (void)close(fd);
+}
+
+/* Two daemons over the same runtime directory: each message comes to whom it was meant for. */
+static void test_two_hosts(ProcessFixture *fixture, const void *unused)
+{
+    ProcessHost *other = host_new(fixture, fixture->directory, NULL);
+    NotifySocket *sockets[2];
+    int counts[2] = {0, 0};
+
+    g_assert_nonnull(other);
+    sockets[0] =
+            notify_socket_new(fixture->host, geteuid(), getegid(), on_message, &counts[0], NULL);
+    g_autofree char *path = g_strdup(notify_socket_path(sockets[0]));
+    sockets[1] = notify_socket_new(other, geteuid(), getegid(), on_message, &counts[1], NULL);
+    g_assert_nonnull(sockets[1]);
+    g_assert_cmpstr(path, !=, notify_socket_path(sockets[1]));
+    host_send(path);
+    fixture_settle(fixture);
+    g_assert_cmpint(counts[0], ==, 1);
+    g_assert_cmpint(counts[1], ==, 0);
+    notify_socket_free(sockets[1]);
+    process_host_free(other);
+    g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+    notify_socket_free(sockets[0]);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+/* What is at the address of a socket stays there, whoever's it is. */
+static void test_address_in_use(ProcessFixture *fixture, const void *unused)
+{
+    g_autofree char *path = g_strdup_printf("%s/1", fixture->host->notify_directory);
+    g_autoptr(GError) error = NULL;
+    int count = 0;
+
+    g_assert_true(g_file_set_contents(path, "mine", -1, NULL));
+    g_assert_null(
+            notify_socket_new(fixture->host, geteuid(), getegid(), on_message, &count, &error));
+    assert_contains(error->message, "Address already in use");
+    g_assert_cmpint(g_unlink(path), ==, 0);
+}
+
+static void assert_refused(ProcessFixture *fixture, const char *expected)
+{
+    const char *runtime_dir = fixture_path(fixture, "run");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(host_new(fixture, runtime_dir, &error));
+    assert_contains(error->message, expected);
+    assert_contains(error->message, fixture_path(fixture, "run/notify"));
+}
+
+static void test_directory_refused(ProcessFixture *fixture, const void *unused)
+{
+    const char *elsewhere = fixture_path(fixture, "elsewhere");
+    const char *notify = fixture_path(fixture, "run/notify");
+    struct stat status;
+
+    g_assert_cmpint(g_mkdir(fixture_path(fixture, "run"), 0755), ==, 0);
+    g_assert_cmpint(g_mkdir(elsewhere, 0700), ==, 0);
+    g_assert_cmpint(symlink(elsewhere, notify), ==, 0);
+    assert_refused(fixture, "expected a directory, and no symbolic link");
+    g_assert_cmpint(stat(elsewhere, &status), ==, 0);
+    g_assert_cmpuint(status.st_mode & 0777, ==, 0700);
+    g_assert_cmpint(g_unlink(notify), ==, 0);
+
+    g_assert_true(g_file_set_contents(notify, "a file", -1, NULL));
+    assert_refused(fixture, "expected a directory, and no symbolic link");
+    g_assert_cmpint(g_unlink(notify), ==, 0);
+
+    if (geteuid() != 0)
+        return; /* only root can give it to somebody else */
+    g_assert_cmpint(g_mkdir(notify, 0711), ==, 0);
+    g_assert_cmpint(chown(notify, 65534, 65534), ==, 0);
+    assert_refused(fixture, "it is of user 65534");
+}
+
+static unsigned mode_of(const char *path)
+{
+    struct stat status;
+
+    g_assert_cmpint(stat(path, &status), ==, 0);
+    return status.st_mode & 0777;
+}
+
+/* Whatever the umask is, and the mode was. */
+static void test_directory_modes(ProcessFixture *fixture, const void *unused)
+{
+    const char *notify = fixture_path(fixture, "notify");
+
+    g_assert_cmpint(g_chmod(notify, 0777), ==, 0);
+    mode_t mask = umask(0077);
+    ProcessHost *other = host_new(fixture, fixture->directory, NULL);
+    (void)umask(mask);
+    g_assert_nonnull(other);
+    g_assert_cmpuint(mode_of(notify), ==, 0711);
+    g_assert_cmpuint(mode_of(other->notify_directory), ==, 0711);
+    g_autofree char *path = g_strdup(other->notify_directory);
+    process_host_free(other);
+    g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+}
+
+#define HOST_TEST(path, function)                                                                  \
+    g_test_add(path, ProcessFixture, NULL, host_init, function, host_done)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    HOST_TEST("/host/two", test_two_hosts);
+    HOST_TEST("/host/address-in-use", test_address_in_use);
+    HOST_TEST("/host/directory/refused", test_directory_refused);
+    HOST_TEST("/host/directory/modes", test_directory_modes);
+    return g_test_run();
+}
