@@ -49,7 +49,7 @@ static const CallError call_errors[] = {
 static CallError call_error_find(const sd_bus_error *error)
 {
     static const CallError lost = {NULL, OUTCOME_NO_DAEMON, "svcmgrd went away before it answered",
-                                   NULL};
+                                   "it has ended, or has too many connections"};
     int errno_value = sd_bus_error_get_errno(error);
 
     if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY)) {
@@ -162,14 +162,22 @@ Outcome call_report_service(const CallSubject *subject, const char *error, const
     return call_print(subject, OUTCOME_FAILED, error, hint);
 }
 
+Outcome call_report_unreachable(const GError *error)
+{
+    if (error_is(error, ERROR_TIMEOUT))
+        return client_fail(OUTCOME_TIMED_OUT, "cannot reach svcmgrd: %s (is it stopped?)",
+                           error->message);
+    return client_fail(OUTCOME_NO_DAEMON, "cannot reach svcmgrd: %s (is it running?)",
+                       error->message);
+}
+
 Outcome call_connect(Client *client)
 {
     g_autoptr(GError) error = NULL;
 
     if (client->bus != NULL || connect_daemon(client, &error))
         return OUTCOME_DONE;
-    return client_fail(OUTCOME_NO_DAEMON, "cannot reach svcmgrd: %s (is it running?)",
-                       error->message);
+    return call_report_unreachable(error);
 }
 
 char *call_service_path(const char *id)
@@ -225,32 +233,32 @@ Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *ca
     return outcome;
 }
 
-sd_bus_message *call_manager_new(Client *client, const char *member)
+Outcome call_manager_new(Client *client, const char *member, sd_bus_message **ret_call)
 {
-    sd_bus_message *call = NULL;
+    Outcome outcome = call_connect(client);
 
-    if (call_connect(client) != OUTCOME_DONE)
-        return NULL;
-    int r = sd_bus_message_new_method_call(client->bus, &call, DAEMON_NAME, MANAGER_PATH,
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    int r = sd_bus_message_new_method_call(client->bus, ret_call, DAEMON_NAME, MANAGER_PATH,
                                            MANAGER_INTERFACE, member);
     g_assert(r >= 0); /* the names are ours */
-    return call;
+    return OUTCOME_DONE;
 }
 
 Outcome call_manager(Client *client, const char *verb, const char *member,
                      sd_bus_message **ret_reply, const char *types, ...)
 {
     CallSubject subject = {.verb = verb};
-    sd_bus_message *call = call_manager_new(client, member);
+    sd_bus_message *call = NULL;
     va_list args;
+    Outcome outcome = call_manager_new(client, member, &call);
 
-    if (call == NULL)
-        return OUTCOME_NO_DAEMON;
+    if (outcome != OUTCOME_DONE)
+        return outcome;
     va_start(args, types);
     int r = types != NULL ? sd_bus_message_appendv(call, types, args) : 0;
     va_end(args);
-    Outcome outcome =
-            r < 0 ? call_report_errno(&subject, r) : call_send(client, &subject, call, ret_reply);
+    outcome = r < 0 ? call_report_errno(&subject, r) : call_send(client, &subject, call, ret_reply);
     sd_bus_message_unref(call);
     return outcome;
 }

@@ -14,6 +14,8 @@
 
 /* Connects unless that is done. Says so if it cannot. */
 Outcome call_connect(Client *client);
+/* Says that there is no connection, with the error of connect_daemon. */
+Outcome call_report_unreachable(const GError *error);
 
 /* The object of a service; also of one that does not exist. */
 char *call_service_path(const char *id);
@@ -38,8 +40,8 @@ Outcome call_report_service(const CallSubject *subject, const char *error, const
 /* A call on the Manager; connects when needed. */
 Outcome call_manager(Client *client, const char *verb, const char *member,
                      sd_bus_message **ret_reply, const char *types, ...);
-/* A message to the Manager, for options that are there or not; NULL (said) if not connected. */
-sd_bus_message *call_manager_new(Client *client, const char *member);
+/* A message to the Manager, for options that are there or not; connects when needed. */
+Outcome call_manager_new(Client *client, const char *member, sd_bus_message **ret_call);
 /* Sends it and waits. */
 Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *call,
                   sd_bus_message **ret_reply);

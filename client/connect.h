@@ -7,7 +7,8 @@
 
 #include "client.h"
 
-/* Connects client->bus. Blocks shortly. The error is one line and says what was tried. */
+/* Connects client->bus. Blocks until the other side has answered, at most for --timeout and for 25
+ * s: ERROR_TIMEOUT. The error is one line and says what was tried. */
 bool connect_daemon(Client *client, GError **error);
 /* Closes without writing what is queued. */
 void connect_close(Client *client);

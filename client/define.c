@@ -140,15 +140,15 @@ static Outcome define_create(Client *client, char **arguments)
 {
     CallSubject subject = {.verb = "create", .id = arguments[0]};
     g_autofree char *config = NULL;
+    sd_bus_message *call = NULL;
     sd_bus_message *reply = NULL;
     const char *path = NULL;
     Outcome outcome = arguments[2] != NULL ? define_read(arguments[2], &config) : OUTCOME_DONE;
 
+    if (outcome == OUTCOME_DONE)
+        outcome = call_manager_new(client, "CreateService", &call);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    sd_bus_message *call = call_manager_new(client, "CreateService");
-    if (call == NULL)
-        return OUTCOME_NO_DAEMON;
     outcome = define_append_create(call, arguments, config != NULL ? config : "");
     if (outcome == OUTCOME_DONE)
         outcome = call_send(client, &subject, call, &reply);

@@ -63,25 +63,62 @@ static void follow_print_events(Output *output, json_t *events)
     output_json_finish(output);
 }
 
+/* One answer of GetEvents, which may end before the newest event. */
+static Outcome follow_ask(Client *client, uint64_t after, uint64_t *ret_oldest,
+                          uint64_t *ret_newest, json_t **ret_events)
+{
+    sd_bus_message *reply = NULL;
+    Outcome outcome = call_manager(client, "read events", "GetEvents", &reply, "tu", after, 0);
+
+    if (outcome == OUTCOME_DONE && event_read_reply(reply, ret_oldest, ret_newest, ret_events) < 0)
+        outcome = client_fail(OUTCOME_FAILED, "cannot read events: the answer is no list");
+    sd_bus_message_unref(reply);
+    return outcome;
+}
+
+/* Every event after this serial, and what there is to say of those that are missing. */
+static Outcome follow_read(Client *client, uint64_t since, json_t **ret_events)
+{
+    g_autoptr(json_t) events = json_array();
+    uint64_t last = since;
+    uint64_t oldest;
+    uint64_t newest;
+    size_t n;
+
+    do {
+        g_autoptr(json_t) more = NULL;
+        Outcome outcome = follow_ask(client, last, &oldest, &newest, &more);
+
+        if (outcome != OUTCOME_DONE)
+            return outcome;
+        if (last > 0 && oldest > last + 1)
+            output_note("events %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are no longer kept",
+                        last + 1, oldest - 1);
+        n = json_array_size(more);
+        if (n > 0)
+            last = value_unsigned(json_array_get(more, n - 1), "serial");
+        (void)json_array_extend(events, more); /* fails only without memory */
+    } while (n > 0 && last < newest);
+    if (since > newest)
+        output_note("there is no event %" G_GUINT64_FORMAT ": the newest is %" G_GUINT64_FORMAT
+                    " (was svcmgrd started anew since?)",
+                    since, newest);
+    else if (last < newest && newest >= oldest)
+        return client_fail(OUTCOME_FAILED,
+                           "cannot read events: the answer lacks those that it announces");
+    *ret_events = g_steal_pointer(&events);
+    return OUTCOME_DONE;
+}
+
 static Outcome follow_events(Client *client, char **arguments)
 {
     g_autoptr(json_t) events = NULL;
-    sd_bus_message *reply = NULL;
-    uint64_t since = (uint64_t)follow_options.since;
-    uint64_t oldest = 0;
-    uint64_t newest = 0;
 
     if (follow_options.since < 0 || follow_options.n < 0)
         return client_fail(OUTCOME_USAGE, "events: --since and -n must not be negative");
-    Outcome outcome = call_manager(client, "read events", "GetEvents", &reply, "tu", since, 0);
-    if (outcome == OUTCOME_DONE && event_read_reply(reply, &oldest, &newest, &events) < 0)
-        outcome = client_fail(OUTCOME_FAILED, "cannot read events: the answer is no list");
-    sd_bus_message_unref(reply);
+    Outcome outcome = follow_read(client, (uint64_t)follow_options.since, &events);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    if (since > 0 && oldest > since + 1)
-        output_note("events %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " are no longer kept",
-                    since + 1, oldest - 1);
     g_autoptr(json_t) picked = follow_pick(events, arguments, (unsigned)follow_options.n);
     follow_print_events(&client->output, picked);
     return OUTCOME_DONE;

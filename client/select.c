@@ -7,13 +7,14 @@
 
 #include <string.h>
 
-static sd_bus_message *select_new_call(Client *client, const Selection *selection,
-                                       const char *page_token)
+static Outcome select_new_call(Client *client, const Selection *selection, const char *page_token,
+                               sd_bus_message **ret_call)
 {
-    sd_bus_message *call = call_manager_new(client, "ListServices");
+    sd_bus_message *call = NULL;
+    Outcome outcome = call_manager_new(client, "ListServices", &call);
 
-    if (call == NULL)
-        return NULL;
+    if (outcome != OUTCOME_DONE)
+        return outcome;
     (void)sd_bus_message_open_container(call, 'a', "{sv}"); /* cannot fail on a new message */
     if (selection->ids != NULL)
         call_append_option_strv(call, "ids", selection->ids);
@@ -28,7 +29,8 @@ static sd_bus_message *select_new_call(Client *client, const Selection *selectio
     if (page_token != NULL)
         call_append_option(call, "page_token", "s", page_token);
     (void)sd_bus_message_close_container(call);
-    return call;
+    *ret_call = call;
+    return OUTCOME_DONE;
 }
 
 /* One page more. *page_token: where to go on; NULL after the last. */
@@ -36,14 +38,15 @@ static Outcome select_list_page(Client *client, const Selection *selection, json
                                 char **page_token)
 {
     CallSubject subject = {.verb = "list services"};
+    sd_bus_message *call = NULL;
     sd_bus_message *reply = NULL;
     g_autoptr(json_t) page = NULL;
     const char *token = NULL;
-    sd_bus_message *call = select_new_call(client, selection, *page_token);
+    Outcome outcome = select_new_call(client, selection, *page_token, &call);
 
-    if (call == NULL)
-        return OUTCOME_NO_DAEMON;
-    Outcome outcome = call_send(client, &subject, call, &reply);
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    outcome = call_send(client, &subject, call, &reply);
     sd_bus_message_unref(call);
     if (outcome == OUTCOME_DONE &&
         (value_read(reply, &page) < 0 || sd_bus_message_read(reply, "s", &token) < 0))

@@ -147,19 +147,21 @@ static void watch_resynchronise(Watch *watch, uint64_t oldest)
         watch_list_missed(watch, services, oldest);
 }
 
-static void watch_catch_up(Watch *watch, uint64_t oldest, uint64_t newest, json_t *events)
+/* Prints what is new in an answer, which may end before the newest event. */
+static void watch_catch_up(Watch *watch, uint64_t oldest, json_t *events)
 {
     size_t index;
     json_t *event;
 
-    if (oldest > watch->last_serial + 1)
+    if (oldest > watch->last_serial + 1) {
         watch_resynchronise(watch, oldest);
+        watch->last_serial = oldest - 1;
+    }
     json_array_foreach(events, index, event)
     {
         if (value_unsigned(event, "serial") > watch->last_serial)
             watch_print(watch, event);
     }
-    watch->last_serial = newest;
 }
 
 /* The loss of the daemon is no end, except at the beginning. Its return is seen on the bus, and
@@ -176,6 +178,36 @@ static void watch_fail(Watch *watch, const sd_bus_error *error)
     watch_lose(watch, "svcmgrd is not there; waiting for it");
     if (outcome == OUTCOME_TIMED_OUT)
         watch_retry_later(watch);
+}
+
+static int on_watch_events(sd_bus_message *reply, void *data, sd_bus_error *ret_error);
+
+/* What happened after this serial? */
+static void watch_ask_events(Watch *watch, uint64_t after, uint32_t max)
+{
+    CallTarget target = {
+            .path = MANAGER_PATH, .interface = MANAGER_INTERFACE, .member = "GetEvents"};
+
+    if (call_async(watch->client, &target, on_watch_events, watch, "tu", after, max) !=
+        OUTCOME_DONE) {
+        watch->n_synchronise--;
+        watch_retry_later(watch);
+    }
+}
+
+/* True if everything up to the newest event is printed; else the rest was asked for. */
+static bool watch_is_level(Watch *watch, uint64_t newest, bool has_events)
+{
+    if (watch->last_serial >= newest)
+        return true;
+    if (!has_events) {
+        watch_end(watch, client_fail(OUTCOME_FAILED, "cannot watch: the answer lacks the events "
+                                                     "that it announces"));
+        return false;
+    }
+    watch->n_synchronise++;
+    watch_ask_events(watch, watch->last_serial, 0);
+    return false;
 }
 
 static int on_watch_events(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
@@ -198,8 +230,8 @@ static int on_watch_events(sd_bus_message *reply, void *data, sd_bus_error *ret_
     if (watch->last_serial == UINT64_MAX)
         watch->last_serial = newest; /* the first time: from now on */
     else
-        watch_catch_up(watch, oldest, newest, events);
-    watch->is_synchronised = true;
+        watch_catch_up(watch, oldest, events);
+    watch->is_synchronised = watch_is_level(watch, newest, json_array_size(events) > 0);
     watch->retry_delay_usec = WATCH_RETRY_MIN;
     return 0;
 }
@@ -222,8 +254,6 @@ static int on_watch_instance(sd_bus_message *reply, void *data, sd_bus_error *re
 {
     Watch *watch = data;
     bool is_first = watch->instance == NULL;
-    CallTarget target = {
-            .path = MANAGER_PATH, .interface = MANAGER_INTERFACE, .member = "GetEvents"};
     const char *instance = "";
 
     if (sd_bus_message_is_method_error(reply, NULL)) {
@@ -234,12 +264,7 @@ static int on_watch_instance(sd_bus_message *reply, void *data, sd_bus_error *re
     (void)sd_bus_message_read(reply, "v", "s", &instance); /* if it is no string: a new one */
     watch_meet(watch, instance);
     /* The first time only the newest serial is of interest. */
-    uint64_t after = is_first ? 0 : watch->last_serial;
-    if (call_async(watch->client, &target, on_watch_events, watch, "tu", after, is_first ? 1 : 0) !=
-        OUTCOME_DONE) {
-        watch->n_synchronise--;
-        watch_retry_later(watch);
-    }
+    watch_ask_events(watch, is_first ? 0 : watch->last_serial, is_first ? 1 : 0);
     return 0;
 }
 
@@ -325,8 +350,7 @@ Outcome watch_run(Client *client, char **patterns)
     if (sd_event_new(&watch.loop) < 0)
         return client_fail(OUTCOME_FAILED, "cannot watch: no event loop");
     if (!watch_connect(&watch, &error))
-        watch.outcome = client_fail(OUTCOME_NO_DAEMON, "cannot reach svcmgrd: %s (is it running?)",
-                                    error->message);
+        watch.outcome = call_report_unreachable(error);
     else
         (void)sd_event_loop(watch.loop); /* watch_end says how it ended */
     if (client->bus != NULL)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the daemon and the sockets do too seldom to wait for: answers that end early, forgotten
+events, hostile text, peers that say nothing or hang up."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+from harness import Case, World
+
+COUNTERFEIT = os.environ["COUNTERFEIT"]
+
+
+class Counterfeit(unittest.TestCase):
+    """Against counterfeit.c: set() says how many events an answer holds, and which are kept."""
+
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.end)
+        self.world.start_bus()
+        self.process = subprocess.Popen([COUNTERFEIT, self.world.bus], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, env=self.world.environment())
+        self.addCleanup(self.end)
+        self.assertEqual(self.process.stdout.readline(), b"ready\n")
+
+    def end(self):
+        self.process.stdin.close()
+        status = self.process.wait(30)
+        self.process.stdout.close()
+        self.assertEqual(status, 0)
+
+    def set(self, page, oldest, newest):
+        os.write(self.process.stdin.fileno(), f"{page} {oldest} {newest}\n".encode())
+
+    def set_and_await(self, page, oldest, newest):
+        """What was set is in force."""
+        self.set(page, oldest, newest)
+        end = time.monotonic() + 30
+        while self.events("-n", "1")[0][-1:] != [newest]:
+            self.assertLess(time.monotonic(), end)
+
+    def events(self, *arguments):
+        """Serials, and standard error."""
+        result = self.world.run("--json=short", "events", *arguments, address=self.world.bus)
+        self.assertEqual(result.status, 0, result)
+        return [event["serial"] for event in json.loads(result.out)], result.err
+
+    def watch(self):
+        """A watch that is under way; the serial that it has shown last."""
+        follower = self.world.start("--json=lines", "watch", address=self.world.bus)
+        self.addCleanup(follower.end)
+        newest = 1
+        while not follower.has_line(0.05):
+            newest += 1
+            self.set(1000, 1, newest)
+        while (shown := json.loads(follower.line())["serial"]) != newest:
+            pass
+        return follower, shown
+
+    def test_events_reach_the_newest(self):
+        self.set_and_await(7, 1, 50)
+        self.assertEqual(self.events(), (list(range(1, 51)), ""))
+        self.assertEqual(self.events("-n", "2"), ([49, 50], ""))
+        self.assertEqual(self.events("--since", "20"), (list(range(21, 51)), ""))
+
+    def test_events_tell_of_a_gap(self):
+        self.set_and_await(7, 40, 50)
+        self.assertEqual(self.events("--since", "20"),
+                         (list(range(40, 51)), "svcmgr: events 21 to 39 are no longer kept\n"))
+        self.assertEqual(self.events(), (list(range(40, 51)), ""))
+
+    def test_events_since_what_has_not_been(self):
+        self.set_and_await(7, 1, 5)
+        self.assertEqual(self.events("--since", "9"),
+                         ([], "svcmgr: there is no event 9: the newest is 5 (was svcmgrd started "
+                              "anew since?)\n"))
+        self.assertEqual(self.events("--since", "5"), ([], ""))
+
+    def test_watch_reaches_the_newest(self):
+        follower, last = self.watch()
+        self.set(7, 1, last + 50)
+        self.assertEqual([json.loads(follower.line())["serial"] for _ in range(50)],
+                         list(range(last + 1, last + 51)))
+        self.set(7, 1, last + 51)
+        self.assertEqual(json.loads(follower.line())["serial"], last + 51)
+
+    def test_watch_tells_of_a_gap(self):
+        follower, last = self.watch()
+        self.set(7, last + 30, last + 50)
+        self.assertEqual(json.loads(follower.line()), {
+            "type": "Note", "message": f"events {last + 1} to {last + 29} are no longer kept; the "
+                                       "states that came of them:"})
+        state = json.loads(follower.line())
+        self.assertEqual((state["serial"], state["id"], state["to"]), (last + 29, "web", "active"))
+        self.assertEqual([json.loads(follower.line())["serial"] for _ in range(21)],
+                         list(range(last + 30, last + 51)))
+
+    def test_hostile_text_is_escaped(self):
+        for command in ("status", "show"):
+            result = self.world.run(command, "evil", address=self.world.bus)
+            self.assertEqual(result.status, 0, result)
+            self.assertNotIn("\033", result.out)
+            self.assertIn(r"\x1b[31mclass", result.out)
+        self.assertIn("\\x1b[31mname=value\n", result.out)
+
+
+class Silence(unittest.TestCase):
+    """A socket that does not behave like a svcmgrd."""
+
+    def setUp(self):
+        self.world = World()
+        self.addCleanup(self.world.end)
+        self.path = self.world.directory / "socket"
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(self.path))
+        self.listener.listen(16)
+        self.addCleanup(self.listener.close)
+
+    def test_silent_socket(self):
+        for arguments in (("list",), ("start", "web"), ("watch",), ("create", "a", "process"),
+                          ("events",), ("show", "web"), ("is-active", "w*")):
+            result = self.world.run("--timeout=100ms", *arguments, address=self.path)
+            self.assertEqual((result.status, result.out), (6, ""), f"{arguments}: {result}")
+            self.assertEqual(result.err, f"svcmgr: cannot reach svcmgrd: {self.path}: no answer "
+                                         "within 100ms (is it stopped?)\n")
+
+    def test_socket_that_hangs_up(self):
+        def hang_up():
+            self.listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        result = self.world.run("list", address=self.path)
+        thread.join()
+        self.assertEqual((result.status, result.out), (7, ""))
+        self.assertEqual(result.err, f"svcmgr: cannot reach svcmgrd: {self.path}: it hung up before "
+                                     "it answered; it may have too many connections (is it "
+                                     "running?)\n")
+
+
+class Stopped(Case):
+    """A daemon that does not run, but is there."""
+
+    with_bus = False
+
+    def test_stopped_daemon(self):
+        self.world.daemon_process.send_signal(signal.SIGSTOP)
+        try:
+            result = self.svcmgr("--timeout=100ms", "list", status=6)
+        finally:
+            self.world.daemon_process.send_signal(signal.SIGCONT)
+        self.assertRegex(result.err, r"^svcmgr: cannot reach svcmgrd: .*: no answer within 100ms "
+                                     r"\(is it stopped\?\)\n$")
+
+
+if __name__ == "__main__":
+    unittest.main()
