@@ -94,8 +94,8 @@ static CHILD_FUNCTION bool child_close(const ChildPlan *plan, unsigned first, un
            child_close_each(at_once, first, last);
 }
 
-/* All but standard ones and the pipe. Where the table is the daemon's memory's only other user, the
- * exec closes them: that is one call, and nobody looks at them before. */
+/* All but the standard ones and the pipe. While the daemon sleeps that is left to the exec, which
+ * lets it go on before: to close a file may take its time. */
 static CHILD_FUNCTION bool child_close_all(const ChildPlan *plan)
 {
     if (plan->error_fd < 0)

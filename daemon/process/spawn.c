@@ -215,7 +215,7 @@ static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, int *ret_pidfd, int
     return pid;
 }
 
-/* A step that is none comes from who should not have had the pipe. */
+/* A step that is none comes from somebody who should not have had the pipe. */
 static bool spawn_set_step_error(GError **error, const SpawnSpec *spec, const char *path,
                                  ChildStep step, int value)
 {
@@ -266,6 +266,8 @@ SpawnProgress spawn_progress(ProcessHost *host, const SpawnSpec *spec, const cha
         return SPAWN_PENDING;
     if (n == 0)
         return SPAWN_EXECUTED;
+    if (child_error.errno_value <= 0)
+        child_error.errno_value = EIO; /* not from our child either */
     (void)spawn_set_step_error(error, spec, path, child_error.step, child_error.errno_value);
     return SPAWN_FAILED;
 }

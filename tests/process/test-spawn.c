@@ -5,6 +5,7 @@
 
 #include "base/fds.h"
 #include "process-fixture.h"
+#include "process/child.h"
 #include "process/environment.h"
 #include "process/spawn.h"
 
@@ -495,6 +496,33 @@ static void test_injected(ProcessFixture *fixture, const void *mode)
     }
 }
 
+/* Whatever comes out of the pipe makes an error. */
+static void test_forged(ProcessFixture *fixture, const void *mode)
+{
+    static const ChildError forged[] = {{CHILD_STEP_NONE, 5}, {_CHILD_STEP_MAX, 5}, {77, INT_MIN}};
+
+    for (size_t i = 0; i <= G_N_ELEMENTS(forged); i++) {
+        bool is_short = i == G_N_ELEMENTS(forged);
+        ssize_t size = is_short ? 1 : (ssize_t)sizeof forged[i];
+        const void *bytes = is_short ? "" : (const void *)&forged[i];
+        g_autoptr(GError) error = NULL;
+        int fds[2];
+
+        g_assert_cmpint(pipe2(fds, O_CLOEXEC | O_NONBLOCK), ==, 0);
+        g_assert_cmpint(spawn_progress(fixture->host, &plain, "/x", fds[0], &error), ==,
+                        SPAWN_PENDING);
+        g_assert_no_error(error);
+        g_assert_cmpint(write(fds[1], bytes, (size_t)size), ==, size);
+        g_assert_cmpint(spawn_progress(fixture->host, &plain, "/x", fds[0], &error), ==,
+                        SPAWN_FAILED);
+        g_assert_cmpstr(error->message, ==, "cannot execute '/x': Input/output error");
+        (void)fd_close(fds[1]);
+        g_assert_cmpint(spawn_progress(fixture->host, &plain, "/x", fds[0], NULL), ==,
+                        SPAWN_EXECUTED);
+        (void)fd_close(fds[0]);
+    }
+}
+
 static void test_many(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
@@ -552,6 +580,7 @@ static const struct {
         {"too-many-groups", test_too_many_groups},
         {"unprivileged", test_unprivileged},
         {"injected", test_injected},
+        {"forged", test_forged},
         {"many", test_many},
 };
 
