@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Everything that a program starts stays in its session unless it asks for another one; what has
- * left is known by the environment that it took along. */
+ * left is known by its ancestors, or by the environment that it took along. */
 
 #include "process/process-group.h"
 
-#include "base/fds.h"
 #include "process/host-internal.h"
+#include "process/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-
-#define PROCESS_ENVIRON_MAX_BYTES (256 * 1024)
 
 static void process_group_signal_one(ProcessHost *host, pid_t group, int signo)
 {
@@ -46,55 +42,50 @@ static void process_group_prune_one(ProcessHost *host, pid_t *group)
         *group = 0;
 }
 
+/* The program that we started is our child until it is reaped. A process with its number that is
+ * not can only be there because the group was empty in between. */
+static bool process_group_is_of_another(ProcessHost *host, pid_t leader)
+{
+    siginfo_t info;
+
+    return host->sys->getpgid(leader) >= 0 &&
+           host->sys->waitid(P_PID, (id_t)leader, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+           errno == ECHILD;
+}
+
 bool process_group_prune(ProcessHost *host, ProcessGroup *group)
 {
     process_group_prune_one(host, &group->leader);
     process_group_prune_one(host, &group->adopted);
+    if (group->leader > 0 && process_group_is_of_another(host, group->leader))
+        group->leader = 0;
     return group->leader == 0 && group->adopted == 0;
 }
 
-static char *process_read_environ(ProcessHost *host, pid_t pid, size_t *ret_length)
+static void process_group_prune_dead_one(ProcessHost *host, pid_t *group)
 {
-    char path[64];
-    g_autofree char *text = g_malloc(PROCESS_ENVIRON_MAX_BYTES);
-    size_t length = 0;
-    ssize_t n;
-
-    (void)g_snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
-    autofd int fd = host->sys->open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
-    while (length < PROCESS_ENVIRON_MAX_BYTES &&
-           (n = host->sys->read(fd, text + length, PROCESS_ENVIRON_MAX_BYTES - length)) > 0)
-        length += (size_t)n;
-    *ret_length = length;
-    return g_steal_pointer(&text);
+    if (*group > 0 && proc_group_is_dead(host->sys, *group))
+        *group = 0;
 }
 
-static bool process_has_invocation(ProcessHost *host, pid_t pid, const char *invocation_id)
+bool process_group_prune_dead(ProcessHost *host, ProcessGroup *group)
 {
-    g_autofree char *wanted = g_strconcat("INVOCATION_ID=", invocation_id, NULL);
-    size_t length = 0, wanted_size = strlen(wanted) + 1;
-    g_autofree char *text = process_read_environ(host, pid, &length);
-
-    if (text == NULL)
-        return false;
-    for (const char *at = text, *end = text + length; at < end;) {
-        size_t rest = (size_t)(end - at);
-
-        if (rest >= wanted_size && memcmp(at, wanted, wanted_size) == 0)
-            return true;
-        at += strnlen(at, rest) + 1;
-    }
-    return false;
+    process_group_prune_dead_one(host, &group->leader);
+    process_group_prune_dead_one(host, &group->adopted);
+    return process_group_prune(host, group);
 }
 
-bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t pid,
+bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t main_pid, pid_t pid,
                        const char *invocation_id)
 {
     if (pid <= 0)
         return false;
-    if (group->leader > 0 && host->sys->getsid(pid) == group->leader)
+    if (group->leader > 0 && host->sys->getsid(pid) == group->leader &&
+        !process_group_is_of_another(host, group->leader))
         return true;
-    return process_has_invocation(host, pid, invocation_id);
+    if (main_pid > 0 && proc_descends_from(host->sys, pid, main_pid))
+        return true;
+
+    g_autofree char *variable = g_strconcat("INVOCATION_ID=", invocation_id, NULL);
+    return proc_environ_has(host->sys, pid, variable);
 }

@@ -21,9 +21,12 @@ void process_group_signal(ProcessHost *host, const ProcessGroup *group, int sign
 /* Reaps those dead members that are the daemon's children; not to be called before a main process
  * in it has been reaped. */
 void process_group_reap(ProcessHost *host, const ProcessGroup *group);
-/* Forgets what is empty; true if nothing is left. */
+/* Forgets what is empty, or was and now is somebody else's; true if nothing is left. */
 bool process_group_prune(ProcessHost *host, ProcessGroup *group);
-/* Whether a process is in the session, or was started with this INVOCATION_ID in its environment.
- */
-bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t pid,
+/* The same, also of what has only zombies left whose parent does not reap them. Looks at every
+ * process of the machine: not for what happens often. */
+bool process_group_prune_dead(ProcessHost *host, ProcessGroup *group);
+/* Whether a process is in the session, descends from the main process (0: there is none), or was
+ * started with this INVOCATION_ID in its environment: what is cheap to know comes first. */
+bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t main_pid, pid_t pid,
                        const char *invocation_id);

@@ -328,8 +328,9 @@ static void on_supervisor_timer(void *data)
     Supervisor *supervisor = data;
     Phase phase = supervisor->phase, next = phase_traits[phase].after_timer;
 
+    /* A zombie whose parent has left the group and does not reap is nobody to wait for. */
     if (supervisor->facts.main_pid == 0 &&
-        process_group_prune(supervisor->host, &supervisor->group)) {
+        process_group_prune_dead(supervisor->host, &supervisor->group)) {
         supervisor_finish(supervisor);
         return;
     }
@@ -554,6 +555,6 @@ bool supervisor_owns_pid(const Supervisor *supervisor, pid_t pid)
     if (!supervisor_is_running(supervisor) || pid <= 0)
         return false;
     return pid == supervisor->facts.main_pid ||
-           process_group_has(supervisor->host, &supervisor->group, pid,
+           process_group_has(supervisor->host, &supervisor->group, supervisor->facts.main_pid, pid,
                              supervisor->facts.invocation_id);
 }

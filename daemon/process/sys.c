@@ -6,6 +6,7 @@
 
 #include "process/sys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -135,6 +136,7 @@ const Sys sys_linux = {
         .pipe2 = pipe2,
         .open = sys_linux_open,
         .read = read,
+        .getdents64 = getdents64,
         .mkdir = mkdir,
         .unlink = unlink,
         .lchown = lchown,

@@ -36,6 +36,7 @@ typedef struct Sys {
     int (*pipe2)(int fds[2], int flags);
     int (*open)(const char *path, int flags);
     ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*getdents64)(int fd, void *buffer, size_t size);
     int (*mkdir)(const char *path, mode_t mode);
     int (*unlink)(const char *path);
     int (*lchown)(const char *path, uid_t uid, gid_t gid);

@@ -105,6 +105,50 @@ static void test_ready_without_environment(ProcessFixture *fixture, const void *
     fixture_drop(fixture, service);
 }
 
+static unsigned n_environ_opens;
+static int environ_fd = -1;
+static size_t n_environ_bytes;
+
+static int counting_open(const char *path, int flags)
+{
+    int fd = sys_linux.open(path, flags);
+
+    if (g_str_has_suffix(path, "/environ")) {
+        n_environ_opens++;
+        n_environ_bytes = 0;
+        environ_fd = fd;
+    }
+    return fd;
+}
+
+static ssize_t counting_read(int fd, void *buffer, size_t size)
+{
+    if (fd == environ_fd)
+        g_assert_cmpuint(n_environ_bytes += size, <=, 2 * 16 * 1024); /* the last one reads 0 */
+    return read(fd, buffer, size);
+}
+
+/* Who is known by something cheaper is not asked for its environment. */
+static void test_sender_is_cheap(ProcessFixture *fixture, const void *unused)
+{
+    static const char *const configs[] = {
+            "{" NOTIFIER "'READY=1'], " NOTIFY "}",
+            "{" NOTIFIER "'@child', 'READY=1'], " NOTIFY "}",
+            "{" NOTIFIER "'@session', 'READY=1'], " NOTIFY "}",
+    };
+
+    n_environ_opens = 0;
+    fixture->sys.open = counting_open;
+    for (size_t i = 0; i < G_N_ELEMENTS(configs); i++) {
+        Service *service = fixture_start(fixture, fixture->process, configs[i]);
+
+        fixture_wait_settled(fixture, service);
+        assert_state(service, STATE_ACTIVE);
+        g_assert_cmpuint(n_environ_opens, ==, 0);
+        fixture_drop(fixture, service);
+    }
+}
+
 static void test_stopping(ProcessFixture *fixture, const void *unused)
 {
     Service *service = fixture_start(fixture, fixture->process,
@@ -287,6 +331,9 @@ static void test_forged_sender(ProcessFixture *fixture, const void *unused)
     g_autofree char *path = fixture_read(fixture, "path");
     g_assert_cmpint(stat(path, &status), ==, 0);
     g_assert_cmpuint(status.st_mode & 0777, ==, 0600);
+    n_environ_opens = 0;
+    fixture->sys.open = counting_open;
+    fixture->sys.read = counting_read;
     for (int i = 0; i < 3; i++)
         send_to(path, "READY=1\nSTATUS=forged\nMAINPID=1");
     fixture_run_until(fixture, log_has_dropped, fixture);
@@ -294,6 +341,7 @@ static void test_forged_sender(ProcessFixture *fixture, const void *unused)
     assert_state(service, STATE_STARTING);
     g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "");
     assert_contains(fixture->log->str, "it is no process of the service");
+    g_assert_cmpuint(n_environ_opens, ==, 3);
     g_assert_true(strstr(fixture->log->str, "dropped") ==
                   g_strrstr(fixture->log->str, "dropped a"));
     fixture_drop(fixture, service);
@@ -351,6 +399,7 @@ int main(int argc, char **argv)
     NOTIFY_TEST("/notify/ready/before-exit", test_ready_before_exit);
     NOTIFY_TEST("/notify/ready/by-child", test_ready_by_child);
     NOTIFY_TEST("/notify/ready/without-environment", test_ready_without_environment);
+    NOTIFY_TEST("/notify/ready/sender-is-cheap", test_sender_is_cheap);
     NOTIFY_TEST("/notify/stopping", test_stopping);
     NOTIFY_TEST("/notify/status/cleared", test_status_is_cleared);
     NOTIFY_TEST("/notify/status/flood", test_flood);

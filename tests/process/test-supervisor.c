@@ -184,6 +184,52 @@ static void test_traced(ProcessFixture *fixture, const void *unused)
     fixture_drop(fixture, service);
 }
 
+/* Zombies */
+
+/* Whom nobody reaps is nobody to wait for, nor to be killed. */
+static void test_only_zombies_left(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['@PROGRAMS/program-stayer', 'zombie', '@DIR/pid'],"
+                                     " 'readiness': 'notify', 'stop_timeout': '50ms'}");
+
+    fixture_wait_settled(fixture, service);
+    pid_t parent = fixture_read_pid(fixture, "pid");
+    fixture_request_stop(service);
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_INACTIVE);
+    g_assert_null(service_state(service)->error);
+    assert_contains(fixture->history->str, "stopping/final-sigterm inactive/dead");
+    g_assert_cmpint(kill(parent, SIGKILL), ==, 0);
+    fixture_drop(fixture, service);
+}
+
+static ssize_t fail_getdents(int fd, void *buffer, size_t size)
+{
+    errno = ENOMEM;
+    return -1;
+}
+
+/* What cannot be looked at counts as living, until it can. */
+static void test_zombies_not_seen(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['@PROGRAMS/program-stayer', 'zombie', '@DIR/pid'],"
+                                     " 'readiness': 'notify', 'stop_timeout': '10ms'}");
+
+    fixture_wait_settled(fixture, service);
+    pid_t parent = fixture_read_pid(fixture, "pid");
+    fixture->sys.getdents64 = fail_getdents;
+    fixture->clock.ahead_usec = 5 * USEC_PER_SEC - 100 * USEC_PER_MSEC; /* no need to wait for it */
+    fixture_request_stop(service);
+    fixture_wait_sub_state(fixture, service, "unkillable");
+    fixture->sys.getdents64 = sys_linux.getdents64;
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_FAILED);
+    g_assert_cmpint(kill(parent, SIGKILL), ==, 0);
+    fixture_drop(fixture, service);
+}
+
 #define SUPERVISOR_TEST(path, function)                                                            \
     g_test_add(path, ProcessFixture, NULL, supervisor_test_init, function, supervisor_test_done)
 
@@ -193,5 +239,7 @@ int main(int argc, char **argv)
     SUPERVISOR_TEST("/supervisor/sub-state/of-start", test_sub_state_of_start);
     SUPERVISOR_TEST("/supervisor/main/number-of-another", test_number_of_another);
     SUPERVISOR_TEST("/supervisor/main/traced", test_traced);
+    SUPERVISOR_TEST("/supervisor/zombies/only", test_only_zombies_left);
+    SUPERVISOR_TEST("/supervisor/zombies/not-seen", test_zombies_not_seen);
     return g_test_run();
 }

@@ -5,6 +5,8 @@
  *   @flood N         says STATUS=0, STATUS=1, ... N times
  *   @long            says more than a datagram may hold
  *   @child TEXT      a child says TEXT and stays
+ *   @session TEXT    a child in a session of its own says TEXT and stays
+ *                    for as long as the program
  *   @hand-over TEXT  a child in a session of its own says MAINPID of itself and TEXT, and stays;
  *                    the program exits with 0
  *   @foreign-main    says MAINPID of process 1
@@ -15,6 +17,8 @@
 #include "notify.h"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static char **next_argument;
@@ -48,6 +52,20 @@ static void do_child(void)
 
     if (fork() == 0) {
         alarm(60);
+        notify_send(text);
+        for (;;)
+            pause();
+    }
+}
+
+static void do_session(void)
+{
+    const char *text = *next_argument++;
+
+    if (fork() == 0) {
+        alarm(60);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)setsid();
         notify_send(text);
         for (;;)
             pause();
@@ -119,9 +137,15 @@ static const struct {
     const char *word;
     void (*act)(void);
 } words[] = {
-        {"@exit", do_exit},   {"@flood", do_flood},           {"@long", do_long},
-        {"@child", do_child}, {"@hand-over", do_hand_over},   {"@foreign-main", do_foreign_main},
-        {"@fds", do_fds},     {"@write-path", do_write_path},
+        {"@exit", do_exit},
+        {"@flood", do_flood},
+        {"@long", do_long},
+        {"@child", do_child},
+        {"@session", do_session},
+        {"@hand-over", do_hand_over},
+        {"@foreign-main", do_foreign_main},
+        {"@fds", do_fds},
+        {"@write-path", do_write_path},
 };
 
 static void act(const char *word)

@@ -5,6 +5,8 @@
  *   code              exits with 7 on SIGTERM
  *   child FILE        forks a child that stays; writes its process id to FILE
  *   stubborn-child FILE   forks a child that stays and ignores SIGTERM
+ *   zombie FILE       leaves a dead process in its group, whose parent leaves the group and never
+ *                     reaps it; writes the parent's process id to FILE
  *   exit N            instead of staying
  * It ends when the test does, and whatever happens after a minute. */
 
@@ -14,6 +16,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 static void on_term(int signo)
 {
@@ -57,6 +60,32 @@ static void fork_child(const char *path, bool is_stubborn)
     (void)close(fds[1]);
 }
 
+static void leave_zombie(const char *path)
+{
+    int fds[2];
+    char byte;
+    siginfo_t info;
+
+    if (pipe(fds) < 0)
+        exit(93);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        if (fork() == 0)
+            _exit(0);
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) < 0 || setsid() < 0 ||
+            write(fds[1], "x", 1) != 1)
+            _exit(94);
+        for (;;)
+            pause();
+    }
+    if (pid < 0 || read(fds[0], &byte, 1) != 1)
+        exit(95);
+    write_pid(path, pid);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 int main(int argc, char **argv)
 {
     int code = -1;
@@ -74,6 +103,8 @@ int main(int argc, char **argv)
             fork_child(argv[++i], false);
         else if (strcmp(argv[i], "stubborn-child") == 0 && i + 1 < argc)
             fork_child(argv[++i], true);
+        else if (strcmp(argv[i], "zombie") == 0 && i + 1 < argc)
+            leave_zombie(argv[++i]);
         else if (strcmp(argv[i], "exit") == 0 && i + 1 < argc)
             code = atoi(argv[++i]);
         else

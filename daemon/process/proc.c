@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The kernel's text files are small and read whole, except the environment, which is as long as its
+ * owner likes. */
+
+#include "process/proc.h"
+
+#include "base/fds.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROC_STAT_BYTES 1024
+#define PROC_ENVIRON_BYTES (16 * 1024)
+#define PROC_GENERATIONS 32
+/* More cannot be looked through in one turn of the loop. */
+#define PROC_PROCESSES_MAX 65536
+
+/* What there is of the file up to size bytes; negative if it cannot be read. */
+static ssize_t proc_read(const Sys *sys, pid_t pid, const char *name, char *buffer, size_t size)
+{
+    char path[64];
+    size_t length = 0;
+    ssize_t n = 0;
+
+    (void)g_snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+    autofd int fd = sys->open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    while (length < size && (n = sys->read(fd, buffer + length, size - length)) > 0)
+        length += (size_t)n;
+    return n < 0 ? -1 : (ssize_t)length;
+}
+
+/* The name of the program stands in parentheses, and may hold everything. A thread group whose
+ * first thread has ended looks like a zombie, but has more threads than that one. */
+bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
+{
+    char line[PROC_STAT_BYTES + 1], state;
+    int parent, group;
+    long n_threads;
+
+    length = MIN(length, PROC_STAT_BYTES);
+    memcpy(line, text, length);
+    line[length] = '\0';
+
+    const char *rest = strrchr(line, ')');
+    if (rest == NULL ||
+        sscanf(rest, ") %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+               &state, &parent, &group, &n_threads) != 4)
+        return false;
+    *ret_stat = (ProcStat){
+            .parent = parent,
+            .group = group,
+            .is_dead = (state == 'Z' || state == 'X') && n_threads <= 1,
+    };
+    return true;
+}
+
+bool proc_read_stat(const Sys *sys, pid_t pid, ProcStat *ret_stat)
+{
+    char text[PROC_STAT_BYTES];
+    ssize_t length = proc_read(sys, pid, "stat", text, sizeof text);
+
+    if (length < 0)
+        return false;
+    errno = EBADMSG;
+    return proc_stat_parse(text, (size_t)length, ret_stat);
+}
+
+bool proc_descends_from(const Sys *sys, pid_t pid, pid_t ancestor)
+{
+    pid_t self = getpid();
+
+    for (unsigned i = 0; i < PROC_GENERATIONS && pid > 1 && pid != self; i++) {
+        ProcStat stat;
+
+        if (!proc_read_stat(sys, pid, &stat))
+            return false;
+        if (stat.parent == ancestor)
+            return true;
+        pid = stat.parent;
+    }
+    return false;
+}
+
+bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable)
+{
+    g_autofree char *text = g_malloc(PROC_ENVIRON_BYTES);
+    size_t size = strlen(variable) + 1;
+    ssize_t length = proc_read(sys, pid, "environ", text, PROC_ENVIRON_BYTES);
+
+    for (const char *at = text, *end = text + MAX(length, 0); at < end;) {
+        size_t rest = (size_t)(end - at);
+
+        if (rest >= size && memcmp(at, variable, size) == 0)
+            return true;
+        at += strnlen(at, rest) + 1;
+    }
+    return false;
+}
+
+typedef struct ProcSurvey {
+    pid_t group;
+    unsigned n_processes;
+    unsigned n_dead; /* of the group */
+    bool lives;      /* a member of it, or nobody knows */
+} ProcSurvey;
+
+static void proc_survey_entry(const Sys *sys, ProcSurvey *survey, const char *name)
+{
+    pid_t pid = (pid_t)strtol(name, NULL, 10); /* 0: not a process */
+    ProcStat stat;
+
+    if (pid <= 0)
+        return;
+    if (++survey->n_processes > PROC_PROCESSES_MAX)
+        survey->lives = true;
+    else if (!proc_read_stat(sys, pid, &stat))
+        survey->lives = errno != ENOENT && errno != ESRCH; /* else it is gone meanwhile */
+    else if (stat.group == survey->group && stat.is_dead)
+        survey->n_dead++;
+    else if (stat.group == survey->group)
+        survey->lives = true;
+}
+
+bool proc_group_is_dead(const Sys *sys, pid_t group)
+{
+    union {
+        struct dirent64 alignment;
+        char bytes[32 * 1024];
+    } buffer;
+    ProcSurvey survey = {.group = group};
+    autofd int fd = sys->open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t n = -1;
+
+    while (fd >= 0 && !survey.lives &&
+           (n = sys->getdents64(fd, buffer.bytes, sizeof buffer.bytes)) > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *entry = (const void *)(buffer.bytes + at);
+
+            proc_survey_entry(sys, &survey, entry->d_name);
+            at += entry->d_reclen;
+        }
+    }
+    return n == 0 && !survey.lives && survey.n_dead > 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What /proc says of processes. All reading goes through the seam and is bounded. The number of a
+ * process may be somebody else's by the time an answer is used: answers are hints unless the caller
+ * holds on to the process. */
+
+#include "process/sys.h"
+
+#include <stdbool.h>
+
+typedef struct ProcStat {
+    pid_t parent;
+    pid_t group;
+    bool is_dead; /* a zombie, with no thread left that lives */
+} ProcStat;
+
+/* One line of /proc/PID/stat, which need not end in a NUL byte. False: it is none. */
+bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat);
+/* False and errno: there is no such process (ENOENT, ESRCH), or it cannot be read. */
+bool proc_read_stat(const Sys *sys, pid_t pid, ProcStat *ret_stat);
+/* Whether ancestor is the parent of pid, or its parent, and so on for 32 generations, without going
+ * through this process. */
+bool proc_descends_from(const Sys *sys, pid_t pid, pid_t ancestor);
+/* Whether "NAME=value" was among the first 16 KiB of the environment that pid was started with. */
+bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable);
+/* Whether a process group has members, all of them dead. One pass over all processes; false when
+ * there are too many of them, or something cannot be read. */
+bool proc_group_is_dead(const Sys *sys, pid_t group);
