@@ -15,6 +15,10 @@
 #include "bus/errors.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* Header of a reply. */
+#define CALL_REPLY_BYTES 256
 
 static void call_run(Call *call);
 
@@ -38,7 +42,14 @@ Writer call_reply_begin(Call *call)
     return writer;
 }
 
-void call_reply(Call *call, Writer *writer)
+/* Whether an answer can be sent, of so many bytes. */
+static bool call_charge(const Call *call, uint64_t bytes)
+{
+    return sd_bus_message_get_expect_reply(call->message) > 0 &&
+           connection_charge(call->connection, CALL_REPLY_BYTES + bytes);
+}
+
+static void call_send(const Call *call, Writer *writer)
 {
     int r = writer->result;
 
@@ -51,6 +62,12 @@ void call_reply(Call *call, Writer *writer)
         bus_errors_reply(call->message, error);
     }
     connection_check_sent(call->connection, r, call->method->member);
+}
+
+void call_reply(Call *call, Writer *writer)
+{
+    if (call_charge(call, writer->bytes))
+        call_send(call, writer);
     sd_bus_message_unref(writer->message);
     call_free(call);
 }
@@ -64,7 +81,7 @@ void call_reply_empty(Call *call)
 
 void call_reply_error(Call *call, const GError *error)
 {
-    if (!call->connection->closed)
+    if (call_charge(call, strlen(error->message)))
         bus_errors_reply(call->message, error);
     call_free(call);
 }

@@ -95,6 +95,7 @@ void connection_free(Connection *connection)
     g_clear_pointer(&connection->peers, g_hash_table_unref);
     g_clear_pointer(&connection->peer, peer_free);
     g_clear_pointer(&connection->local, local_bus_free);
+    g_queue_clear(&connection->unread);
     sd_bus_close_unref(connection->sd_bus);
     g_free(connection);
 }
@@ -105,7 +106,7 @@ bool connection_wants_signals(const Connection *connection)
            (connection->local == NULL || local_bus_wants_signals(connection->local));
 }
 
-static void connection_drop(Connection *connection, const char *why)
+void connection_drop(Connection *connection, const char *why)
 {
     const Caller *caller = connection->peer->caller;
     unsigned left_out = 0;
@@ -118,26 +119,61 @@ static void connection_drop(Connection *connection, const char *why)
     connection_close(connection);
 }
 
-bool connection_charge(Connection *connection, uint64_t bytes)
+static void connection_lose(Connection *connection)
+{
+    log_warning("the bus does not read what it is sent; giving this connection up");
+    connection_close(connection);
+    if (connection->on_closed != NULL)
+        connection->on_closed(connection, connection->data);
+}
+
+/* sd-bus says how many messages wait, in the order of sending: the oldest others have been read. */
+static uint64_t connection_count_queued(Connection *connection)
 {
     uint64_t n_queued = 0;
 
+    (void)sd_bus_get_n_queued_write(connection->sd_bus, &n_queued); /* cannot fail */
+    while (g_queue_get_length(&connection->unread) > n_queued)
+        connection->unread_bytes -= GPOINTER_TO_SIZE(g_queue_pop_head(&connection->unread));
+    return n_queued;
+}
+
+static bool connection_judge(Connection *connection, uint64_t n_queued)
+{
+    bool is_private = connection->local != NULL;
+
+    if (n_queued <= (is_private ? CONNECTION_MAX_QUEUED : CONNECTION_BROKER_MAX_QUEUED) &&
+        connection->unread_bytes <=
+                (is_private ? CONNECTION_MAX_UNREAD_BYTES : CONNECTION_BROKER_MAX_UNREAD_BYTES))
+        return true;
+    if (is_private)
+        connection_drop(connection, "it does not read what it is sent");
+    else
+        connection_lose(connection);
+    return false;
+}
+
+bool connection_charge(Connection *connection, uint64_t bytes)
+{
+    uint64_t n_queued;
+
     if (connection->closed)
         return false;
-    (void)sd_bus_get_n_queued_write(connection->sd_bus, &n_queued); /* cannot fail */
-    /* What has been read since was of average size. */
-    if (n_queued < connection->n_expected)
-        connection->unread_bytes = connection->unread_bytes / connection->n_expected * n_queued;
-    connection->n_expected = n_queued + 1;
+    n_queued = connection_count_queued(connection);
+    g_queue_push_tail(&connection->unread, GSIZE_TO_POINTER(bytes));
     connection->unread_bytes += bytes;
-    if (n_queued <= CONNECTION_MAX_QUEUED &&
-        connection->unread_bytes <= CONNECTION_MAX_UNREAD_BYTES)
-        return true;
-    if (connection->local != NULL) {
-        connection_drop(connection, "it does not read what it is sent");
-        return false;
-    }
-    return connection->unread_bytes <= CONNECTION_MAX_UNREAD_BYTES;
+    return connection_judge(connection, n_queued);
+}
+
+bool connection_look(Connection *connection)
+{
+    return !connection->closed && connection_judge(connection, connection_count_queued(connection));
+}
+
+bool connection_has_room(Connection *connection, uint64_t bytes)
+{
+    (void)connection_count_queued(connection); /* brings the sum up to date */
+    return connection->unread_bytes + bytes <= CONNECTION_MAX_UNREAD_BYTES;
 }
 
 void connection_check_sent(Connection *connection, int result, const char *what)

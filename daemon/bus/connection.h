@@ -14,8 +14,12 @@ typedef struct LocalBus LocalBus;
 
 /* A private peer with more messages waiting to be read is dropped. */
 #define CONNECTION_MAX_QUEUED 4096
-/* And one whose unread replies are estimated to be more than this. */
+/* And one for which more bytes wait. A broker then gets no large answers. */
 #define CONNECTION_MAX_UNREAD_BYTES (UINT64_C(64) * 1024 * 1024)
+/* A broker has many readers behind it and reads as long as its own limits for them let it. One that
+ * has stopped is given up and connected to anew: signals must not be left out in silence. */
+#define CONNECTION_BROKER_MAX_QUEUED (256 * 1024)
+#define CONNECTION_BROKER_MAX_UNREAD_BYTES (UINT64_C(256) * 1024 * 1024)
 
 typedef struct Connection Connection;
 struct Connection {
@@ -23,8 +27,8 @@ struct Connection {
     sd_bus *sd_bus;
     bool ready;            /* signals may go out */
     bool closed;           /* nothing happens here any more; waits to be freed */
-    uint64_t unread_bytes; /* estimated */
-    uint64_t n_expected;   /* messages queued if nothing has been read since the last charge */
+    GQueue unread;         /* of GSIZE_TO_POINTER: bytes of each message queued, the oldest first */
+    uint64_t unread_bytes; /* their sum */
     GHashTable *peers;     /* unique name -> Peer, owned; of a broker */
     Peer *peer;            /* the one there is; of a private connection */
     LocalBus *local;       /* what a broker would be to a private peer; NULL with a broker */
@@ -47,8 +51,15 @@ void connection_free(Connection *connection);
 Connection *connection_current(sd_bus *sd_bus);
 
 bool connection_wants_signals(const Connection *connection);
-/* About so many bytes are on the way to the other side. False: it does not read, and has been (or,
- * with a broker, should be) refused. */
+/* One message of about so many bytes is going to be sent. Every message is charged for before it is
+ * sent, and none that is not sent. False: the connection is closed, perhaps just now because the
+ * other side does not read. */
 bool connection_charge(Connection *connection, uint64_t bytes);
+/* The same judgement when nothing is sent. */
+bool connection_look(Connection *connection);
+/* Whether an answer of so many bytes may be added to what is unread. */
+bool connection_has_room(Connection *connection, uint64_t bytes);
+/* Closes the connection of a private peer and says why in the log. */
+void connection_drop(Connection *connection, const char *why);
 /* Says what a failed send means; negative result: errno. */
 void connection_check_sent(Connection *connection, int result, const char *what);

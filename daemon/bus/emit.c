@@ -8,16 +8,14 @@
 #include "bus/process-object.h"
 #include "bus/service-properties.h"
 
-#include <string.h>
-
-/* What a signal is charged for, besides its texts. */
+/* What a signal is charged for that sd-bus writes; the header of one that we write. */
 #define EMIT_SIGNAL_BYTES 2048
+#define EMIT_HEADER_BYTES 512
 
 typedef struct Emission {
     const char *path;
     const char *interface;
     const char *member;
-    uint64_t bytes; /* estimated */
     void (*write)(Writer *writer, const void *data);
     const void *data;
 } Emission;
@@ -30,12 +28,12 @@ static void emit_on(Connection *connection, const Emission *emission)
                                               emission->interface, emission->member);
     if (writer.result == 0)
         emission->write(&writer, emission->data);
-    if (writer.result == 0)
-        writer.result = sd_bus_send(connection->sd_bus, writer.message, NULL);
-    else
-        writer.result = MIN(writer.result, 0);
+    if (writer.result < 0 || connection_charge(connection, EMIT_HEADER_BYTES + writer.bytes)) {
+        if (writer.result == 0)
+            writer.result = sd_bus_send(connection->sd_bus, writer.message, NULL);
+        connection_check_sent(connection, writer.result, emission->member);
+    }
     sd_bus_message_unref(writer.message);
-    connection_check_sent(connection, writer.result, emission->member);
 }
 
 static void emit_to_all(Bus *bus, const Emission *emission)
@@ -43,8 +41,7 @@ static void emit_to_all(Bus *bus, const Emission *emission)
     for (unsigned i = 0; i < bus->connections->len; i++) {
         Connection *connection = g_ptr_array_index(bus->connections, i);
 
-        if (connection_wants_signals(connection) &&
-            (connection_charge(connection, emission->bytes) || connection->local == NULL))
+        if (connection_wants_signals(connection))
             emit_on(connection, emission);
     }
 }
@@ -88,8 +85,6 @@ void emit_event(Bus *bus, const Event *event)
                              .path = BUS_PATH,
                              .interface = BUS_INTERFACE_MANAGER,
                              .member = "Event",
-                             .bytes = EMIT_SIGNAL_BYTES +
-                                      (event->error != NULL ? strlen(event->error) : 0),
                              .write = emit_write_event,
                              .data = event,
                      });
@@ -97,7 +92,7 @@ void emit_event(Bus *bus, const Event *event)
 
 /* PropertiesChanged */
 
-static void emit_properties_changed(Bus *bus, const Service *service, uint64_t bytes,
+static void emit_properties_changed(Bus *bus, const Service *service,
                                     void (*write)(Writer *writer, const void *data),
                                     const void *data)
 {
@@ -107,7 +102,6 @@ static void emit_properties_changed(Bus *bus, const Service *service, uint64_t b
                              .path = path,
                              .interface = "org.freedesktop.DBus.Properties",
                              .member = "PropertiesChanged",
-                             .bytes = bytes,
                              .write = write,
                              .data = data,
                      });
@@ -143,10 +137,8 @@ void emit_service_changed(Bus *bus, const Service *service, const StateRecord *o
                           const StateRecord *new_state)
 {
     ServiceChanged changed = {service, old_state, new_state};
-    uint64_t bytes =
-            EMIT_SIGNAL_BYTES + (new_state->error != NULL ? strlen(new_state->error->message) : 0);
 
-    emit_properties_changed(bus, service, bytes, emit_write_service_changed, &changed);
+    emit_properties_changed(bus, service, emit_write_service_changed, &changed);
 }
 
 typedef struct KindChanged {
@@ -173,7 +165,7 @@ void emit_kind_changed(Bus *bus, const Service *service, uint32_t mask)
 {
     KindChanged changed = {service, mask};
 
-    emit_properties_changed(bus, service, EMIT_SIGNAL_BYTES, emit_write_kind_changed, &changed);
+    emit_properties_changed(bus, service, emit_write_kind_changed, &changed);
 }
 
 void emit_manager_changed(Bus *bus, const char *const *names)
@@ -183,7 +175,7 @@ void emit_manager_changed(Bus *bus, const char *const *names)
 
         if (!connection_wants_signals(connection))
             continue;
-        if (!connection_charge(connection, EMIT_SIGNAL_BYTES) && connection->local != NULL)
+        if (!connection_charge(connection, EMIT_SIGNAL_BYTES))
             continue;
         /* sd-bus reads the values through the vtable and puts the invalidating ones apart. */
         connection_check_sent(connection,
@@ -204,9 +196,7 @@ static void emit_object(Bus *bus, const Service *service, uint64_t bytes,
     for (unsigned i = 0; i < bus->connections->len; i++) {
         Connection *connection = g_ptr_array_index(bus->connections, i);
 
-        if (!connection_wants_signals(connection))
-            continue;
-        if (connection_charge(connection, bytes) || connection->local == NULL)
+        if (connection_wants_signals(connection) && connection_charge(connection, bytes))
             connection_check_sent(connection, emit(connection->sd_bus, path), member);
     }
 }

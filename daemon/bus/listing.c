@@ -226,7 +226,6 @@ bool method_listing_services(Call *call, GError **error)
     }
     writer_close(&writer);
     writer_string(&writer, service != NULL ? last : "");
-    (void)connection_charge(call->connection, bytes); /* the reply finds out by itself */
     call_reply(call, &writer);
     return true;
 }
@@ -315,7 +314,6 @@ bool method_listing_events(Call *call, GError **error)
         bytes += LISTING_EVENT_BYTES + (event->error != NULL ? strlen(event->error) : 0);
     }
     writer_close(&writer);
-    (void)connection_charge(call->connection, bytes); /* the reply finds out by itself */
     call_reply(call, &writer);
     return true;
 }

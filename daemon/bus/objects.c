@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sd-bus answers Introspectable, Properties and ObjectManager by itself from what is registered
- * here. Only the size of a GetManagedObjects reply has to be judged before it is built. */
+ * here. How large its answer may become is judged before it is built. */
 
 #include "bus/objects.h"
 
@@ -8,10 +8,17 @@
 #include "bus/errors.h"
 #include "bus/local-bus.h"
 #include "bus/manager-object.h"
+#include "bus/methods.h"
 #include "bus/process-object.h"
 #include "bus/service-object.h"
 
 #include <string.h>
+
+/* What sd-bus answers at most when no text of a service is in it: a property of the Manager, all of
+ * them, an error; and the introspection of an object. */
+#define OBJECTS_ANSWER_BYTES 4096
+#define OBJECTS_INTROSPECTION_BYTES (16 * 1024)
+#define OBJECTS_NODE_BYTES 32 /* of one child in it, besides its name */
 
 char *objects_path(const char *id)
 {
@@ -105,33 +112,84 @@ static uint64_t objects_managed_bytes(Map *map)
     return bytes;
 }
 
-static bool objects_judge_managed(Connection *connection, GError **error)
+static uint64_t objects_nodes_bytes(Map *map)
 {
-    uint64_t bytes = objects_managed_bytes(connection->bus->map);
+    Service *service = NULL;
+    uint64_t bytes = 0;
 
-    if (bytes > BUS_MAX_MANAGED_OBJECTS_BYTES)
+    while ((service = map_next(map, service != NULL ? service_id(service) : NULL)) != NULL)
+        bytes += OBJECTS_NODE_BYTES + 3 * strlen(service_id(service)); /* escaped */
+    return bytes;
+}
+
+static bool objects_is_managed(sd_bus_message *message)
+{
+    return sd_bus_message_is_method_call(message, NULL, "GetManagedObjects") > 0 &&
+           g_strcmp0(sd_bus_message_get_path(message), BUS_PATH) == 0;
+}
+
+/* An upper bound of sd-bus's answer. */
+static uint64_t objects_answer_bytes(Connection *connection, sd_bus_message *message)
+{
+    const char *path = sd_bus_message_get_path(message);
+    Map *map = connection->bus->map;
+    const Service *service;
+
+    if (objects_is_managed(message))
+        return objects_managed_bytes(map);
+    if (sd_bus_message_is_method_call(message, NULL, "Introspect") > 0)
+        return OBJECTS_INTROSPECTION_BYTES +
+               (g_strcmp0(path, BUS_SERVICES_PATH) == 0 ? objects_nodes_bytes(map) : 0);
+    service = path != NULL ? objects_find(connection, path) : NULL;
+    return service != NULL ? bus_service_bytes(service) : OBJECTS_ANSWER_BYTES;
+}
+
+/* A call may leave out the interface. */
+static bool objects_is_ours(sd_bus_message *message)
+{
+    const char *interface = sd_bus_message_get_interface(message);
+    const char *member = sd_bus_message_get_member(message);
+
+    if (interface != NULL)
+        return method_find(interface, member) != NULL;
+    return method_find(BUS_INTERFACE_MANAGER, member) != NULL ||
+           method_find(BUS_INTERFACE_SERVICE, member) != NULL;
+}
+
+static bool objects_judge(Connection *connection, sd_bus_message *message, GError **error)
+{
+    uint64_t bytes = objects_answer_bytes(connection, message);
+
+    if (objects_is_managed(message) && bytes > BUS_MAX_MANAGED_OBJECTS_BYTES)
         return error_set(error, ERROR_LIMIT_EXCEEDED,
                          "all services together are more than an answer may hold (%u MiB); use "
                          "ListServices, which answers in pages",
                          (unsigned)(BUS_MAX_MANAGED_OBJECTS_BYTES >> 20));
-    if (!connection_charge(connection, bytes))
+    if (connection->local == NULL && !connection_has_room(connection, bytes))
         return error_set(error, ERROR_LIMIT_EXCEEDED,
                          "answers wait to be read; read them before asking for more");
-    return true;
+    return connection_charge(connection, bytes) ||
+           error_set(error, ERROR_LIMIT_EXCEEDED, "answers wait to be read");
+}
+
+/* Ours are charged for when they are answered. */
+static bool objects_admit(Connection *connection, sd_bus_message *message)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (sd_bus_message_get_expect_reply(message) <= 0 || objects_is_ours(message))
+        return connection_look(connection);
+    if (objects_judge(connection, message, &error))
+        return true;
+    if (!connection->closed && connection_charge(connection, OBJECTS_ANSWER_BYTES))
+        bus_errors_reply(message, error);
+    return false;
 }
 
 int objects_filter(Connection *connection, sd_bus_message *message)
 {
-    g_autoptr(GError) error = NULL;
-
-    if (connection->local != NULL && local_bus_filter(connection->local, message) > 0)
+    if (sd_bus_message_is_method_call(message, NULL, NULL) > 0 &&
+        !objects_admit(connection, message))
         return 1;
-    if (sd_bus_message_is_method_call(message, NULL, "GetManagedObjects") <= 0 ||
-        g_strcmp0(sd_bus_message_get_path(message), BUS_PATH) != 0)
-        return 0;
-    if (objects_judge_managed(connection, &error))
-        return 0;
-    if (!connection->closed)
-        bus_errors_reply(message, error);
-    return 1;
+    return connection->local != NULL && local_bus_filter(connection->local, message) > 0;
 }

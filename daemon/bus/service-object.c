@@ -197,8 +197,6 @@ bool method_service_get_config(Call *call, GError **error)
     config = service_state(service)->config;
     if (config != NULL)
         text = g_strndup(g_bytes_get_data(config, NULL), g_bytes_get_size(config));
-    (void)connection_charge(call->connection,
-                            config != NULL ? g_bytes_get_size(config) : 0); /* told by the reply */
     writer = call_reply_begin(call);
     writer_string(&writer, text);
     writer_uint64(&writer, service_state(service)->config_revision);

@@ -6,6 +6,10 @@
 #include "bus/text.h"
 
 #include <glib.h>
+#include <string.h>
+
+/* The length, the end and what aligns a value. */
+#define WRITER_VALUE_BYTES 16
 
 static void writer_note(Writer *writer, int result)
 {
@@ -15,6 +19,7 @@ static void writer_note(Writer *writer, int result)
 
 void writer_open(Writer *writer, char type, const char *contents)
 {
+    writer->bytes += WRITER_VALUE_BYTES;
     if (writer->result == 0)
         writer_note(writer, sd_bus_message_open_container(writer->message, type, contents));
 }
@@ -27,6 +32,7 @@ void writer_close(Writer *writer)
 
 static void writer_basic(Writer *writer, char type, const void *value)
 {
+    writer->bytes += WRITER_VALUE_BYTES;
     if (writer->result == 0)
         writer_note(writer, sd_bus_message_append_basic(writer->message, type, value));
 }
@@ -34,12 +40,15 @@ static void writer_basic(Writer *writer, char type, const void *value)
 void writer_string(Writer *writer, const char *text)
 {
     g_autofree char *copy = NULL;
+    const char *sent = text_sendable(text != NULL ? text : "", &copy);
 
-    writer_basic(writer, 's', text_sendable(text != NULL ? text : "", &copy));
+    writer->bytes += strlen(sent);
+    writer_basic(writer, 's', sent);
 }
 
 void writer_path(Writer *writer, const char *path)
 {
+    writer->bytes += strlen(path);
     writer_basic(writer, 'o', path);
 }
 

@@ -11,7 +11,8 @@
 
 typedef struct Writer {
     sd_bus_message *message;
-    int result; /* 0, or the first negative errno */
+    int result;     /* 0, or the first negative errno */
+    uint64_t bytes; /* about as many as the message has become */
 } Writer;
 
 void writer_open(Writer *writer, char type, const char *contents);

@@ -342,6 +342,38 @@ static void test_loss(void)
     teardown();
 }
 
+/* A bus that has stopped reading is not given all the memory: a connection anew tells every client
+ * to look again, where signals left out would not. */
+static void test_bus_that_does_not_read(void)
+{
+    uint64_t n_queued = 0;
+    Connection *connection;
+    Service *service;
+
+    setup();
+    service = bus_fixture_create_active(&fixture, "web");
+    connection = broker_connection();
+    g_assert_cmpint(kill(daemon_pid, SIGSTOP), ==, 0);
+    for (unsigned i = 0; n_queued < 4; i++) {
+        service_set_sub_state(service, i % 2 ? "even" : "odd");
+        bus_fixture_turn(&fixture);
+        g_assert_cmpint(sd_bus_get_n_queued_write(connection->sd_bus, &n_queued), >=, 0);
+    }
+    g_assert_true(connection_has_room(connection, 1));
+    g_assert_true(connection_charge(connection, CONNECTION_MAX_UNREAD_BYTES));
+    g_assert_false(connection_has_room(connection, 1));
+    g_assert_true(connection_look(connection));
+    g_assert_false(connection_charge(connection, CONNECTION_BROKER_MAX_UNREAD_BYTES));
+    g_assert_null(broker_connection());
+    g_assert_true(log_has((void *)"lost the bus"));
+    service_set_sub_state(service, "alone");
+    g_assert_cmpint(kill(daemon_pid, SIGCONT), ==, 0);
+    bus_fixture_advance(&fixture, 30 * USEC_PER_SEC);
+    bus_fixture_await(&fixture, log_has, (void *)"back on the bus");
+    sd_bus_message_unref(bus_client_call(client, ROOT, MANAGER, "ListKinds", NULL));
+    teardown();
+}
+
 static bool request_is_answered(void *data)
 {
     return *(int *)data != 0;
@@ -391,6 +423,7 @@ int main(int argc, char **argv)
     g_test_add_func("/broker/name-is-taken", test_name_is_taken);
     g_test_add_func("/broker/no-bus", test_no_bus);
     g_test_add_func("/broker/loss", test_loss);
+    g_test_add_func("/broker/bus-that-does-not-read", test_bus_that_does_not_read);
     g_test_add_func("/broker/name-is-taken-later", test_name_is_taken_later);
     return g_test_run();
 }
