@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What supervisor.c (the phases), supervisor-notify.c (what the program says), supervisor-exec.c
- * (how it gets to its program) and host.c (who tells of deaths) share. */
+/* What supervisor.c (the phases), supervisor-signal.c (whom signals reach), supervisor-notify.c
+ * (what the program says), supervisor-exec.c (how it gets to its program) and host.c (who tells of
+ * deaths) share. */
 
 #include "process/host-internal.h"
 #include "process/notify-socket.h"
@@ -73,7 +74,17 @@ void supervisor_tell_facts(Supervisor *supervisor, unsigned facts);
 /* Follows pid as the main process from now on, instead of the present one if there is one. */
 bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd);
 void supervisor_unfollow(Supervisor *supervisor);
-void supervisor_watch_group(Supervisor *supervisor, bool watch);
+/* To be called when the phase, the main process or its group has changed. */
+void supervisor_watch_group(Supervisor *supervisor);
+
+/* The main process can leave its group, or has left another one behind that may become empty. */
+bool supervisor_may_stray(const Supervisor *supervisor);
+/* Where the main process is now: it may have left its group without a word. */
+void supervisor_find_group(Supervisor *supervisor);
+void supervisor_send_stop(Supervisor *supervisor);
+void supervisor_send_kill(Supervisor *supervisor);
+/* The main process is dead, but not reaped: to the others, unless they have been asked already. */
+void supervisor_signal_rest(Supervisor *supervisor, bool to_kill);
 
 /* Takes from spawned what concerns the way to the program. False and errno: it cannot be watched;
  * supervisor_exec_clear is needed all the same. */

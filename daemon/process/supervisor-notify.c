@@ -70,7 +70,7 @@ static bool supervisor_trusts(const Supervisor *supervisor, const NotifySender *
 
 /* The number is looked at again once the descriptor holds on to the process: before, it could have
  * changed its owner. */
-static int supervisor_open_main(Supervisor *supervisor, pid_t pid, pid_t *ret_group)
+static int supervisor_open_main(Supervisor *supervisor, pid_t pid)
 {
     const Sys *sys = supervisor->host->sys;
     autofd int pidfd = supervisor_owns_pid(supervisor, pid) ? sys->pidfd_open(pid, 0) : -1;
@@ -79,17 +79,14 @@ static int supervisor_open_main(Supervisor *supervisor, pid_t pid, pid_t *ret_gr
     if (pidfd < 0 || group <= 1 || group == sys->getpgid(0) ||
         !supervisor_owns_pid(supervisor, pid))
         return -1;
-    *ret_group = group;
     return fd_steal(&pidfd);
 }
 
 static void supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const NotifySender *sender)
 {
-    pid_t group;
-
     if (pid == supervisor->facts.main_pid)
         return;
-    int pidfd = supervisor_open_main(supervisor, pid, &group);
+    int pidfd = supervisor_open_main(supervisor, pid);
     if (pidfd < 0) {
         supervisor_drop_message(supervisor, sender, "its MAINPID is no process of the service");
         return;
@@ -100,8 +97,8 @@ static void supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const Notif
                     "cannot watch process %d as its main process: %s", (int)pid, g_strerror(errno));
         return;
     }
-    supervisor->group.adopted = group == supervisor->group.leader ? 0 : group;
-    supervisor_watch_group(supervisor, supervisor->group.adopted > 0);
+    supervisor_find_group(supervisor);
+    supervisor_watch_group(supervisor);
     supervisor_tell_facts(supervisor, FACT_MAIN_PID);
 }
 

@@ -158,36 +158,10 @@ static void supervisor_set_phase(Supervisor *supervisor, Phase phase)
         supervisor_unfollow(supervisor);
     if (!to->owns_notify)
         supervisor_close_notify(supervisor);
-    /* A main process that has left its group may outlive it: the number must then be forgotten. */
-    supervisor_watch_group(supervisor,
-                           to->waits_for_group || (to->owns_main && supervisor->group.adopted > 0));
+    supervisor_watch_group(supervisor);
     if (phase != PHASE_IDLE)
         supervisor->events->on_sub_state(supervisor_sub_state(supervisor, phase),
                                          supervisor->owner);
-}
-
-/* A stopped process gets its signal only when it goes on. */
-static void supervisor_send_stop(Supervisor *supervisor)
-{
-    const Sys *sys = supervisor->host->sys;
-    int signo = supervisor->spec->rules.stop_signal;
-
-    if (supervisor->spec->stop_mode == STOP_MODE_MAIN && supervisor->main_pidfd >= 0) {
-        /* Fails when it is dead already, which the watch tells. */
-        (void)sys->pidfd_send_signal(supervisor->main_pidfd, signo, NULL, 0);
-        (void)sys->pidfd_send_signal(supervisor->main_pidfd, SIGCONT, NULL, 0);
-        return;
-    }
-    process_group_signal(supervisor->host, &supervisor->group, signo);
-    process_group_signal(supervisor->host, &supervisor->group, SIGCONT);
-}
-
-static void supervisor_send_kill(Supervisor *supervisor)
-{
-    process_group_signal(supervisor->host, &supervisor->group, SIGKILL);
-    if (supervisor->main_pidfd >= 0)
-        (void)supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, SIGKILL, NULL,
-                                                       0); /* dead already: as it should be */
 }
 
 static void supervisor_enter(Supervisor *supervisor, Phase phase)
@@ -223,6 +197,7 @@ static void supervisor_finish(Supervisor *supervisor)
 
 void supervisor_check_group(Supervisor *supervisor)
 {
+    supervisor_find_group(supervisor);
     bool is_empty = process_group_prune(supervisor->host, &supervisor->group);
 
     if (is_empty && supervisor->facts.main_pid == 0)
@@ -245,17 +220,6 @@ static void supervisor_wait_for_group(Supervisor *supervisor)
             .failure_class = failure_class, .exit = supervisor->ending.exit, .error = error};
     supervisor->events->on_ending(error != NULL ? &failure : NULL, &supervisor->ending.exit,
                                   supervisor->owner);
-}
-
-static void supervisor_signal_rest(Supervisor *supervisor)
-{
-    bool to_kill = phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL;
-    bool has_been_asked =
-            supervisor->phase == PHASE_STOP_SIGNAL && supervisor->spec->stop_mode == STOP_MODE_ALL;
-
-    if (!has_been_asked)
-        process_group_signal(supervisor->host, &supervisor->group,
-                             to_kill ? SIGKILL : supervisor->spec->rules.stop_signal);
 }
 
 static ExitStatus supervisor_exit_status(const siginfo_t *info)
@@ -285,7 +249,7 @@ void supervisor_check_main(Supervisor *supervisor)
     if (r == 0 && info.si_pid == 0)
         return; /* lives, or is held by a tracer */
     supervisor_exec_check(supervisor);
-    supervisor_signal_rest(supervisor);
+    supervisor_signal_rest(supervisor, phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL);
     supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
     /* Fails only for who is not our child, and is reaped by its own parent. */
     (void)host->sys->waitid(P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
@@ -378,9 +342,13 @@ void supervisor_unfollow(Supervisor *supervisor)
     supervisor->facts.main_pid = 0;
 }
 
-void supervisor_watch_group(Supervisor *supervisor, bool watch)
+/* A main process that is not the one that was started may outlive its groups, and leave them
+ * unseen: numbers must be forgotten when a group is empty. */
+void supervisor_watch_group(Supervisor *supervisor)
 {
     GQueue *watchers = &supervisor->host->watchers;
+    const PhaseTraits *traits = &phase_traits[supervisor->phase];
+    bool watch = traits->waits_for_group || (traits->owns_main && supervisor_may_stray(supervisor));
 
     if (watch == supervisor->watches_group)
         return;
@@ -532,22 +500,6 @@ bool supervisor_is_running(const Supervisor *supervisor)
 const SupervisorFacts *supervisor_facts(const Supervisor *supervisor)
 {
     return &supervisor->facts;
-}
-
-bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **error)
-{
-    int r = -1;
-
-    if (!supervisor_is_running(supervisor) || (!all && supervisor->main_pidfd < 0))
-        return error_set(error, ERROR_ALREADY_STOPPED, "no process runs");
-    if (!all) {
-        r = supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, signo, NULL, 0);
-        return r == 0 || error_set_errno(error, errno, "cannot signal the main process");
-    }
-    if (signo <= 0 || signo >= _NSIG)
-        return error_set_errno(error, EINVAL, "cannot send signal %d", signo);
-    process_group_signal(supervisor->host, &supervisor->group, signo);
-    return true;
 }
 
 bool supervisor_owns_pid(const Supervisor *supervisor, pid_t pid)

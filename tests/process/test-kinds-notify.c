@@ -272,6 +272,85 @@ static void test_hand_over_forgets_group(ProcessFixture *fixture, const void *un
                                            "'READY=1', '@hand-over', 'STATUS=later'], " NOTIFY "}");
 }
 
+/* The main process leaves the group after it was named: it gets its signals where it is. */
+static void test_daemonised(ProcessFixture *fixture, const void *unused)
+{
+    check_hand_over_forgets_group(fixture, "{" NOTIFIER "'@daemonise'], " NOTIFY "}");
+    check_hand_over_forgets_group(fixture,
+                                  "{" NOTIFIER "'@daemonise'], 'stop_mode': 'main', " NOTIFY "}");
+}
+
+/* Between the last look and the signal. */
+static pid_t moving_group;
+
+static pid_t moving_getpgid(pid_t pid)
+{
+    pid_t group = getpgid(pid);
+
+    return pid != 0 && moving_group > 0 && group == pid ? moving_group : group;
+}
+
+static int moving_kill(pid_t pid, int signo)
+{
+    if (pid != -moving_group)
+        return kill(pid, signo);
+    if (signo != 0)
+        moving_group = 0; /* from now on it is where it is */
+    return 0;
+}
+
+static void test_daemonised_meanwhile(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process, "{" NOTIFIER "'@daemonise'], " NOTIFY "}");
+
+    fixture_wait_settled(fixture, service);
+    moving_group = G_MAXINT;
+    fixture->sys.getpgid = moving_getpgid;
+    fixture->sys.kill = moving_kill;
+    fixture_request_stop(service);
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_INACTIVE);
+    g_assert_cmpint(moving_group, ==, 0);
+    fixture_drop(fixture, service);
+}
+
+static int stranger_kill(pid_t pid, int signo)
+{
+    return pid == -killed_group && signo == 0 ? 0 : recording_kill(pid, signo);
+}
+
+static pid_t stranger_getpgid(pid_t pid)
+{
+    return pid == killed_group ? killed_group : getpgid(pid);
+}
+
+static pid_t stranger_getsid(pid_t pid)
+{
+    return pid == getpid() ? killed_group : getsid(pid);
+}
+
+/* The group's number was taken by somebody else before anybody looked. */
+static void test_stranger_has_number(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process, "{" NOTIFIER "'@daemonise'], " NOTIFY "}");
+
+    while (fixture_main_pid(service) == 0)
+        (void)sd_event_run(loop_event(fixture->loop), 0);
+    killed_group = fixture_main_pid(service);
+    fixture->sys.kill = stranger_kill;
+    fixture_wait_settled(fixture, service);
+    fixture_run_until(fixture, group_is_empty, NULL);
+    fixture->sys.getpgid = stranger_getpgid;
+    fixture->sys.getsid = stranger_getsid;
+    g_assert_false(fixture->process->owns_pid(service_instance(service), (uint32_t)getpid()));
+    fixture_request_stop(service);
+    fixture_wait_settled(fixture, service);
+    assert_state(service, STATE_INACTIVE);
+    fixture_drop(fixture, service);
+}
+
 static void test_fds_are_closed(ProcessFixture *fixture, const void *unused)
 {
     int n_fds = fd_count_open();
@@ -407,6 +486,9 @@ int main(int argc, char **argv)
     NOTIFY_TEST("/notify/main-pid/hand-over", test_hand_over);
     NOTIFY_TEST("/notify/main-pid/hand-over-and-stop", test_hand_over_and_stop);
     NOTIFY_TEST("/notify/main-pid/hand-over-forgets-group", test_hand_over_forgets_group);
+    NOTIFY_TEST("/notify/main-pid/daemonised", test_daemonised);
+    NOTIFY_TEST("/notify/main-pid/daemonised-meanwhile", test_daemonised_meanwhile);
+    NOTIFY_TEST("/notify/main-pid/number-of-stranger", test_stranger_has_number);
     NOTIFY_TEST("/notify/main-pid/foreign", test_foreign_main);
     NOTIFY_TEST("/notify/fds-are-closed", test_fds_are_closed);
     NOTIFY_TEST("/notify/dropped/forged-sender", test_forged_sender);

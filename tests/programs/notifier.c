@@ -9,6 +9,8 @@
  *                    for as long as the program
  *   @hand-over TEXT  a child in a session of its own says MAINPID of itself and TEXT, and stays;
  *                    the program exits with 0
+ *   @daemonise       a child is named by MAINPID; when the program has exited with 0 it opens a
+ *                    session of its own, says READY=1, and stays
  *   @foreign-main    says MAINPID of process 1
  *   @fds             says READY=1 with descriptors attached
  *   @write-path FILE writes the path of the socket to FILE
@@ -97,6 +99,28 @@ static void do_hand_over(void)
     exit(0);
 }
 
+static void do_daemonise(void)
+{
+    int fds[2];
+    char byte, message[64];
+
+    if (pipe(fds) < 0)
+        exit(93);
+    pid_t pid = fork();
+    if (pid == 0) {
+        alarm(60);
+        (void)close(fds[1]);
+        (void)!read(fds[0], &byte, 1);
+        (void)setsid();
+        notify_send("READY=1");
+        for (;;)
+            pause();
+    }
+    (void)snprintf(message, sizeof message, "MAINPID=%d", (int)pid);
+    notify_send(message);
+    exit(0);
+}
+
 static void do_foreign_main(void)
 {
     notify_send("MAINPID=1");
@@ -143,6 +167,7 @@ static const struct {
         {"@child", do_child},
         {"@session", do_session},
         {"@hand-over", do_hand_over},
+        {"@daemonise", do_daemonise},
         {"@foreign-main", do_foreign_main},
         {"@fds", do_fds},
         {"@write-path", do_write_path},
