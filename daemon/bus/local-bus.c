@@ -18,6 +18,7 @@
 #define LOCAL_BUS_PATH "/org/freedesktop/DBus"
 #define LOCAL_BUS_MAX_MATCHES 1024
 #define LOCAL_BUS_MAX_MATCH_BYTES 4096
+#define LOCAL_BUS_AUTHENTICATION_USEC (10 * USEC_PER_SEC)
 #define LOCAL_BUS_ALREADY_RUNNING 2 /* DBUS_START_REPLY_ALREADY_RUNNING */
 
 typedef enum LocalBusStage {
@@ -32,6 +33,7 @@ struct LocalBus {
     LocalBusStage stage;
     GPtrArray *matches; /* of char * */
     Timer *rest;
+    Timer *deadline; /* of the authentication */
 };
 
 /* sd-bus reads more than the authentication if the peer sends more in one go (GDBus: BEGIN and
@@ -54,8 +56,18 @@ static int on_local_bus_authenticated(sd_bus_message *message, void *userdata,
 {
     Connection *connection = userdata;
 
+    timer_disarm(connection->local->deadline);
     timer_arm(connection->local->rest, clock_monotonic_usec(connection->bus->clock));
     return 0;
+}
+
+/* A peer that says nothing has a place that others may need. */
+static void on_local_bus_deadline(void *data)
+{
+    LocalBus *local = data;
+
+    if (!local->connection->closed)
+        connection_drop(local->connection, "it has not authenticated in time");
 }
 
 static int local_bus_await_authentication(Connection *connection)
@@ -311,6 +323,9 @@ LocalBus *local_bus_new(Connection *connection, uint64_t number, GError **error)
         r = local_bus_await_authentication(connection);
     local->connection = connection;
     local->rest = timer_new(connection->bus->timers, on_local_bus_rest, local);
+    local->deadline = timer_new(connection->bus->timers, on_local_bus_deadline, local);
+    timer_arm(local->deadline, usec_add(clock_monotonic_usec(connection->bus->clock),
+                                        LOCAL_BUS_AUTHENTICATION_USEC));
     local->name = g_strdup_printf(":1.%" G_GUINT64_FORMAT, number);
     local->matches = g_ptr_array_new_with_free_func(g_free);
     if (r >= 0)
@@ -325,6 +340,7 @@ void local_bus_free(LocalBus *local)
     if (local == NULL)
         return;
     timer_free(local->rest);
+    timer_free(local->deadline);
     g_ptr_array_unref(local->matches);
     g_free(local->name);
     g_free(local);

@@ -11,7 +11,7 @@
 #define LOCAL_BUS_OWN_NAME ":1.0"
 
 /* Adds the object org.freedesktop.DBus to the connection. number: of the peer, from 1. NULL with
- * error. */
+ * error. A peer that does not finish its authentication within 10 s is dropped. */
 LocalBus *local_bus_new(Connection *connection, uint64_t number, GError **error);
 void local_bus_free(LocalBus *local); /* accepts NULL */
 /* A message of the peer before anybody else sees it. 1: dealt with. */

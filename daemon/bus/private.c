@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whether a socket file belongs to a living daemon is found out by connecting to it: only the
- * kernel knows. */
+/* Beside the socket lies PATH.lock, on which a living daemon holds a record lock (fcntl(2)): such a
+ * lock ends with the process and is not inherited, while the listening descriptor itself may live
+ * on for a moment in a child that is just being spawned when the daemon crashes. So who gets the
+ * lock takes the socket over. Only a socket without such a file is tried by connecting to it. */
 
 #include "bus/private.h"
 
@@ -13,6 +15,7 @@
 #include "bus/peer.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -22,13 +25,18 @@
 
 #define PRIVATE_BACKLOG 128
 #define PRIVATE_MODE 0666
+/* Others that end at the same time remove the file that we have opened. */
+#define PRIVATE_LOCK_ATTEMPTS 8
 /* How long accepting pauses when there are no descriptors left. */
 #define PRIVATE_PAUSE_USEC USEC_PER_SEC
 
 struct PrivateServer {
     Bus *bus;
     char *path;
+    char *lock_path;
     int fd;
+    int lock_fd;
+    struct stat bound; /* the socket's file, as we made it */
     sd_event_source *source;
     Timer *pause;
     uint64_t n_accepted;
@@ -48,26 +56,85 @@ static bool private_set_address(const char *path, struct sockaddr_un *ret_addres
     return true;
 }
 
-/* Something is at the path. True: it was a socket that nobody serves, and is gone. */
-static bool private_remove_stale(const struct sockaddr_un *address, GError **error)
+static bool private_refuse_live(const char *path, GError **error)
+{
+    return error_set(error, ERROR_FAILED,
+                     "a svcmgrd is already listening at %s; stop it, or use another path", path);
+}
+
+static bool private_is_same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* -1 with error; -2: the file was removed under our feet, as a daemon that ends does. *ret_is_new:
+ * nobody had left one. */
+static int private_try_lock(const char *path, const char *lock_path, bool *ret_is_new,
+                            GError **error)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat ours, there;
+    autofd int fd = open(lock_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    *ret_is_new = fd >= 0;
+    if (fd < 0 && errno == EEXIST) {
+        fd = open(lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT)
+            return -2;
+    }
+    if (fd < 0) {
+        (void)error_set_errno(error, errno, "cannot open %s", lock_path); /* always false */
+        return -1;
+    }
+    if (fcntl(fd, F_SETLK, &lock) < 0) {
+        if (errno == EAGAIN || errno == EACCES)
+            (void)private_refuse_live(path, error); /* always false */
+        else
+            (void)error_set_errno(error, errno, "cannot lock %s", lock_path); /* always false */
+        return -1;
+    }
+    if (fstat(fd, &ours) < 0 || stat(lock_path, &there) < 0 || !private_is_same_file(&ours, &there))
+        return -2;
+    return fd_steal(&fd);
+}
+
+static int private_lock(const char *path, const char *lock_path, bool *ret_is_new, GError **error)
+{
+    int fd = -2;
+
+    for (unsigned i = 0; i < PRIVATE_LOCK_ATTEMPTS && fd == -2; i++)
+        fd = private_try_lock(path, lock_path, ret_is_new, error);
+    if (fd == -2)
+        (void)error_set(error, ERROR_FAILED, "%s comes and goes", lock_path); /* always false */
+    return MAX(fd, -1);
+}
+
+/* A socket of which nobody knows whose it is. */
+static bool private_probe(const struct sockaddr_un *address, GError **error)
 {
     autofd int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (probe < 0)
         return error_set_errno(error, errno, "cannot make a socket");
     if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-        return error_set(error, ERROR_FAILED,
-                         "a svcmgrd is already listening at %s; stop it, or use another path",
-                         address->sun_path);
-    if (errno != ECONNREFUSED)
-        return error_set_errno(error, errno, "cannot replace %s", address->sun_path);
+        return private_refuse_live(address->sun_path, error);
+    return errno == ECONNREFUSED ||
+           error_set_errno(error, errno, "cannot replace %s", address->sun_path);
+}
+
+/* Something is at the path. True: it was a socket that nobody serves, and is gone. */
+static bool private_remove_stale(const struct sockaddr_un *address, bool is_known, GError **error)
+{
+    if (!is_known && !private_probe(address, error))
+        return false;
     if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return error_set_errno(error, errno, "cannot remove the stale socket %s",
                                address->sun_path);
     return true;
 }
 
-static bool private_bind(int fd, const struct sockaddr_un *address, GError **error)
+/* is_known: what is there was left by a daemon that is no more. */
+static bool private_bind(int fd, const struct sockaddr_un *address, bool is_known, GError **error)
 {
     const struct sockaddr *generic = (const struct sockaddr *)address;
     struct stat status;
@@ -77,7 +144,7 @@ static bool private_bind(int fd, const struct sockaddr_un *address, GError **err
         if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode))
             return error_set(error, ERROR_FAILED, "%s is there and is no socket",
                              address->sun_path);
-        if (!private_remove_stale(address, error))
+        if (!private_remove_stale(address, is_known, error))
             return false;
         r = bind(fd, generic, sizeof(*address));
     }
@@ -91,44 +158,60 @@ static bool private_bind(int fd, const struct sockaddr_un *address, GError **err
     return true;
 }
 
-static int private_open(const char *path, GError **error)
+static bool private_open(PrivateServer *server, bool is_known, GError **error)
 {
     struct sockaddr_un address;
-    autofd int fd = -1;
 
-    if (!private_set_address(path, &address, error))
-        return -1;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        (void)error_set_errno(error, errno, "cannot make a socket"); /* always false */
-        return -1;
-    }
-    if (!private_bind(fd, &address, error))
-        return -1;
-    return fd_steal(&fd);
+    if (!private_set_address(server->path, &address, error))
+        return false;
+    server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (server->fd < 0)
+        return error_set_errno(error, errno, "cannot make a socket");
+    if (!private_bind(server->fd, &address, is_known, error))
+        return false;
+    return lstat(server->path, &server->bound) == 0 ||
+           error_set_errno(error, errno, "cannot look at %s", server->path);
+}
+
+/* What is at the path may be another's by now. */
+static void private_remove_own(const PrivateServer *server)
+{
+    struct stat there;
+
+    if (server->bound.st_ino != 0 && lstat(server->path, &there) == 0 &&
+        private_is_same_file(&there, &server->bound))
+        (void)unlink(server->path); /* gone meanwhile: as it should be */
 }
 
 /* Peers */
 
-static unsigned private_count_peers(const Bus *bus)
+/* All, and those of uid. */
+static unsigned private_count_peers(const Bus *bus, uint32_t uid, unsigned *ret_of_uid)
 {
-    unsigned count = 0;
+    unsigned count = 0, of_uid = 0;
 
     for (unsigned i = 0; i < bus->connections->len; i++) {
         const Connection *connection = g_ptr_array_index(bus->connections, i);
 
-        count += connection->local != NULL;
+        if (connection->local == NULL)
+            continue;
+        count++;
+        of_uid += connection->peer->caller->uid == uid;
     }
+    *ret_of_uid = of_uid;
     return count;
 }
 
-static bool private_has_room(const Bus *bus, uint32_t uid)
+static bool private_check_room(const Bus *bus, uint32_t uid, GError **error)
 {
-    unsigned limit = PRIVATE_MAX_PEERS;
+    bool may_act = authority_allows_uid(bus, uid);
+    unsigned of_uid = 0, count = private_count_peers(bus, uid, &of_uid);
 
-    if (!authority_allows_uid(bus, uid))
-        limit -= PRIVATE_RESERVED_PEERS;
-    return private_count_peers(bus) < limit;
+    if (count >= PRIVATE_MAX_PEERS - (may_act ? 0 : PRIVATE_RESERVED_PEERS))
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "there are already %u peers", count);
+    return may_act || of_uid < PRIVATE_MAX_PEERS_PER_UID ||
+           error_set(error, ERROR_LIMIT_EXCEEDED, "there are already %u peers of this user",
+                     of_uid);
 }
 
 /* Takes the descriptor, also on failure. */
@@ -195,9 +278,7 @@ static void private_admit(PrivateServer *server, int fd)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) {
         (void)error_set_errno(&error, errno, "cannot tell who it is"); /* always false */
         (void)fd_close(fd);                                            /* -1 */
-    } else if (!private_has_room(bus, credentials.uid)) {
-        (void)error_set(&error, ERROR_LIMIT_EXCEEDED, /* always false */
-                        "there are already %u peers", private_count_peers(bus));
+    } else if (!private_check_room(bus, credentials.uid, &error)) {
         (void)fd_close(fd); /* -1 */
     } else if (private_serve(server, fd, &credentials, &error)) {
         return;
@@ -237,25 +318,35 @@ static int on_private_connect(sd_event_source *source, int fd, uint32_t events, 
     return 0; /* others: the peer has thought better of it */
 }
 
-PrivateServer *private_new(Bus *bus, const char *path, GError **error)
+static bool private_start(PrivateServer *server, GError **error)
 {
-    int fd = private_open(path, error);
-    PrivateServer *server;
+    struct sockaddr_un address;
+    bool is_new = false;
     int r;
 
-    if (fd < 0)
-        return NULL;
-    server = g_new0(PrivateServer, 1);
-    server->bus = bus;
-    server->path = g_strdup(path);
-    server->fd = fd;
-    server->pause = timer_new(bus->timers, on_private_resume, server);
+    if (!private_set_address(server->path, &address, error)) /* too long: before anything is made */
+        return false;
+    server->lock_fd = private_lock(server->path, server->lock_path, &is_new, error);
+    if (server->lock_fd < 0 || !private_open(server, !is_new, error))
+        return false;
     r = sd_id128_randomize(&server->id);
     if (r >= 0)
-        r = sd_event_add_io(bus->event, &server->source, fd, EPOLLIN, on_private_connect, server);
-    if (r >= 0)
+        r = sd_event_add_io(server->bus->event, &server->source, server->fd, EPOLLIN,
+                            on_private_connect, server);
+    return r >= 0 || error_set_errno(error, r, "cannot listen at %s", server->path);
+}
+
+PrivateServer *private_new(Bus *bus, const char *path, GError **error)
+{
+    PrivateServer *server = g_new0(PrivateServer, 1);
+
+    server->bus = bus;
+    server->path = g_strdup(path);
+    server->lock_path = g_strdup_printf("%s.lock", path);
+    server->fd = server->lock_fd = -1;
+    server->pause = timer_new(bus->timers, on_private_resume, server);
+    if (private_start(server, error))
         return server;
-    (void)error_set_errno(error, r, "cannot listen at %s", path); /* always false */
     private_free(server);
     return NULL;
 }
@@ -266,8 +357,12 @@ void private_free(PrivateServer *server)
         return;
     sd_event_source_disable_unref(server->source);
     timer_free(server->pause);
-    (void)unlink(server->path); /* gone already: as it should be */
-    (void)fd_close(server->fd); /* -1 */
+    private_remove_own(server);
+    if (server->lock_fd >= 0)
+        (void)unlink(server->lock_path); /* as long as it is ours */
+    (void)fd_close(server->fd);          /* -1 */
+    (void)fd_close(server->lock_fd);     /* -1 */
     g_free(server->path);
+    g_free(server->lock_path);
     g_free(server);
 }

@@ -9,8 +9,12 @@
 #define PRIVATE_MAX_PEERS 256
 /* Of these are kept free for those who may act. */
 #define PRIVATE_RESERVED_PEERS 32
+/* And one user who may not act gets no more than this. */
+#define PRIVATE_MAX_PEERS_PER_UID 64
 
-/* Listens at path; a stale socket there is replaced, a live one refused. NULL with error. */
+/* Listens at path and locks PATH.lock; a stale socket is replaced, a live one refused. NULL with
+ * error. */
 PrivateServer *private_new(Bus *bus, const char *path, GError **error);
-/* Also removes the socket; the connections are the bus's. Accepts NULL. */
+/* Also removes both files, the socket only if it still is ours; the connections are the bus's.
+ * Accepts NULL. */
 void private_free(PrivateServer *server);

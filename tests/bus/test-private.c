@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The private socket: the file, the peers, the bus that it plays for them, and those that do not
- * read. */
+/* The private socket: the peers, the bus that it plays for them, and those that do not read. */
 
 #include "bus-fixture.h"
 
@@ -11,7 +10,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,105 +17,6 @@
 #define DBUS_PATH "/org/freedesktop/DBus"
 
 static BusFixture fixture;
-
-static Bus *bus_beside(void)
-{
-    BusOptions options = {
-            .event = fixture.event,
-            .clock = virtual_loop_clock(fixture.core.loop),
-            .timers = virtual_loop_timers(fixture.core.loop),
-            .map = fixture.map,
-            .events = fixture.events,
-            .version = "1",
-            .instance_id = "0",
-    };
-
-    /* One listener of properties only: the other bus goes first. */
-    bus_free(fixture.bus);
-    fixture.bus = NULL;
-    return bus_new(&options);
-}
-
-static int bind_at(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_assert_cmpint(fd, >=, 0);
-    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
-    return fd;
-}
-
-static void test_socket_file(void)
-{
-    struct stat status;
-
-    bus_fixture_init(&fixture);
-    g_assert_cmpint(stat(fixture.socket, &status), ==, 0);
-    g_assert_true(S_ISSOCK(status.st_mode));
-    g_assert_cmpint(status.st_mode & 07777, ==, 0666);
-    bus_fixture_done(&fixture); /* checks that it is gone */
-}
-
-static void test_stale_socket(void)
-{
-    g_autoptr(GError) error = NULL;
-    Bus *bus;
-
-    bus_fixture_init(&fixture);
-    bus = bus_beside();
-    close(bind_at(fixture.socket));
-    g_assert_true(bus_listen(bus, fixture.socket, &error));
-    g_assert_no_error(error);
-    fixture.bus = bus;
-    bus_set_phase(bus, "serve");
-    sd_bus_message_unref(bus_client_call(bus_client_new(&fixture, BUS_CLIENT_DEAF), ROOT, MANAGER,
-                                         "ListKinds", NULL));
-    bus_fixture_done(&fixture);
-}
-
-static void test_live_socket(void)
-{
-    g_autoptr(GError) error = NULL;
-    Bus *bus;
-    int fd;
-
-    bus_fixture_init(&fixture);
-    bus = bus_beside();
-    fd = bind_at(fixture.socket);
-    g_assert_cmpint(listen(fd, 1), ==, 0);
-    g_assert_false(bus_listen(bus, fixture.socket, &error));
-    g_assert_nonnull(strstr(error->message, "already listening"));
-    g_assert_true(g_file_test(fixture.socket, G_FILE_TEST_EXISTS));
-    close(fd);
-    g_assert_cmpint(g_unlink(fixture.socket), ==, 0);
-    fixture.bus = bus;
-    bus_fixture_done(&fixture);
-}
-
-static void test_not_a_socket(void)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *long_path = g_strnfill(200, 'x');
-    Bus *bus;
-
-    bus_fixture_init(&fixture);
-    bus = bus_beside();
-    g_assert_true(g_file_set_contents(fixture.socket, "precious", -1, NULL));
-    g_assert_false(bus_listen(bus, fixture.socket, &error));
-    g_assert_nonnull(strstr(error->message, "is no socket"));
-    g_assert_true(g_file_test(fixture.socket, G_FILE_TEST_EXISTS));
-    g_clear_error(&error);
-    g_assert_false(bus_listen(bus, long_path, &error));
-    g_assert_error(error, SVCMGR_ERROR, ERROR_INVALID_ARGS);
-    g_clear_error(&error);
-    g_assert_false(bus_listen(bus, "/nonexistent/dir/socket", &error));
-    g_assert_nonnull(strstr(error->message, "/nonexistent/dir/socket"));
-    g_assert_cmpint(g_unlink(fixture.socket), ==, 0);
-    fixture.bus = bus;
-    bus_fixture_done(&fixture);
-}
 
 /* The little bus. */
 
@@ -396,31 +295,91 @@ static void test_most_peers(void)
     bus_fixture_done(&fixture);
 }
 
+/* From now on peers come from a user who may not act. */
+static void peers_come_from(uint32_t uid)
+{
+    fixture.bus->uid = uid == geteuid() ? 4294967 : 0;
+    g_assert_cmpint(g_chmod(fixture.directory, 0711), ==, 0);
+    if (uid != geteuid())
+        g_assert_cmpint(seteuid(uid), ==, 0);
+}
+
+static void close_all(GArray *fds)
+{
+    for (unsigned i = 0; i < fds->len; i++)
+        close(g_array_index(fds, int, i));
+    g_array_unref(fds);
+}
+
 /* Strangers cannot take the last places. */
 static void test_reserved_peers(void)
 {
     GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
     int fd;
 
-    if (geteuid() == 0) {
-        g_test_skip("root is nobody's stranger");
+    if (geteuid() != 0) {
+        g_test_skip("only root can be several users");
         g_array_unref(fds);
         return;
     }
     bus_fixture_init(&fixture);
-    fixture.bus->uid = 4294967;
     for (unsigned i = 0; i < PRIVATE_MAX_PEERS - PRIVATE_RESERVED_PEERS; i++) {
+        peers_come_from(10000 + i / PRIVATE_MAX_PEERS_PER_UID);
         fd = raw_connect();
+        g_assert_cmpint(seteuid(0), ==, 0);
         g_array_append_val(fds, fd);
     }
+    g_assert_cmpuint(fixture.bus->connections->len, ==, fds->len);
+    peers_come_from(20000);
     assert_hung_up(raw_connect());
-    fixture.bus->uid = geteuid();
+    g_assert_cmpint(seteuid(0), ==, 0);
     fd = raw_connect();
     g_assert_cmpuint(fixture.bus->connections->len, ==, fds->len + 1);
     close(fd);
-    for (unsigned i = 0; i < fds->len; i++)
-        close(g_array_index(fds, int, i));
-    g_array_unref(fds);
+    close_all(fds);
+    bus_fixture_done(&fixture);
+}
+
+/* Nor can one of them take all the others. */
+static void test_peers_of_one_user(void)
+{
+    GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
+    uint32_t uid = geteuid();
+    int fd;
+
+    bus_fixture_init(&fixture);
+    peers_come_from(uid == 0 ? 10000 : uid);
+    for (unsigned i = 0; i < PRIVATE_MAX_PEERS_PER_UID; i++) {
+        fd = raw_connect();
+        g_array_append_val(fds, fd);
+    }
+    g_assert_cmpuint(fixture.bus->connections->len, ==, PRIVATE_MAX_PEERS_PER_UID);
+    assert_hung_up(raw_connect());
+    g_assert_nonnull(strstr(fixture.core.log->str, "there are already 64 peers of this user"));
+    g_assert_cmpint(seteuid(uid), ==, 0);
+    fixture.bus->uid = uid;
+    fd = raw_connect();
+    g_assert_cmpuint(fixture.bus->connections->len, ==, PRIVATE_MAX_PEERS_PER_UID + 1);
+    close(fd);
+    close_all(fds);
+    bus_fixture_done(&fixture);
+}
+
+static void test_authentication_deadline(void)
+{
+    int silent, other;
+
+    bus_fixture_init(&fixture);
+    silent = raw_connect();
+    other = raw_connect_deaf();
+    bus_fixture_advance(&fixture, 10 * USEC_PER_SEC - 1);
+    g_assert_cmpuint(fixture.bus->connections->len, ==, 2);
+    bus_fixture_advance(&fixture, 1);
+    bus_fixture_turn(&fixture);
+    g_assert_cmpuint(fixture.bus->connections->len, ==, 1);
+    assert_hung_up(silent);
+    g_assert_nonnull(strstr(fixture.core.log->str, "not authenticated in time"));
+    close(other);
     bus_fixture_done(&fixture);
 }
 
@@ -432,17 +391,23 @@ static void on_drained(void *data)
 /* Who does not read does not hold up the end. */
 static void test_drain_deadline(void)
 {
-    Service *service;
+    const Connection *connection;
+    uint64_t n_queued = 0;
     unsigned drained = 0;
+    Service *service;
     int fd;
 
     bus_fixture_init(&fixture);
     fd = raw_connect_deaf();
     raw_ping(fd);
     service = bus_fixture_create_active(&fixture, "web");
-    for (unsigned i = 0; i < 8000; i++) {
+    /* Until the kernel takes no more, and a few. */
+    for (unsigned i = 0; n_queued < 100; i++) {
         service_set_sub_state(service, i % 2 ? "even" : "odd");
         bus_fixture_turn(&fixture);
+        g_assert_cmpuint(fixture.bus->connections->len, ==, 1);
+        connection = g_ptr_array_index(fixture.bus->connections, 0);
+        g_assert_cmpint(sd_bus_get_n_queued_write(connection->sd_bus, &n_queued), >=, 0);
     }
     bus_begin_shutdown(fixture.bus);
     bus_drain(fixture.bus, USEC_PER_SEC, on_drained, &drained);
@@ -473,10 +438,6 @@ static void test_drain_nobody(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/private/socket-file", test_socket_file);
-    g_test_add_func("/private/stale-socket", test_stale_socket);
-    g_test_add_func("/private/live-socket", test_live_socket);
-    g_test_add_func("/private/not-a-socket", test_not_a_socket);
     g_test_add_func("/private/bus-methods", test_bus_methods);
     g_test_add_func("/private/bus-refusals", test_bus_refusals);
     g_test_add_func("/private/monitor-and-names-refused", test_monitor_and_names_refused);
@@ -487,6 +448,8 @@ int main(int argc, char **argv)
     g_test_add_func("/private/reader-of-large-answers", test_reader_of_large_answers);
     g_test_add_func("/private/most-peers", test_most_peers);
     g_test_add_func("/private/reserved-peers", test_reserved_peers);
+    g_test_add_func("/private/peers-of-one-user", test_peers_of_one_user);
+    g_test_add_func("/private/authentication-deadline", test_authentication_deadline);
     g_test_add_func("/private/drain-deadline", test_drain_deadline);
     g_test_add_func("/private/drain-nobody", test_drain_nobody);
     return g_test_run();
