@@ -88,7 +88,7 @@ void call_reply_error(Call *call, const GError *error)
 
 /* Keeping */
 
-bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error)
+static bool call_hold(Call *call, void (*on_abandoned)(Call *call), GError **error)
 {
     unsigned limit = call->bus->max_calls_in_flight;
 
@@ -104,6 +104,23 @@ bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error)
     call->in_flight = true;
     g_queue_push_tail_link(&call->peer->in_flight, &call->flight);
     return true;
+}
+
+static bool call_refuse_unwatched(const Call *call, GError **error)
+{
+    return error_set(error, ERROR_LIMIT_EXCEEDED,
+                     "%s cannot be kept until it can be answered: the bus lets svcmgrd watch no "
+                     "more clients (it limits match rules); look at the state instead, or use the "
+                     "private socket",
+                     call->method->member);
+}
+
+bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error)
+{
+    g_assert(call->peer != NULL);
+    if (!peer_is_watched(call->peer))
+        return call_refuse_unwatched(call, error);
+    return call_hold(call, on_abandoned, error);
 }
 
 void call_unkeep(Call *call)
@@ -127,6 +144,15 @@ void call_abandon(Call *call)
 {
     call_detach(call);
     call_free(call);
+}
+
+void call_end_unwatched(Call *call)
+{
+    g_autoptr(GError) error = NULL;
+
+    (void)call_refuse_unwatched(call, &error); /* always false */
+    call_detach(call);
+    call_reply_error(call, error);
 }
 
 void call_end_shutdown(Call *call)
@@ -228,7 +254,7 @@ static void call_start(Call *call)
         call_reply_error(call, error);
     } else if (!call_must_wait(call)) {
         call_run(call);
-    } else if (call_keep(call, on_call_not_waiting, &error)) {
+    } else if (call_hold(call, on_call_not_waiting, &error)) {
         g_queue_push_tail(&call->peer->waiting, call);
         peer_ask(call->peer);
     } else {

@@ -37,10 +37,12 @@ void call_reply_error(Call *call, const GError *error);
 Writer call_reply_begin(Call *call);
 /* Keeps the call for later: until it is ended by one of the above, or abandoned: then on_abandoned
  * (may be NULL) is called and the call freed. Error LimitExceeded when its peer has too many in
- * flight, ShuttingDown when the daemon is leaving. */
+ * flight or cannot be watched, ShuttingDown when the daemon is leaving. */
 bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error);
 /* Takes call_keep back. */
 void call_unkeep(Call *call);
+/* Nobody will notice when the peer goes: abandoned with an answer that says so. */
+void call_end_unwatched(Call *call);
 /* The peer has gone: nobody is there to answer. */
 void call_abandon(Call *call);
 /* The daemon is leaving: abandoned with the answer ShuttingDown. */

@@ -2,8 +2,8 @@
 /* On a broker the watch is asked for before the credentials. The broker works in order, so either
  * the name is already gone when the credentials are asked for (an error), or the watch is there to
  * tell when it goes. Where no watch can be had (the broker limits them), nothing is remembered from
- * one call to the next.
- */
+ * one call to the next, and no call is kept that would be answered later: nobody would notice that
+ * the peer has gone. */
 
 #include "bus/peer.h"
 
@@ -39,6 +39,24 @@ static int on_peer_name_changed(sd_bus_message *message, void *userdata, sd_bus_
     return 0;
 }
 
+static Call *peer_find_kept(Peer *peer)
+{
+    for (GList *link = peer->in_flight.head; link != NULL; link = link->next) {
+        if (g_queue_find(&peer->waiting, link->data) == NULL)
+            return link->data;
+    }
+    return NULL;
+}
+
+/* Those that wait for the credentials are soon gone anyway. */
+static void peer_end_kept(Peer *peer)
+{
+    Call *call;
+
+    while ((call = peer_find_kept(peer)) != NULL)
+        call_end_unwatched(call);
+}
+
 static int on_peer_watched(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
     const sd_bus_error *error = sd_bus_message_get_error(message);
@@ -48,6 +66,7 @@ static int on_peer_watched(sd_bus_message *message, void *userdata, sd_bus_error
         return 0;
     log_debug("cannot watch %s: %s", peer->name, error->message);
     g_clear_pointer(&peer->watch, sd_bus_slot_unref);
+    peer_end_kept(peer);
     return 0;
 }
 
@@ -105,6 +124,18 @@ Peer *peer_find(Connection *connection, sd_bus_message *message)
     return sender != NULL ? g_hash_table_lookup(connection->peers, sender) : NULL;
 }
 
+bool peer_is_watched(const Peer *peer)
+{
+    return peer->name == NULL || peer->watch != NULL;
+}
+
+static gboolean on_peer_sweep(void *name, void *data, void *unused)
+{
+    Peer *peer = data;
+
+    return !peer_is_watched(peer) && g_queue_is_empty(&peer->in_flight);
+}
+
 Peer *peer_get(Connection *connection, sd_bus_message *message)
 {
     const char *sender = sd_bus_message_get_sender(message);
@@ -113,6 +144,8 @@ Peer *peer_get(Connection *connection, sd_bus_message *message)
     if (peer != NULL &&
         (connection->peers == NULL || peer->watch != NULL || !g_queue_is_empty(&peer->in_flight)))
         return peer;
+    /* Nobody says when those without a watch go. */
+    (void)g_hash_table_foreach_remove(connection->peers, on_peer_sweep, NULL); /* how many */
     peer = peer_new(connection, sender != NULL ? sender : "", NULL);
     g_hash_table_replace(connection->peers, peer->name, peer);
     return peer;

@@ -16,7 +16,7 @@ struct Peer {
     Connection *connection;
     char *name;            /* unique name; NULL on the private socket */
     Caller *caller;        /* NULL: not known yet */
-    sd_bus_slot *watch;    /* NameOwnerChanged */
+    sd_bus_slot *watch;    /* NameOwnerChanged; NULL on a broker: refused */
     sd_bus_slot *question; /* GetConnectionCredentials; NULL: not asked now */
     GQueue in_flight;      /* of Call: all that are not answered yet, the waiting too */
     GQueue waiting;        /* of Call: for the credentials */
@@ -34,6 +34,9 @@ Peer *peer_find(Connection *connection, sd_bus_message *message);
 /* call has been put into waiting: asks for the credentials if nobody has yet. The calls then run
  * through call_resume, in order. */
 void peer_ask(Peer *peer);
+
+/* Whether it is noticed when the peer goes. */
+bool peer_is_watched(const Peer *peer);
 
 /* uid, pid and the name of the program (from /proc). */
 Caller *peer_caller_new(uint32_t uid, uint32_t pid);

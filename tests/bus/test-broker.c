@@ -21,7 +21,10 @@ static BusClient *client;
 static const char config_text[] =
         "<busconfig><type>session</type><listen>%s</listen><auth>EXTERNAL</auth>"
         "<policy context='default'><allow send_destination='*'/><allow receive_sender='*'/>"
-        "<allow own='*'/></policy></busconfig>";
+        "<allow own='*'/></policy>"
+        "<limit name='max_match_rules_per_connection'>%u</limit></busconfig>";
+
+static unsigned max_matches = 512;
 
 static char *config_path(void)
 {
@@ -38,7 +41,7 @@ static void on_broker_child(void *unused)
 static void broker_start(void)
 {
     g_autofree char *path = config_path();
-    g_autofree char *text = g_strdup_printf(config_text, address);
+    g_autofree char *text = g_strdup_printf(config_text, address, max_matches);
     g_autofree char *option = g_strdup_printf("--config-file=%s", path);
     char *arguments[] = {(char *)"dbus-daemon", (char *)"--nofork", (char *)"--print-address=1",
                          option, NULL};
@@ -237,6 +240,38 @@ static void test_wait_peer_gone(void)
     teardown();
 }
 
+/* The bus does not let the daemon see when a client goes: it keeps no call of such a one, and
+ * remembers nothing of it. */
+static void test_unwatched(void)
+{
+    g_autoptr(Pending) wait = NULL, again = NULL, removal = NULL;
+    BusClient *other, *third;
+
+    max_matches = 1; /* of each connection */
+    setup();
+    max_matches = 512;
+    bus_fixture_create(&fixture, "web", "process", "{}", false);
+    sd_bus_message_unref(bus_client_call(client, service_path("web"), SERVICE, "Start", NULL));
+    other = broker_client();
+    wait = bus_client_start(other, service_path("web"), SERVICE, "Wait", "a{sv}", 1, "until", "s",
+                            "active");
+    pending_await(wait);
+    pending_assert_error(wait, ERROR_LIMIT_EXCEEDED, "the bus lets svcmgrd watch no more clients");
+    sd_bus_message_unref(bus_client_call(other, service_path("web"), SERVICE, "Stop", NULL));
+    removal = bus_client_start(other, ROOT, MANAGER, "DeleteService", "sa{sv}", "web", 0);
+    pending_await(removal);
+    pending_assert_error(removal, ERROR_LIMIT_EXCEEDED, "DeleteService cannot be kept");
+    g_assert_nonnull(map_find(fixture.map, "web"));
+    bus_client_close(other);
+    third = broker_client();
+    sd_bus_message_unref(bus_client_call(third, service_path("web"), SERVICE, "GetConfig", NULL));
+    g_assert_cmpuint(g_hash_table_size(broker_peers()), ==, 2); /* the first and the third */
+    again = bus_client_start(client, service_path("web"), SERVICE, "Wait", "a{sv}", 1, "until", "s",
+                             "active");
+    bus_fixture_await(&fixture, one_call_hangs, NULL); /* the first is watched */
+    teardown();
+}
+
 /* It calls and is gone before the bus can say who it was: nothing is done for it. */
 static void test_gone_before_credentials(void)
 {
@@ -419,6 +454,7 @@ int main(int argc, char **argv)
     g_test_add_func("/broker/validate-config", test_validate_config);
     g_test_add_func("/broker/order", test_order);
     g_test_add_func("/broker/wait-peer-gone", test_wait_peer_gone);
+    g_test_add_func("/broker/unwatched", test_unwatched);
     g_test_add_func("/broker/gone-before-credentials", test_gone_before_credentials);
     g_test_add_func("/broker/name-is-taken", test_name_is_taken);
     g_test_add_func("/broker/no-bus", test_no_bus);
