@@ -158,20 +158,21 @@ static void test_second_daemon(DaemonFixture *fixture, const void *unused)
 {
     g_autofree char *same_socket = NULL;
     g_autofree char *same_name = NULL;
+    g_autofree char *elsewhere = g_build_filename(fixture->root, "elsewhere", NULL);
 
     daemon_fixture_start(fixture, NULL);
     client_create(fixture->client, "web", "process", SLEEPER, true);
     client_wait_state(fixture->client, "web", "active");
     g_assert_cmpint(daemon_fixture_run(fixture, &same_socket,
                                        daemon_fixture_option(fixture, "socket", fixture->socket),
-                                       daemon_fixture_option(fixture, "runtime-dir", fixture->root),
+                                       daemon_fixture_option(fixture, "runtime-dir", elsewhere),
                                        NULL),
                     ==, 1);
     assert_contains(same_socket, fixture->socket);
     g_assert_cmpint(
             daemon_fixture_run(fixture, &same_name, "--socket=none",
                                daemon_fixture_option(fixture, "address", fixture->bus_address),
-                               daemon_fixture_option(fixture, "runtime-dir", fixture->root), NULL),
+                               daemon_fixture_option(fixture, "runtime-dir", elsewhere), NULL),
             ==, 1);
     assert_contains(same_name, "org.svcmgr1");
 
