@@ -57,8 +57,9 @@ struct Supervisor {
     uid_t uid; /* of the program */
     NotifySocket *notify;
     unsigned n_dropped;
-    Timer *status_timer;
-    uint64_t status_told_usec;
+    unsigned said; /* facts that the program has changed, and that are not told yet */
+    Timer *said_timer;
+    uint64_t said_told_usec;
 
     SupervisorFacts facts; /* its strings are owned */
 };
@@ -107,5 +108,5 @@ GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_cl
 
 bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error);
 void supervisor_close_notify(Supervisor *supervisor);
-/* The text is shown now, not when its turn comes. */
-void supervisor_flush_status(Supervisor *supervisor);
+/* What the program said is told now, not when its turn comes. */
+void supervisor_flush_said(Supervisor *supervisor);

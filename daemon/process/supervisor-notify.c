@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A message counts if the kernel says that its sender is one of the service's processes; to know
  * the path of the socket is not enough. What the program says of itself may change as fast as it
- * can write, so the bus hears of the text at most twice a second, and of the last one always. */
+ * can write, so the bus hears of it at most twice a second, and of the last always. */
 
 #include "base/errors.h"
 #include "base/fds.h"
@@ -11,44 +11,60 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define SUPERVISOR_STATUS_INTERVAL_USEC (USEC_PER_SEC / 2)
+#define SUPERVISOR_SAID_INTERVAL_USEC (USEC_PER_SEC / 2)
 
-static void supervisor_tell_status(Supervisor *supervisor)
+static void supervisor_tell_said(Supervisor *supervisor)
 {
-    timer_disarm(supervisor->status_timer);
-    supervisor->status_told_usec = clock_monotonic_usec(supervisor->host->clock);
-    supervisor_tell_facts(supervisor, FACT_STATUS_TEXT);
+    timer_disarm(supervisor->said_timer);
+    supervisor->said_told_usec = clock_monotonic_usec(supervisor->host->clock);
+    if (supervisor->said != 0)
+        supervisor_tell_facts(supervisor, supervisor->said);
 }
 
-static void on_supervisor_status_timer(void *data)
+static void on_supervisor_said_timer(void *data)
 {
-    supervisor_tell_status(data);
+    supervisor_tell_said(data);
 }
 
-void supervisor_flush_status(Supervisor *supervisor)
+void supervisor_flush_said(Supervisor *supervisor)
 {
-    if (timer_is_armed(supervisor->status_timer))
-        supervisor_tell_status(supervisor);
+    if (supervisor->said != 0)
+        supervisor_tell_said(supervisor);
 }
 
-static void supervisor_set_status(Supervisor *supervisor, const char *text)
+/* These facts have changed by what the program said. */
+static void supervisor_note_said(Supervisor *supervisor, unsigned facts)
 {
     ProcessHost *host = supervisor->host;
-    uint64_t next = supervisor->status_told_usec + SUPERVISOR_STATUS_INTERVAL_USEC;
 
-    if (g_str_equal(supervisor->facts.status_text, text))
+    supervisor->said |= facts;
+    if (supervisor->said == 0 || timer_is_armed(supervisor->said_timer))
         return;
+    if (supervisor->said_timer == NULL)
+        supervisor->said_timer = timer_new(host->timers, on_supervisor_said_timer, supervisor);
+
+    uint64_t next = supervisor->said_told_usec + SUPERVISOR_SAID_INTERVAL_USEC;
+    if (clock_monotonic_usec(host->clock) >= next)
+        supervisor_tell_said(supervisor);
+    else
+        timer_arm(supervisor->said_timer, next);
+}
+
+static unsigned supervisor_set_status(Supervisor *supervisor, const NotifyMessage *message)
+{
+    if (!message->has_status || g_str_equal(supervisor->facts.status_text, message->status))
+        return 0;
     g_free((char *)supervisor->facts.status_text);
-    supervisor->facts.status_text = g_strdup(text);
-    if (timer_is_armed(supervisor->status_timer))
-        return;
-    if (clock_monotonic_usec(host->clock) >= next) {
-        supervisor_tell_status(supervisor);
-        return;
-    }
-    if (supervisor->status_timer == NULL)
-        supervisor->status_timer = timer_new(host->timers, on_supervisor_status_timer, supervisor);
-    timer_arm(supervisor->status_timer, next);
+    supervisor->facts.status_text = g_strdup(message->status);
+    return FACT_STATUS_TEXT;
+}
+
+static unsigned supervisor_set_errno(Supervisor *supervisor, const NotifyMessage *message)
+{
+    if (!message->has_errno || message->errno_value == supervisor->facts.status_errno)
+        return 0;
+    supervisor->facts.status_errno = message->errno_value;
+    return FACT_STATUS_ERRNO;
 }
 
 static void supervisor_drop_message(Supervisor *supervisor, const NotifySender *sender,
@@ -82,24 +98,24 @@ static int supervisor_open_main(Supervisor *supervisor, pid_t pid)
     return fd_steal(&pidfd);
 }
 
-static void supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const NotifySender *sender)
+static unsigned supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const NotifySender *sender)
 {
-    if (pid == supervisor->facts.main_pid)
-        return;
+    if (pid == 0 || pid == supervisor->facts.main_pid)
+        return 0;
     int pidfd = supervisor_open_main(supervisor, pid);
     if (pidfd < 0) {
         supervisor_drop_message(supervisor, sender, "its MAINPID is no process of the service");
-        return;
+        return 0;
     }
     if (!supervisor_follow(supervisor, pid, pidfd)) {
         (void)fd_close(pidfd);
         log_service(LOG_LEVEL_WARNING, supervisor->service_id,
                     "cannot watch process %d as its main process: %s", (int)pid, g_strerror(errno));
-        return;
+        return 0;
     }
     supervisor_find_group(supervisor);
     supervisor_watch_group(supervisor);
-    supervisor_tell_facts(supervisor, FACT_MAIN_PID);
+    return FACT_MAIN_PID;
 }
 
 static void on_supervisor_notify(const NotifyMessage *message, const NotifySender *sender,
@@ -113,14 +129,10 @@ static void on_supervisor_notify(const NotifyMessage *message, const NotifySende
                                                 : "it is no process of the service");
         return;
     }
-    if (message->main_pid != 0)
-        supervisor_adopt_main(supervisor, message->main_pid, sender);
-    if (message->has_status)
-        supervisor_set_status(supervisor, message->status);
-    if (message->has_errno && message->errno_value != supervisor->facts.status_errno) {
-        supervisor->facts.status_errno = message->errno_value;
-        supervisor_tell_facts(supervisor, FACT_STATUS_ERRNO);
-    }
+    unsigned facts = supervisor_adopt_main(supervisor, message->main_pid, sender);
+    facts |= supervisor_set_status(supervisor, message);
+    facts |= supervisor_set_errno(supervisor, message);
+    supervisor_note_said(supervisor, facts);
     if (message->stopping && supervisor->phase == PHASE_RUN)
         supervisor->events->on_sub_state("stopping", supervisor->owner);
     if (message->ready)

@@ -189,7 +189,7 @@ static void supervisor_finish(Supervisor *supervisor)
 
     supervisor_set_phase(supervisor, PHASE_IDLE);
     supervisor_exec_clear(supervisor);
-    supervisor_flush_status(supervisor);
+    supervisor_flush_said(supervisor);
     supervisor->spec = NULL;
     supervisor->host->n_running--;
     supervisor->events->on_gone(error != NULL ? &failure : NULL, &ending, supervisor->owner);
@@ -361,6 +361,7 @@ void supervisor_watch_group(Supervisor *supervisor)
 
 void supervisor_tell_facts(Supervisor *supervisor, unsigned facts)
 {
+    supervisor->said &= ~facts;
     supervisor->events->on_facts(facts, supervisor->owner);
 }
 
@@ -370,6 +371,7 @@ void supervisor_become_ready(Supervisor *supervisor)
         return;
     supervisor->ending.was_ready = true;
     supervisor_set_phase(supervisor, PHASE_RUN);
+    supervisor_flush_said(supervisor);
     supervisor->events->on_ready(supervisor->owner);
 }
 
@@ -397,7 +399,7 @@ void supervisor_free(Supervisor *supervisor)
         return;
     g_assert(supervisor->phase == PHASE_IDLE);
     timer_free(supervisor->timer);
-    timer_free(supervisor->status_timer);
+    timer_free(supervisor->said_timer);
     g_free((char *)supervisor->facts.status_text);
     g_free((char *)supervisor->facts.invocation_id);
     supervisor->host->n_supervisors--;

@@ -53,6 +53,7 @@ static void on_fixture_properties(Service *service, uint32_t mask, void *data)
     const KindProperty *properties = service_kind(service)->properties;
 
     fixture->changed |= mask;
+    fixture->n_property_changes++;
     for (unsigned i = 0; properties[i].name != NULL; i++) {
         if ((mask & (1U << i)) == 0 || !g_str_equal(properties[i].name, "StatusText"))
             continue;

@@ -25,9 +25,10 @@ typedef struct ProcessFixture {
     Core *core;
     Kind *process;
     Kind *oneshot;
-    GString *log;     /* of the daemon, a line each */
-    GString *history; /* of all services: "state/sub-state " */
-    uint32_t changed; /* properties that were told to have changed */
+    GString *log;                /* of the daemon, a line each */
+    GString *history;            /* of all services: "state/sub-state " */
+    uint32_t changed;            /* properties that were told to have changed */
+    unsigned n_property_changes; /* how often, whatever it was */
     unsigned n_status_changes;
     char *told_status; /* the StatusText when that was told last */
     FeedListener *listener;

@@ -179,6 +179,34 @@ static void test_flood(ProcessFixture *fixture, const void *unused)
     fixture_drop(fixture, service);
 }
 
+/* The same of all that a program can say. */
+static void test_flood_of_all(ProcessFixture *fixture, const void *unused)
+{
+    uint64_t begin = clock_monotonic_usec(clock_system());
+    Service *service = fixture_start(
+            fixture, fixture->process,
+            "{" NOTIFIER "'READY=1', '@flood-all', '1000', 'STATUS=the last'], " NOTIFY "}");
+
+    fixture_run_until(fixture, last_status_is_told, fixture);
+    g_assert_cmpint(fixture_property(service, "StatusErrno").i, ==, 999);
+    uint64_t n_halves = (clock_monotonic_usec(clock_system()) - begin) * 2 / USEC_PER_SEC;
+    /* Besides: the start, and the first. */
+    g_assert_cmpuint(fixture->n_property_changes, <=, n_halves + 2);
+    fixture_drop(fixture, service);
+}
+
+/* Who sees it ready sees what it said before. */
+static void test_ready_tells_the_rest(ProcessFixture *fixture, const void *unused)
+{
+    Service *service =
+            fixture_start(fixture, fixture->process,
+                          "{" NOTIFIER "'STATUS=1', 'STATUS=2', 'STATUS=3\\nREADY=1'], " NOTIFY "}");
+
+    fixture_wait_state(fixture, service, STATE_ACTIVE);
+    g_assert_cmpstr(fixture->told_status, ==, "3");
+    fixture_drop(fixture, service);
+}
+
 /* What waits for its turn when the program ends is told at the end. */
 static void test_last_status_is_told(ProcessFixture *fixture, const void *unused)
 {
@@ -482,6 +510,8 @@ int main(int argc, char **argv)
     NOTIFY_TEST("/notify/stopping", test_stopping);
     NOTIFY_TEST("/notify/status/cleared", test_status_is_cleared);
     NOTIFY_TEST("/notify/status/flood", test_flood);
+    NOTIFY_TEST("/notify/status/flood-of-all", test_flood_of_all);
+    NOTIFY_TEST("/notify/status/ready-tells-the-rest", test_ready_tells_the_rest);
     NOTIFY_TEST("/notify/status/last-is-told", test_last_status_is_told);
     NOTIFY_TEST("/notify/main-pid/hand-over", test_hand_over);
     NOTIFY_TEST("/notify/main-pid/hand-over-and-stop", test_hand_over_and_stop);

@@ -3,6 +3,8 @@
  * something instead:
  *   @exit N          exits
  *   @flood N         says STATUS=0, STATUS=1, ... N times
+ *   @flood-all N     says ERRNO=0, ERRNO=1, ... N times, and MAINPID of a child and of itself in
+ * turn
  *   @long            says more than a datagram may hold
  *   @child TEXT      a child says TEXT and stays
  *   @session TEXT    a child in a session of its own says TEXT and stays
@@ -36,6 +38,23 @@ static void do_flood(void)
         char text[64];
 
         (void)snprintf(text, sizeof text, "STATUS=%d", i);
+        notify_send(text);
+    }
+}
+
+static void do_flood_all(void)
+{
+    pid_t pids[2] = {getpid(), fork()};
+
+    if (pids[1] == 0) {
+        alarm(60);
+        for (;;)
+            pause();
+    }
+    for (int i = 0, n = atoi(*next_argument++); i < n; i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof text, "ERRNO=%d\nMAINPID=%d", i, (int)pids[i % 2]);
         notify_send(text);
     }
 }
@@ -164,6 +183,7 @@ static const struct {
         {"@exit", do_exit},
         {"@flood", do_flood},
         {"@long", do_long},
+        {"@flood-all", do_flood_all},
         {"@child", do_child},
         {"@session", do_session},
         {"@hand-over", do_hand_over},
