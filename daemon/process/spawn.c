@@ -20,8 +20,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SPAWN_RESERVED_FDS 64
 
 typedef struct SpawnPrepared {
     char *path;
@@ -278,6 +281,23 @@ bool spawn_resolve_identity(const SpawnSpec *spec, Identity *ret_identity, GErro
                             error);
 }
 
+/* Clients must still be able to connect, and the daemon to stop what it runs. The kernel gives out
+ * the lowest free number, so that of a new descriptor says how many there are at least. */
+static bool spawn_check_descriptors(ProcessHost *host, GError **error)
+{
+    struct rlimit limit;
+    autofd int probe = fcntl(host->null_fd, F_DUPFD_CLOEXEC, 0);
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return error_set_errno(error, errno, "cannot read the limit of descriptors");
+    if (probe >= 0 && (rlim_t)probe + SPAWN_RESERVED_FDS < limit.rlim_cur)
+        return true;
+    return error_set(error, ERROR_LIMIT_EXCEEDED,
+                     "all but the last %d of the daemon's descriptors are in use; raise its limit "
+                     "(RLIMIT_NOFILE)",
+                     SPAWN_RESERVED_FDS);
+}
+
 bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *extras,
                  Spawned *ret_spawned, GError **error)
 {
@@ -285,7 +305,8 @@ bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *ex
     autofd int pidfd = -1;
     int error_fd = -1;
 
-    if (!spawn_prepare(host, spec, extras, &prepared, error))
+    if (!spawn_check_descriptors(host, error) ||
+        !spawn_prepare(host, spec, extras, &prepared, error))
         return false;
 
     pid_t pid = spawn_clone(host, &prepared.plan, &pidfd, &error_fd);

@@ -46,6 +46,7 @@ typedef struct Spawned {
 /* A child that stays what the daemon is has executed the program when this returns: the daemon
  * sleeps for that long. Any other, and any where that way is closed, is only on its way, in a
  * memory of its own; its failure comes later, in the same words.
+ * Refused with LimitExceeded when it would take the daemon's last descriptors.
  * An error names the step, what it concerns and the errno; nothing runs then. The
  * environment is PATH and the daemon's LANG; USER, LOGNAME, HOME and SHELL if a user is given; then
  * environment_file, environment, and what extras say, later ones winning. */

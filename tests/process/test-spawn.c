@@ -4,6 +4,8 @@
  * never one that shares memory. */
 
 #include "base/fds.h"
+
+#include "base/errors.h"
 #include "process-fixture.h"
 #include "process/child.h"
 #include "process/environment.h"
@@ -537,6 +539,25 @@ static void test_many(ProcessFixture *fixture, const void *mode)
     }
 }
 
+static void test_descriptors_are_kept_back(ProcessFixture *fixture, const void *mode)
+{
+    char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
+    SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP};
+    g_autoptr(GError) error = NULL;
+    struct rlimit limit, low;
+    Spawned spawned;
+
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    low = (struct rlimit){.rlim_cur = 64, .rlim_max = limit.rlim_max};
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &low), ==, 0);
+    bool done = spawn(fixture, &spec, &spawned, &error);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    g_assert_false(done);
+    g_assert_error(error, SVCMGR_ERROR, ERROR_LIMIT_EXCEEDED);
+    g_assert_true(spawn(fixture, &spec, &spawned, NULL)); /* and comes back with the limit */
+    g_assert_cmpint(spawned_wait(&spawned), ==, 7);
+}
+
 static void on_doubt(const char *member, const char *message, void *data)
 {
     g_string_append_printf(data, "%s ", member);
@@ -582,6 +603,7 @@ static const struct {
         {"injected", test_injected},
         {"forged", test_forged},
         {"many", test_many},
+        {"descriptors-are-kept-back", test_descriptors_are_kept_back},
 };
 
 int main(int argc, char **argv)
