@@ -377,6 +377,13 @@ static void test_loss(void)
     teardown();
 }
 
+/* The name may be the former connection's for a while yet: then it takes another attempt. */
+static bool bus_is_back_some_time(void *data)
+{
+    bus_fixture_advance(&fixture, USEC_PER_SEC);
+    return log_has((void *)"back on the bus");
+}
+
 /* A bus that has stopped reading is not given all the memory: a connection anew tells every client
  * to look again, where signals left out would not. */
 static void test_bus_that_does_not_read(void)
@@ -403,8 +410,7 @@ static void test_bus_that_does_not_read(void)
     g_assert_true(log_has((void *)"lost the bus"));
     service_set_sub_state(service, "alone");
     g_assert_cmpint(kill(daemon_pid, SIGCONT), ==, 0);
-    bus_fixture_advance(&fixture, 30 * USEC_PER_SEC);
-    bus_fixture_await(&fixture, log_has, (void *)"back on the bus");
+    bus_fixture_await(&fixture, bus_is_back_some_time, NULL);
     sd_bus_message_unref(bus_client_call(client, ROOT, MANAGER, "ListKinds", NULL));
     teardown();
 }
