@@ -198,9 +198,9 @@ static void test_flood_of_all(ProcessFixture *fixture, const void *unused)
 /* Who sees it ready sees what it said before. */
 static void test_ready_tells_the_rest(ProcessFixture *fixture, const void *unused)
 {
-    Service *service =
-            fixture_start(fixture, fixture->process,
-                          "{" NOTIFIER "'STATUS=1', 'STATUS=2', 'STATUS=3\\nREADY=1'], " NOTIFY "}");
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{" NOTIFIER
+                                     "'STATUS=1', 'STATUS=2', 'STATUS=3\\nREADY=1'], " NOTIFY "}");
 
     fixture_wait_state(fixture, service, STATE_ACTIVE);
     g_assert_cmpstr(fixture->told_status, ==, "3");
