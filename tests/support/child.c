@@ -101,10 +101,13 @@ bool child_end(Child *child, uint64_t timeout_usec)
     return false;
 }
 
+/* Who is dead already only waits to be taken away: that is ours to do, who adopted them. */
 bool child_is_any_left(void)
 {
-    siginfo_t info;
+    siginfo_t info = {0};
 
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 && info.si_pid != 0)
+        info.si_pid = 0;
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
