@@ -31,6 +31,7 @@ typedef struct ClientOptions {
     char *address;
     char *json;
     gboolean no_color;
+    gboolean no_ask_password;
     gboolean quiet;
     char *timeout;
     gboolean no_wait;

@@ -175,7 +175,11 @@ bool connect_daemon(Client *client, GError **error)
     } else {
         client->bus = connect_anywhere(&connect, error);
     }
-    return client->bus != NULL;
+    if (client->bus == NULL)
+        return false;
+    (void)sd_bus_set_allow_interactive_authorization(
+            client->bus, !options->no_ask_password); /* cannot fail: it is ours */
+    return true;
 }
 
 void connect_close(Client *client)

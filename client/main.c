@@ -25,6 +25,8 @@ const GOptionEntry global_options[] = {
         {"json", 0, 0, G_OPTION_ARG_STRING, &main_options.json, "Print JSON", "pretty|short|lines"},
         {"no-color", 0, 0, G_OPTION_ARG_NONE, &main_options.no_color, "No colours (also: NO_COLOR)",
          NULL},
+        {"no-ask-password", 0, 0, G_OPTION_ARG_NONE, &main_options.no_ask_password,
+         "Let nobody be asked for a password", NULL},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &main_options.quiet,
          "Say nothing about what went well; no headings", NULL},
         {"timeout", 0, 0, G_OPTION_ARG_STRING, &main_options.timeout,

@@ -120,12 +120,8 @@ static void config_read_restart(JsonContext *context, const JsonPath *path, cons
 {
     RestartPolicy *policy = field;
     RestartFields fields = {.policy = *policy, .max_attempts = policy->backoff.max_attempts};
-    JsonTable table = {restart_members, &fields};
-    if (!json_is_object(value)) {
-        json_problem_expected(context, path, "an object such as {\"policy\": \"always\"}", value);
-        return;
-    }
-    json_read_object(context, path, value, &table, 1);
+
+    json_read_members(context, path, value, &fields, restart_members);
     config_settle_delays(context, path, value, &fields.policy.backoff);
     fields.policy.backoff.max_attempts = (unsigned)fields.max_attempts;
     *policy = fields.policy;
@@ -138,20 +134,10 @@ static const JsonMember start_limit_members[] = {
         {NULL, NULL, 0, NULL, false},
 };
 
-static void config_read_start_limit(JsonContext *context, const JsonPath *path, const json_t *value,
-                                    void *field, const void *unused)
-{
-    JsonTable table = {start_limit_members, field};
-    if (json_is_object(value))
-        json_read_object(context, path, value, &table, 1);
-    else
-        json_problem_expected(context, path,
-                              "an object such as {\"burst\": 5, \"interval\": \"10s\"}", value);
-}
-
 static const JsonMember common_members[] = {
         {"restart", config_read_restart, offsetof(CommonConfig, restart), NULL, false},
-        {"start_limit", config_read_start_limit, offsetof(CommonConfig, start_limit), NULL, false},
+        {"start_limit", json_read_members, offsetof(CommonConfig, start_limit), start_limit_members,
+         false},
         {"start_timeout", json_read_duration, offsetof(CommonConfig, start_timeout_usec),
          &start_timeout_range, false},
         {"stop_timeout", json_read_duration, offsetof(CommonConfig, stop_timeout_usec), NULL,

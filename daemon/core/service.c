@@ -396,7 +396,7 @@ static void service_spend_context(Service *service)
     g_clear_pointer(&service->context, apply_context_release);
 }
 
-void service_report_ending(Service *service, const Failure *failure, const ExitStatus *exit)
+void service_report_ending(Service *service, const Failure *failure)
 {
     State state = service->record->state;
     if (state != STATE_ACTIVE && state != STATE_RELOADING)

@@ -66,7 +66,7 @@ bool service_signal(Service *service, SignalWhom whom, int signo, GError **error
 /* What a kind reports. */
 /* After a successful apply, what ran has ended by itself, but not all of it is gone yet: stopping.
  */
-void service_report_ending(Service *service, const Failure *failure, const ExitStatus *exit);
+void service_report_ending(Service *service, const Failure *failure);
 /* After a successful apply (or service_report_ending) it ended by itself; failure NULL: cleanly.
  * exit may be NULL. */
 void service_report_ended(Service *service, const Failure *failure, const ExitStatus *exit);

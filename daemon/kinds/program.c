@@ -207,7 +207,7 @@ static void on_program_ready(void *owner)
 
 static void on_program_ending(const Failure *failure, const ExitStatus *exit, void *owner)
 {
-    service_report_ending(((Program *)owner)->service, failure, exit);
+    service_report_ending(((Program *)owner)->service, failure);
 }
 
 /* It was the end of a stop, of what ran, or of an apply: core takes the apply for over. */

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """busctl and gdbus, as they come, on the private socket and on a bus."""
 
+import json
 import os
 import shutil
 import socket
 import unittest
 
-from harness import Case
+from harness import Case, Follower
 
 NAME = "org.svcmgr1"
 MANAGER = "/org/svcmgr1"
@@ -37,6 +38,19 @@ class StockOnPrivateSocket(Case):
     def gdbus(self, verb, *arguments, status=0):
         return self.tool("gdbus", verb, "--address", self.address(), "--dest", NAME, *arguments,
                          status=status)
+
+    def test_who_may_be_asked(self):
+        """The flag of D-Bus that lets the other side ask for a password, as busctl monitor sees it."""
+        if not self.with_bus:
+            self.skipTest("nobody else can listen on the private socket")
+        monitor = Follower(["busctl", f"--address={self.address()}", "--json=short", "monitor",
+                            "--match=type='method_call',member='Restart'"],
+                           self.world.environment())
+        self.addCleanup(monitor.end)
+        monitor.until("Monitoring bus message stream.")
+        for options, allowed in (((), True), (("--no-ask-password",), False)):
+            self.svcmgr(*options, "restart", "web")
+            self.assertEqual(bool(json.loads(monitor.line())["flags"] & 4), allowed)
 
     def test_busctl_list(self):
         self.assertIn(NAME, self.busctl("list", "--no-pager").out)

@@ -165,31 +165,35 @@ void fake_apply_fail(Service *service, const char *message, bool abort)
     apply_context_done(fake_of(service)->context, &failure);
 }
 
-static void fake_report(Service *service, const char *message, const ExitStatus *exit,
-                        void (*report)(Service *, const Failure *, const ExitStatus *))
+static void fake_end(Service *service, const char *message, const ExitStatus *exit)
 {
     g_autoptr(GError) error = NULL;
     if (message != NULL)
         error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, message);
     Failure failure = fake_failure(error, false);
     fake_of(service)->context_open = false;
-    report(service, message != NULL ? &failure : NULL, exit);
+    service_report_ended(service, message != NULL ? &failure : NULL, exit);
 }
 
 void fake_ended(Service *service, const char *message)
 {
-    fake_report(service, message, NULL, service_report_ended);
+    fake_end(service, message, NULL);
 }
 
 void fake_ended_with_code(Service *service, int code)
 {
     ExitStatus exit = {.known = true, .value = code};
-    fake_report(service, code != 0 ? "exited" : NULL, &exit, service_report_ended);
+    fake_end(service, code != 0 ? "exited" : NULL, &exit);
 }
 
 void fake_ending(Service *service, const char *message)
 {
-    fake_report(service, message, NULL, service_report_ending);
+    g_autoptr(GError) error = NULL;
+    if (message != NULL)
+        error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, message);
+    Failure failure = fake_failure(error, false);
+    fake_of(service)->context_open = false;
+    service_report_ending(service, message != NULL ? &failure : NULL);
 }
 
 void fake_stop_done(Service *service, const char *message)

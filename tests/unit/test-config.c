@@ -101,6 +101,7 @@ static void test_mistakes(void)
             {"{\"restart\": {\"prevent_exit_status\": [256]}}", "prevent_exit_status"},
             {"{\"restart\": {\"prevent_exit_status\": [\"SIGNOPE\"]}}", "prevent_exit_status"},
             {"{\"restart\": {\"prevent_exit_status\": [\"15\"]}}", "prevent_exit_status"},
+            {"{\"start_limit\": 5}", "start_limit: expected an object"},
             {"{\"start_limit\": {\"interval\": \"1s\"}}", "start_limit.burst"},
             {"{\"start_limit\": {\"burst\": 10001}}", "start_limit.burst"},
             {"{\"start_limit\": {\"burst\": 1, \"interval\": 0}}", "start_limit.interval"},
