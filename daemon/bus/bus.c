@@ -68,7 +68,7 @@ uint64_t bus_service_bytes(const Service *service)
 
         if (property->type != 's')
             continue;
-        property->get(service_instance(service), &value);
+        property->get(service_find_instance(service), &value);
         bytes += strlen(value.s);
     }
     return bytes;

@@ -230,7 +230,8 @@ bool method_manager_get_service_by_pid(Call *call, GError **error)
            NULL) {
         const Kind *kind = service_kind(service);
 
-        if (kind->owns_pid != NULL && kind->owns_pid(service_instance(service), arguments->pid))
+        if (kind->owns_pid != NULL &&
+            kind->owns_pid(service_find_instance(service), arguments->pid))
             return manager_answer_path(call, service);
     }
     return error_set(error, ERROR_NOT_FOUND, "process %u belongs to no service", arguments->pid);

@@ -20,7 +20,7 @@ static void process_write_value(const KindProperty *property, Writer *writer,
 {
     KindValue value = {0};
 
-    property->get(service_instance(service), &value);
+    property->get(service_find_instance(service), &value);
     if (property->type == 'u')
         writer_uint32(writer, value.u);
     else if (property->type == 'i')

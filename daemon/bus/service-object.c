@@ -188,17 +188,14 @@ bool method_service_get_state(Call *call, GError **error)
 bool method_service_get_config(Call *call, GError **error)
 {
     Service *service = call_service(call, error);
-    g_autofree char *text = NULL;
+    const ConfigText *config;
     Writer writer;
-    GBytes *config;
 
     if (service == NULL)
         return false;
     config = service_state(service)->config;
-    if (config != NULL)
-        text = g_strndup(g_bytes_get_data(config, NULL), g_bytes_get_size(config));
     writer = call_reply_begin(call);
-    writer_string(&writer, text);
+    writer_string(&writer, config != NULL ? config->text : NULL);
     writer_uint64(&writer, service_state(service)->config_revision);
     call_reply(call, &writer);
     return true;

@@ -117,12 +117,16 @@ static bool property_equal_failure_class(const StateRecord *a, const StateRecord
 static void property_write_config_digest(Writer *writer, const Service *service,
                                          const StateRecord *record)
 {
-    writer_string(writer, record->config_digest);
+    char digest[CONFIG_DIGEST_STRING] = "";
+
+    if (record->config != NULL)
+        config_text_digest(record->config, digest);
+    writer_string(writer, digest);
 }
 
 static bool property_equal_config_digest(const StateRecord *a, const StateRecord *b)
 {
-    return g_strcmp0(a->config_digest, b->config_digest) == 0;
+    return config_text_equal(a->config, b->config);
 }
 
 static void property_write_last_transition(Writer *writer, const Service *service,

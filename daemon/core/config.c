@@ -168,14 +168,6 @@ static Config *config_new(const Kind *kind)
     return config;
 }
 
-static char *config_digest(const char *text, size_t length)
-{
-    g_autofree char *hex =
-            g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text, length);
-    g_autofree char *digest = g_strconcat("sha256:", hex, NULL);
-    return g_ref_string_new(digest);
-}
-
 Config *config_parse(const Kind *kind, const char *text, size_t length, Problems *problems)
 {
     json_t *document = json_document_parse(text, length, problems);
@@ -193,8 +185,7 @@ Config *config_parse(const Kind *kind, const char *text, size_t length, Problems
         kind->config_check(&context, config);
     if (problems_have_errors(problems))
         return NULL;
-    config->text = g_bytes_new(text, length);
-    config->digest = config_digest(text, length);
+    config->text = config_text_new(text, length);
     return g_steal_pointer(&config);
 }
 
@@ -210,7 +201,6 @@ void config_unref(Config *config)
         return;
     if (config->own != NULL)
         config->kind->config_free(config->own);
-    g_clear_pointer(&config->text, g_bytes_unref);
-    g_clear_pointer(&config->digest, g_ref_string_release);
+    config_text_unref(config->text);
     g_free(config);
 }

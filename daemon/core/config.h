@@ -7,6 +7,7 @@
  * kind's member table. */
 
 #include "base/json.h"
+#include "core/config-text.h"
 #include "core/restart.h"
 
 typedef struct Kind Kind;
@@ -22,8 +23,7 @@ typedef struct Config Config;
 struct Config {
     gatomicrefcount refs;
     const Kind *kind;
-    GBytes *text;
-    char *digest; /* "sha256:HEX", a GRefString */
+    ConfigText *text;
     CommonConfig common;
     void *own; /* the kind's */
 };

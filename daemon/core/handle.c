@@ -13,7 +13,6 @@ Service *service_new(Core *core, const char *id, const Kind *kind)
     service->kind = kind;
     service->record = state_record_new();
     service->entry.service = service;
-    service->instance = kind->instance_new(kind, service);
     return service;
 }
 
@@ -27,7 +26,8 @@ static void service_free(Service *service)
 {
     g_assert(!service->record->active && service->context == NULL);
     queue_remove(service->core->queue, &service->entry);
-    service->kind->instance_free(service->instance);
+    if (service->instance != NULL)
+        service->kind->instance_free(service->instance);
     g_clear_pointer(&service->cancelled, apply_context_unref);
     timer_free(service->retry_timer);
     timer_free(service->stable_timer);
@@ -62,7 +62,14 @@ const Kind *service_kind(const Service *service)
     return service->kind;
 }
 
-void *service_instance(const Service *service)
+void *service_instance(Service *service)
+{
+    if (service->instance == NULL)
+        service->instance = service->kind->instance_new(service->kind, service);
+    return service->instance;
+}
+
+void *service_find_instance(const Service *service)
 {
     return service->instance;
 }
@@ -134,6 +141,7 @@ void service_publish(Service *service)
     const StateRecord *record = service->record;
     Origin origin = {.cause = record->cause, .method = record->method, .caller = record->caller};
     service->published = true;
+    service_rest(service);
     feed_publish(service->core->feed, CHANGE_ADD, service, NULL, service->record, &origin);
 }
 

@@ -53,6 +53,7 @@ typedef struct KindValue {
 typedef struct KindProperty {
     const char *name;
     char type; /* one of u i t b s */
+    /* instance NULL: of a service that was never started. */
     void (*get)(const void *instance, KindValue *ret_value);
 } KindProperty;
 #define KIND_PROPERTIES_MAX 32
@@ -72,6 +73,7 @@ struct Kind {
     /* Deeper or slower checks than parsing, as warnings; for ValidateConfig. Optional. */
     void (*validate)(const Config *config, Problems *problems);
 
+    /* Made when the service is started for the first time. */
     void *(*instance_new)(const Kind *kind, Service *service);
     void (*instance_free)(void *instance); /* only when nothing of it runs */
 
@@ -89,7 +91,7 @@ struct Kind {
     bool (*can_reload)(const Config *config);
     void (*reload)(void *instance, ApplyContext *context, Config *config);
     bool (*signal)(void *instance, SignalWhom whom, int signo, GError **error);
-    bool (*owns_pid)(const void *instance, uint32_t pid);
+    bool (*owns_pid)(const void *instance, uint32_t pid); /* instance may be NULL as well */
     const char *interface;          /* D-Bus name of the kind's own interface */
     const KindProperty *properties; /* ends with a NULL name */
 

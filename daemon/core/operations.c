@@ -123,10 +123,9 @@ static Config *service_parse(Service *service, const char *text, size_t length, 
 static StateRecord *service_draft_configured(Service *service, const Config *config)
 {
     StateRecord *draft = service_draft(service);
-    g_clear_pointer(&draft->config, g_bytes_unref);
-    g_clear_pointer(&draft->config_digest, g_ref_string_release);
-    draft->config = g_bytes_ref(config->text);
-    draft->config_digest = g_ref_string_acquire(config->digest);
+    config_text_unref(draft->config);
+    draft->config = config_text_ref(config->text);
+    draft->max_attempts = config->common.restart.backoff.max_attempts;
     draft->config_revision++;
     draft->last_config_time = clock_wall_usec(service->core->clock);
     draft->failed_attempts = 0;
@@ -202,7 +201,7 @@ bool service_signal(Service *service, SignalWhom whom, int signo, GError **error
     if (!service->record->active)
         return service_refuse(service, error, ERROR_ALREADY_STOPPED,
                               "is stopped; nothing to signal");
-    if (service->kind->signal(service->instance, whom, signo, error))
+    if (service->kind->signal(service_instance(service), whom, signo, error))
         return true;
     g_prefix_error(error, "service '%s': ", service->id);
     return false;

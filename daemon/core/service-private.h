@@ -37,7 +37,7 @@ struct Service {
     bool enabled;
     bool unkillable;
     StopPhase stop_phase;
-    Config *config;
+    Config *config; /* of the record's text; NULL at rest */
     GError *broken;
     ApplyContext *context;   /* of the operation under way */
     ApplyContext *cancelled; /* to be told to the kind */
@@ -48,7 +48,7 @@ struct Service {
     StartWindow starts;
     Listeners *listeners;
     ErrorBuffer *errors;
-    HistoryEntry *history; /* a ring of SERVICE_HISTORY, made with the first move */
+    HistoryEntry *history; /* a ring of SERVICE_HISTORY, grown to it with the moves */
     size_t n_moves;
     char *description;
     GHashTable *labels;
@@ -59,6 +59,9 @@ struct Service {
  * own, and tells. */
 StateRecord *service_draft(const Service *service);
 void service_commit(Service *service, StateRecord *draft, State to, const Origin *origin);
+
+/* Nothing of it runs: lets go of what can be had again from the record. */
+void service_rest(Service *service);
 
 void service_draft_set_error(const Service *service, StateRecord *draft, const GError *error,
                              FailureClass failure_class);

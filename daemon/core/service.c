@@ -13,6 +13,8 @@
 #include "base/parse.h"
 #include "core/service-private.h"
 
+#define SERVICE_HISTORY_FIRST 4
+
 static const Origin origin_retry = {.cause = CAUSE_RETRY};
 static const Origin origin_exit = {.cause = CAUSE_EXIT};
 static const Origin origin_stopped = {.cause = CAUSE_STOPPED};
@@ -130,13 +132,21 @@ static void service_release(Service *service, State to)
         timer_disarm(service->stable_timer);
 }
 
+/* Most services move twice in their lives, so the ring grows once before it turns. */
+static void service_reserve_history(Service *service)
+{
+    if (service->n_moves == 0)
+        service->history = g_new(HistoryEntry, SERVICE_HISTORY_FIRST);
+    else if (service->n_moves == SERVICE_HISTORY_FIRST)
+        service->history = g_renew(HistoryEntry, service->history, SERVICE_HISTORY);
+}
+
 /* Before the record is told: whoever hears of it may move on. */
 static void service_note_move(Service *service, const StateRecord *record)
 {
     if (record->from == record->state)
         return;
-    if (service->history == NULL)
-        service->history = g_new0(HistoryEntry, SERVICE_HISTORY);
+    service_reserve_history(service);
     service->history[service->n_moves++ % SERVICE_HISTORY] = (HistoryEntry){
             .serial = service->published ? feed_serial(service->core->feed) + 1 : 0,
             .time = clock_wall_usec(service->core->clock),
@@ -174,12 +184,27 @@ static void service_draft_derive(Service *service, StateRecord *draft, State to,
         draft->sub_state = g_steal_pointer(&service->sub_state);
     else if (to != old->state)
         draft->sub_state = "";
-    if (to == STATE_ACTIVE && service->config == NULL)
+    if (to == STATE_ACTIVE && draft->config == NULL)
         draft->sub_state = "unconfigured";
     draft->will_retry = service_will_retry(service, to, draft->failed_attempts);
-    draft->max_attempts =
-            service->config != NULL ? service->config->common.restart.backoff.max_attempts : 0;
     service_stamp(old, draft, clock_wall_usec(service->core->clock));
+}
+
+void service_rest(Service *service)
+{
+    if (service->published && !service->record->active)
+        g_clear_pointer(&service->config, config_unref);
+}
+
+/* Before it may become active. The text was accepted, so it can be read. */
+static void service_load_config(Service *service)
+{
+    const ConfigText *text = service->record->config;
+    if (text == NULL || service->config != NULL)
+        return;
+    g_autoptr(Problems) problems = problems_new();
+    service->config = config_parse(service->kind, text->text, text->length, problems);
+    g_assert(service->config != NULL);
 }
 
 void service_commit(Service *service, StateRecord *draft, State to, const Origin *origin)
@@ -190,6 +215,7 @@ void service_commit(Service *service, StateRecord *draft, State to, const Origin
     StateRecord *old = service->record;
     service->record = draft;
     service_note_move(service, draft);
+    service_rest(service);
     if (service->published)
         feed_publish(service->core->feed, CHANGE_UPDATE, service, old, draft, origin);
     state_record_unref(old);
@@ -312,6 +338,7 @@ static void service_on_retry(void *data)
 bool service_enter_started(Service *service, const Origin *origin, GError **error)
 {
     g_autoptr(GError) refused = NULL;
+    service_load_config(service);
     if (service->config != NULL && !service_admit_start(service, &refused)) {
         service_fail_start_limit(service, refused, origin);
         g_propagate_error(error, g_steal_pointer(&refused));
@@ -485,9 +512,9 @@ static void service_execute_apply(Service *service)
     g_autoptr(Config) config = config_ref(service->config);
     apply_context_ref(context); /* it may be done, or cancelled, before the call returns */
     if (context->reload)
-        service->kind->reload(service->instance, context, config);
+        service->kind->reload(service_instance(service), context, config);
     else
-        service->kind->apply(service->instance, context, config);
+        service->kind->apply(service_instance(service), context, config);
     apply_context_unref(context);
 }
 
@@ -508,12 +535,12 @@ void service_execute(Service *service)
     service_flush_sub_state(service);
     ApplyContext *cancelled = g_steal_pointer(&service->cancelled);
     if (cancelled != NULL) {
-        service->kind->cancel(service->instance, cancelled);
+        service->kind->cancel(service_instance(service), cancelled);
         apply_context_unref(cancelled);
     }
     if (service->stop_phase == STOP_QUEUED) {
         service->stop_phase = STOP_UNDER_WAY;
-        service->kind->stop(service->instance);
+        service->kind->stop(service_instance(service));
     } else {
         service_execute_apply(service);
     }

@@ -21,10 +21,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Service, service_unref)
 
 const char *service_id(const Service *service);
 const Kind *service_kind(const Service *service);
-void *service_instance(const Service *service);
+void *service_instance(Service *service);            /* made when first asked for */
+void *service_find_instance(const Service *service); /* NULL: it has never been started */
 /* Borrowed, valid until the next transition; never NULL. */
 const StateRecord *service_state(const Service *service);
-/* The parsed form of the record's config, or NULL. Borrowed. */
+/* The parsed form of the record's config. Borrowed. NULL while it is not active, for only the text
+ * is kept of what does not run; and without configuration. */
 const Config *service_config(const Service *service);
 bool service_is_settled(const Service *service);
 ErrorBuffer *service_errors(Service *service);
@@ -91,9 +93,9 @@ FeedListener *service_state_and_listen(Service *service, StateRecord **ret_state
 typedef struct HistoryEntry {
     uint64_t serial;
     uint64_t time; /* wall clock usec */
-    State from;
-    State to;
-    Cause cause;
+    State from : 8;
+    State to : 8;
+    Cause cause : 8;
 } HistoryEntry;
 size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_HISTORY]);
 

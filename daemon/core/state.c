@@ -131,9 +131,7 @@ StateRecord *state_record_copy(const StateRecord *record)
     *copy = *record;
     g_atomic_ref_count_init(&copy->refs);
     if (copy->config != NULL)
-        g_bytes_ref(copy->config);
-    if (copy->config_digest != NULL)
-        copy->config_digest = g_ref_string_acquire(copy->config_digest);
+        config_text_ref(copy->config);
     if (copy->error != NULL)
         copy->error = g_error_copy(copy->error);
     if (copy->caller != NULL)
@@ -153,8 +151,7 @@ void state_record_unref(const StateRecord *record)
     StateRecord *shared = (StateRecord *)record;
     if (shared == NULL || !g_atomic_ref_count_dec(&shared->refs))
         return;
-    g_clear_pointer(&shared->config, g_bytes_unref);
-    g_clear_pointer(&shared->config_digest, g_ref_string_release);
+    config_text_unref(shared->config);
     g_clear_error(&shared->error);
     g_clear_pointer(&shared->caller, caller_unref);
     g_free(shared);

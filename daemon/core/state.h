@@ -6,6 +6,7 @@
  * under way by the one writer (service.c) and stored here only as part of the snapshot. */
 
 #include "base/enum-table.h"
+#include "core/config-text.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -118,19 +119,20 @@ typedef struct Origin {
 typedef struct StateRecord StateRecord;
 struct StateRecord {
     gatomicrefcount refs;
+    State state : 8;
+    State from : 8; /* before the transition that made this record */
+    Cause cause : 8;
+    FailureClass failure_class : 8; /* of error */
     uint64_t serial; /* of the change that made this record; 0 before the service was published */
-    State state;
     bool active;
     bool loading;
-    bool will_retry;            /* another attempt is pending, or would follow a failure now */
-    FailureClass failure_class; /* of error */
-    const char *sub_state;      /* static or interned, never NULL */
-    GBytes *config;             /* the accepted text, or NULL */
-    char *config_digest;        /* "sha256:HEX", or NULL */
-    uint64_t config_revision;   /* 0: never configured */
-    GError *error;              /* or NULL */
+    bool will_retry; /* another attempt is pending, or would follow a failure now */
     unsigned failed_attempts;
-    unsigned max_attempts; /* 0: unlimited */
+    unsigned max_attempts;    /* 0: unlimited */
+    const char *sub_state;    /* static or interned, never NULL */
+    ConfigText *config;       /* the accepted text, or NULL */
+    uint64_t config_revision; /* 0: never configured */
+    GError *error;            /* or NULL */
     /* Wall clock microseconds; 0: never, or none pending. */
     uint64_t last_active_time;
     uint64_t last_inactive_time;
@@ -141,8 +143,6 @@ struct StateRecord {
     uint64_t next_attempt_time;
     /* The transition that made this record. */
     uint64_t time;
-    State from;
-    Cause cause;
     const char *method; /* static, or NULL */
     Caller *caller;     /* or NULL */
 };

@@ -37,7 +37,9 @@ static const ProgramConfig *program_config(const Config *config)
 
 static const SupervisorFacts *program_facts(const void *instance)
 {
-    return supervisor_facts(((const Program *)instance)->supervisor);
+    static const SupervisorFacts none = {.status_text = "", .invocation_id = ""};
+
+    return instance != NULL ? supervisor_facts(((const Program *)instance)->supervisor) : &none;
 }
 
 /* Properties */
@@ -73,7 +75,7 @@ static void program_get_status_errno(const void *instance, KindValue *ret_value)
 
 static void program_get_n_restarts(const void *instance, KindValue *ret_value)
 {
-    ret_value->u = ((const Program *)instance)->n_restarts;
+    ret_value->u = instance != NULL ? ((const Program *)instance)->n_restarts : 0;
 }
 
 static void program_get_invocation_id(const void *instance, KindValue *ret_value)
@@ -312,7 +314,7 @@ static bool program_signal(void *instance, SignalWhom whom, int signo, GError **
 
 static bool program_owns_pid(const void *instance, uint32_t pid)
 {
-    return pid <= INT32_MAX &&
+    return instance != NULL && pid <= INT32_MAX &&
            supervisor_owns_pid(((const Program *)instance)->supervisor, (pid_t)pid);
 }
 

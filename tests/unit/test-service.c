@@ -60,8 +60,30 @@ static void test_configure_stores(void)
     const StateRecord *record = service_state(service);
     g_assert_cmpuint(record->config_revision, ==, 1);
     g_assert_cmpuint(record->last_config_time, >, 0);
-    g_assert_cmpuint(g_bytes_get_size(record->config), ==, 2);
+    g_assert_cmpuint(record->config->length, ==, 2);
     assert_seen("inactive(method) ");
+    teardown();
+}
+
+/* What does not run costs its text and no more; the rest comes again with the start. */
+static void test_rest_keeps_the_text(void)
+{
+    setup(CONFIG);
+    g_assert_null(service_config(service));
+    g_assert_null(service_find_instance(service));
+    start();
+    g_assert_nonnull(service_config(service));
+    g_assert_nonnull(service_find_instance(service));
+    fake_apply_ok(service);
+    g_assert_true(service_stop(service, &origin_test, NULL));
+    core_fixture_settle(&fixture);
+    g_assert_nonnull(service_config(service));
+    fake_stop_done(service, NULL);
+    g_assert_null(service_config(service));
+    configure("{\"value\": \"next\"}");
+    g_assert_null(service_config(service));
+    start();
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) stop apply(next) ");
     teardown();
 }
 
@@ -384,6 +406,7 @@ int main(int argc, char **argv)
             {"/service/start/broken-definition", test_broken_definition},
             {"/service/start/origin-is-recorded", test_origin_is_recorded},
             {"/service/configure/stores", test_configure_stores},
+            {"/service/rest/keeps-the-text", test_rest_keeps_the_text},
             {"/service/configure/refused-changes-nothing", test_configure_refused_changes_nothing},
             {"/service/configure/active-applies-again", test_configure_active_applies_again},
             {"/service/configure/supersedes-retry", test_configure_supersedes_retry},
