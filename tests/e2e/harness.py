@@ -267,6 +267,24 @@ class Case(unittest.TestCase):
     def state(self, name):
         return self.json("show", name, "State")["State"]
 
+    def tool(self, *command, status=0):
+        """A program that is none of ours; where it is not installed, the test is skipped."""
+        self.needs(command[0])
+        result = self.world.run(command=command)
+        self.assertEqual(result.status, status, f"{' '.join(command)}: {result}")
+        return result
+
+    def follow(self, *command):
+        """The same in the background, until the test ends."""
+        self.needs(command[0])
+        follower = Follower(command, self.world.environment())
+        self.addCleanup(follower.end)
+        return follower
+
+    def needs(self, program):
+        if shutil.which(program) is None:
+            self.skipTest(f"{program} is not installed")
+
     def create(self, name, kind, config, *more):
         """A service that this test deletes at its end."""
         self.svcmgr("create", name, kind, "-", *more, stdin=json.dumps(config))

@@ -3,11 +3,10 @@
 
 import json
 import os
-import shutil
 import socket
 import unittest
 
-from harness import Case, Follower
+from harness import Case
 
 NAME = "org.svcmgr1"
 MANAGER = "/org/svcmgr1"
@@ -25,13 +24,6 @@ class StockOnPrivateSocket(Case):
     def setUp(self):
         self.svcmgr("-q", "start", "web")
 
-    def tool(self, *command, status=0):
-        if shutil.which(command[0]) is None:
-            self.skipTest(f"{command[0]} is not installed")
-        result = self.world.run(command=command)
-        self.assertEqual(result.status, status, f"{' '.join(command)}: {result}")
-        return result
-
     def busctl(self, *arguments, status=0):
         return self.tool("busctl", f"--address={self.address()}", *arguments, status=status)
 
@@ -43,10 +35,8 @@ class StockOnPrivateSocket(Case):
         """The flag of D-Bus that lets the other side ask for a password, as busctl monitor sees it."""
         if not self.with_bus:
             self.skipTest("nobody else can listen on the private socket")
-        monitor = Follower(["busctl", f"--address={self.address()}", "--json=short", "monitor",
-                            "--match=type='method_call',member='Restart'"],
-                           self.world.environment())
-        self.addCleanup(monitor.end)
+        monitor = self.follow("busctl", f"--address={self.address()}", "--json=short", "monitor",
+                              "--match=type='method_call',member='Restart'")
         monitor.until("Monitoring bus message stream.")
         for options, allowed in (((), True), (("--no-ask-password",), False)):
             self.svcmgr(*options, "restart", "web")
