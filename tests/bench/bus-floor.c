@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The least that a D-Bus service can cost: bare sd-bus and an object with one property. It serves a
+ * bus (and takes the name org.svcmgr1.Floor there) and a unix socket, and prints a line when both
+ * are ready. It ends by SIGTERM.
+ *
+ * Usage: bench-bus-floor ADDRESS SOCKET */
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+
+#define FLOOR_NAME "org.svcmgr1.Floor"
+#define FLOOR_PATH "/org/svcmgr1/floor"
+#define FLOOR_INTERFACE "org.svcmgr1.Floor"
+
+static void floor_check(int r, const char *what)
+{
+    if (r >= 0)
+        return;
+    (void)fprintf(stderr, "bench-bus-floor: %s: %s\n", what, strerror(-r));
+    exit(1);
+}
+
+static int property_get_state(sd_bus *bus, const char *path, const char *interface,
+                              const char *property, sd_bus_message *reply, void *userdata,
+                              sd_bus_error *ret_error)
+{
+    return sd_bus_message_append_basic(reply, 's', "inactive");
+}
+
+static const sd_bus_vtable floor_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("State", "s", property_get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_VTABLE_END,
+};
+
+static void floor_serve(sd_bus *bus, sd_event *event)
+{
+    floor_check(
+            sd_bus_add_object_vtable(bus, NULL, FLOOR_PATH, FLOOR_INTERFACE, floor_vtable, NULL),
+            "vtable");
+    floor_check(sd_bus_attach_event(bus, event, SD_EVENT_PRIORITY_NORMAL), "event");
+}
+
+static int on_floor_peer(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    sd_id128_t id = {.qwords = {1, 1}};
+    int peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    sd_bus *bus = NULL;
+
+    floor_check(peer_fd < 0 ? -errno : 0, "accept");
+    floor_check(sd_bus_new(&bus), "bus");
+    floor_check(sd_bus_set_fd(bus, peer_fd, peer_fd), "fd");
+    floor_check(sd_bus_set_server(bus, true, id), "server");
+    floor_check(sd_bus_start(bus), "start");
+    floor_serve(bus, sd_event_source_get_event(source));
+    return 0; /* the peer stays until the end */
+}
+
+static void floor_listen(sd_event *event, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    floor_check(fd < 0 ? -errno : 0, "socket");
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    floor_check(bind(fd, (struct sockaddr *)(void *)&address, sizeof(address)) < 0 ? -errno : 0,
+                "bind");
+    floor_check(listen(fd, 16) < 0 ? -errno : 0, "listen");
+    floor_check(sd_event_add_io(event, NULL, fd, EPOLLIN, on_floor_peer, NULL), "io");
+}
+
+static void floor_connect(sd_event *event, const char *address)
+{
+    sd_bus *bus = NULL;
+
+    floor_check(sd_bus_new(&bus), "bus");
+    floor_check(sd_bus_set_address(bus, address), "address");
+    floor_check(sd_bus_set_bus_client(bus, true), "client");
+    floor_check(sd_bus_start(bus), "start");
+    floor_serve(bus, event);
+    floor_check(sd_bus_request_name(bus, FLOOR_NAME, 0), "name");
+}
+
+int main(int argc, char **argv)
+{
+    sd_event *event = NULL;
+
+    if (argc != 3) {
+        (void)fprintf(stderr, "usage: %s ADDRESS SOCKET\n", argv[0]);
+        return 2;
+    }
+    floor_check(sd_event_new(&event), "loop");
+    floor_connect(event, argv[1]);
+    floor_listen(event, argv[2]);
+    floor_check(puts("ready") < 0 || fflush(stdout) != 0 ? -errno : 0, "stdout");
+    return sd_event_loop(event) < 0;
+}
