@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The other programs that people ask a D-Bus service with: dbus-send, dbus-monitor, gdbus monitor and
-wait, and what else busctl can do. Each on a bus and on the private socket."""
+"""The other programs that people ask a D-Bus service with: dbus-send, dbus-monitor, gdbus monitor
+and wait, and what else busctl can do. Each on a bus and on the private socket."""
 
 import json
 import re
@@ -48,7 +48,7 @@ class ClientsOnPrivateSocket(Case):
     # busctl
 
     def test_tree_of_all(self):
-        """From the root, without being told where to look; ids are escaped, and nothing is twice."""
+        """From the root, without being told where to look; ids are escaped, nothing is twice."""
         lines = self.busctl("--list", "tree", NAME).out.splitlines()
         ours = [line for line in lines if line.startswith(MANAGER)]
         self.assertEqual(ours, [MANAGER, SERVICES, SERVICES + "/a_2eb_2dc_401_3ax",
