@@ -42,5 +42,10 @@ void bus_errors_reply(sd_bus_message *call, const GError *error)
 
 bool bus_errors_set_unreadable(GError **error, int result, const char *what)
 {
+    if (result == -EBADMSG)
+        return error_set(error, ERROR_INVALID_ARGS,
+                         "cannot read %s: the message is malformed (a string that is not UTF-8 or "
+                         "has a NUL in it, or a wrong length)",
+                         what);
     return error_set(error, ERROR_INVALID_ARGS, "cannot read %s: %s", what, g_strerror(-result));
 }

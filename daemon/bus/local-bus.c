@@ -6,6 +6,7 @@
 #include "bus/local-bus.h"
 
 #include "base/errors.h"
+#include "base/parse.h"
 #include "bus/errors.h"
 #include "bus/peer.h"
 
@@ -121,11 +122,14 @@ static bool local_bus_has_name(const LocalBus *local, const char *name)
     return local_bus_is_daemon(name) || g_str_equal(name, local->name);
 }
 
+/* The name is what the peer has sent: it may hold anything. */
 static int local_bus_refuse_name(const char *name, sd_bus_error *ret_error)
 {
+    g_autofree char *excerpt = parse_excerpt(name);
+
     return sd_bus_error_setf(ret_error, SD_BUS_ERROR_NAME_HAS_NO_OWNER,
-                             "nobody here is called %.255s: this is the private socket of svcmgrd",
-                             name);
+                             "nobody here is called '%s': this is the private socket of svcmgrd",
+                             excerpt);
 }
 
 static int method_local_hello(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -255,16 +259,19 @@ static int method_local_get_pid(sd_bus_message *message, void *userdata, sd_bus_
 static int method_local_start_service(sd_bus_message *message, void *userdata,
                                       sd_bus_error *ret_error)
 {
+    g_autofree char *excerpt = NULL;
     const char *name = NULL;
     int r = local_bus_read_name(message, &name);
 
     if (r < 0)
         return r;
-    if (!local_bus_has_name(local_bus_of(message), name))
+    if (!local_bus_has_name(local_bus_of(message), name)) {
+        excerpt = parse_excerpt(name);
         return sd_bus_error_setf(ret_error, SD_BUS_ERROR_SERVICE_UNKNOWN,
-                                 "%.255s cannot be started here: this is the private socket of "
+                                 "'%s' cannot be started here: this is the private socket of "
                                  "svcmgrd",
-                                 name);
+                                 excerpt);
+    }
     return local_bus_answer(message, "u", LOCAL_BUS_ALREADY_RUNNING);
 }
 
@@ -362,7 +369,7 @@ int local_bus_filter(LocalBus *local, sd_bus_message *message)
         return 0;
     /* As a bus does for a name that nobody has. */
     (void)sd_bus_reply_method_errorf(message, SD_BUS_ERROR_SERVICE_UNKNOWN,
-                                     "nobody here is called %.255s: this is the private socket of "
+                                     "nobody here is called '%s': this is the private socket of "
                                      "svcmgrd",
                                      destination); /* failing: it has gone */
     return 1;
