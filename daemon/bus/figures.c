@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What was signalled last is remembered; a signal carries what differs from it. */
+/* What was seen last is remembered, and which figures have differed since they were told. A figure
+ * that is back where it was is told as well: who asked in between knows it otherwise. */
 
 #include "bus/figures.h"
 
@@ -25,7 +26,11 @@ struct Figures {
     Timer *timer;
     uint64_t next_usec; /* not before */
     FiguresSeen seen;
+    unsigned untold; /* mask of rows of figures_names */
 };
+
+static const char *const figures_names[] = {"Phase",   "State",    "NServices",  "NActive",
+                                            "NFailed", "NBackoff", "KindCounts", "EventSerial"};
 
 static GArray *figures_count_kinds(Map *map)
 {
@@ -60,37 +65,50 @@ static bool figures_kinds_differ(const GArray *a, const GArray *b)
     return a->len != b->len || (a->len > 0 && memcmp(a->data, b->data, a->len * sizeof(unsigned)));
 }
 
+/* A mask of what differs, in the order of figures_names. */
+static unsigned figures_compare(const FiguresSeen *old, const FiguresSeen *new)
+{
+    const bool differs[G_N_ELEMENTS(figures_names)] = {
+            !g_str_equal(old->phase, new->phase),
+            !g_str_equal(old->state, new->state),
+            old->n_services != new->n_services,
+            old->n_active != new->n_active,
+            old->n_failed != new->n_failed,
+            old->n_backoff != new->n_backoff,
+            figures_kinds_differ(old->kinds, new->kinds),
+            old->serial != new->serial,
+    };
+    unsigned mask = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(differs); i++)
+        mask |= differs[i] ? 1U << i : 0;
+    return mask;
+}
+
+static void figures_see(Figures *figures)
+{
+    const FiguresSeen new = figures_look(figures->bus);
+
+    figures->untold |= figures_compare(&figures->seen, &new);
+    g_array_unref(figures->seen.kinds);
+    figures->seen = new;
+}
+
 static void on_figures_due(void *data)
 {
     Figures *figures = data;
-    Bus *bus = figures->bus;
-    const FiguresSeen old = figures->seen;
-    const FiguresSeen new = figures_look(bus);
-    const struct {
-        const char *name;
-        bool differs;
-    } rows[] = {
-            {"Phase", !g_str_equal(old.phase, new.phase)},
-            {"State", !g_str_equal(old.state, new.state)},
-            {"NServices", old.n_services != new.n_services},
-            {"NActive", old.n_active != new.n_active},
-            {"NFailed", old.n_failed != new.n_failed},
-            {"NBackoff", old.n_backoff != new.n_backoff},
-            {"KindCounts", figures_kinds_differ(old.kinds, new.kinds)},
-            {"EventSerial", old.serial != new.serial},
-    };
-    const char *names[G_N_ELEMENTS(rows) + 1] = {NULL};
+    const char *names[G_N_ELEMENTS(figures_names) + 1] = {NULL};
     size_t n = 0;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (rows[i].differs)
-            names[n++] = rows[i].name;
+    figures_see(figures);
+    for (size_t i = 0; i < G_N_ELEMENTS(figures_names); i++) {
+        if (figures->untold & (1U << i))
+            names[n++] = figures_names[i];
     }
-    g_array_unref(figures->seen.kinds);
-    figures->seen = new;
-    figures->next_usec = usec_add(clock_monotonic_usec(bus->clock), FIGURES_INTERVAL_USEC);
+    figures->untold = 0;
+    figures->next_usec = usec_add(clock_monotonic_usec(figures->bus->clock), FIGURES_INTERVAL_USEC);
     if (n > 0)
-        emit_manager_changed(bus, names);
+        emit_manager_changed(figures->bus, names);
 }
 
 void figures_tell(Figures *figures)
@@ -101,6 +119,7 @@ void figures_tell(Figures *figures)
 
 void figures_note(Figures *figures)
 {
+    figures_see(figures);
     if (!timer_is_armed(figures->timer))
         timer_arm(figures->timer,
                   MAX(clock_monotonic_usec(figures->bus->clock), figures->next_usec));

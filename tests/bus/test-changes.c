@@ -480,6 +480,26 @@ static void test_figures(void)
     teardown();
 }
 
+/* Who has asked between two signals is told that it is as before again. */
+static void test_figures_that_come_back(void)
+{
+    g_autoptr(GHashTable) all = NULL, changed = NULL;
+
+    setup();
+    bus_fixture_advance(&fixture, USEC_PER_SEC);
+    bus_fixture_create(&fixture, "a", "process", NULL, false); /* the first at once */
+    bus_client_clear(client);
+    bus_fixture_create(&fixture, "b", "process", NULL, false);
+    all = get_all(ROOT, MANAGER);
+    g_assert_cmpstr(g_hash_table_lookup(all, "NServices"), ==, "2");
+    g_assert_true(map_delete(fixture.map, "b", &origin_test, NULL, NULL, NULL));
+    bus_fixture_advance(&fixture, USEC_PER_SEC);
+    g_assert_cmpuint(count_manager_signals(), ==, 1);
+    changed = last_manager_change();
+    g_assert_cmpstr(g_hash_table_lookup(changed, "NServices"), ==, "1");
+    teardown();
+}
+
 static void test_degraded(void)
 {
     g_autoptr(GHashTable) changed = NULL, all = NULL;
@@ -525,6 +545,7 @@ int main(int argc, char **argv)
     g_test_add_func("/changes/kind-properties-with-transition",
                     test_kind_properties_with_transition);
     g_test_add_func("/changes/figures", test_figures);
+    g_test_add_func("/changes/figures-that-come-back", test_figures_that_come_back);
     g_test_add_func("/changes/degraded", test_degraded);
     g_test_add_func("/changes/phase", test_phase);
     return g_test_run();
