@@ -29,10 +29,26 @@ char *objects_path(const char *id)
     return path;
 }
 
+/* The label of a service's path; NULL: it is none. sd-bus has checked that it is a path. */
+static const char *objects_label(const char *path)
+{
+    size_t length = strlen(BUS_SERVICES_PATH "/");
+
+    if (strncmp(path, BUS_SERVICES_PATH "/", length) != 0 || strchr(path + length, '/') != NULL)
+        return NULL;
+    return path + length;
+}
+
+/* Twice for each call of a property, so no id is copied that is not escaped. */
 static Service *objects_find(Connection *connection, const char *path)
 {
     g_autofree char *id = NULL;
+    const char *label = objects_label(path);
 
+    if (label == NULL)
+        return NULL;
+    if (strchr(label, '_') == NULL)
+        return bus_find_service(connection->bus, label);
     if (sd_bus_path_decode(path, BUS_SERVICES_PATH, &id) <= 0)
         return NULL;
     return bus_find_service(connection->bus, id);
@@ -150,6 +166,8 @@ static bool objects_is_ours(sd_bus_message *message)
     const char *interface = sd_bus_message_get_interface(message);
     const char *member = sd_bus_message_get_member(message);
 
+    if (interface != NULL && !g_str_has_prefix(interface, BUS_NAME "."))
+        return false;
     if (interface != NULL)
         return method_find(interface, member) != NULL;
     return method_find(BUS_INTERFACE_MANAGER, member) != NULL ||
