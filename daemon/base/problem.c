@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-/* A longer pointer (only hostile member names make one) is cut to the enclosing member. */
+/* A longer pointer (only hostile member names make one) is cut to the enclosing member, and the
+ * message says how the rest begins. */
 #define PROBLEM_POINTER_MAX_BYTES 1024
 
 static const char *const problem_severities[_PROBLEM_MAX] = {
@@ -68,16 +69,28 @@ static void problems_drop(Problems *problems, ProblemSeverity severity)
     last->message = g_strdup_printf("%u more problems are not listed", problems->n_dropped);
 }
 
-static char *problem_dup_pointer(const char *pointer)
+/* The bytes of it that are kept: all, or up to a '/'. */
+static size_t problem_pointer_length(const char *pointer)
 {
     size_t length = strlen(pointer);
 
-    if (length > PROBLEM_POINTER_MAX_BYTES) {
-        length = PROBLEM_POINTER_MAX_BYTES;
-        while (length > 0 && pointer[length] != '/')
-            length--;
-    }
-    return g_strndup(pointer, length);
+    if (length <= PROBLEM_POINTER_MAX_BYTES)
+        return length;
+    for (length = PROBLEM_POINTER_MAX_BYTES; length > 0 && pointer[length] != '/';)
+        length--;
+    return length;
+}
+
+/* Takes message. rest: what was cut off the pointer. */
+static char *problem_place_in_message(const char *rest, char *message)
+{
+    g_autofree char *plain = message;
+    g_autofree char *excerpt = NULL;
+
+    if (*rest == '\0')
+        return g_steal_pointer(&plain);
+    excerpt = parse_excerpt(rest + 1);
+    return g_strdup_printf("in \"%s\": %s", excerpt, plain);
 }
 
 bool problems_are_full(const Problems *problems)
@@ -88,6 +101,7 @@ bool problems_are_full(const Problems *problems)
 void problems_add(Problems *problems, ProblemSeverity severity, const char *pointer, unsigned line,
                   unsigned column, const char *format, ...)
 {
+    size_t length = problem_pointer_length(pointer);
     Problem *problem;
     va_list arguments;
 
@@ -97,11 +111,12 @@ void problems_add(Problems *problems, ProblemSeverity severity, const char *poin
     }
     problem = g_new0(Problem, 1);
     problem->severity = severity;
-    problem->pointer = problem_dup_pointer(pointer);
+    problem->pointer = g_strndup(pointer, length);
     problem->line = line;
     problem->column = column;
     va_start(arguments, format);
-    problem->message = g_strdup_vprintf(format, arguments);
+    problem->message =
+            problem_place_in_message(pointer + length, g_strdup_vprintf(format, arguments));
     va_end(arguments);
     g_ptr_array_add(problems->items, problem);
 }

@@ -330,7 +330,9 @@ static void test_read_long_name(void)
     g_autofree char *name = g_strnfill(500000, 'd');
     g_autofree char *text = g_strdup_printf("{\"%s\": {\"x\": 1}}", name);
 
-    check_mistakes(text, "unknown member");
+    g_autofree char *mistake = g_strdup_printf("in \"%.61s…\": unknown member", name);
+
+    check_mistakes(text, mistake);
 }
 
 /* Two tables with targets of their own: unknown is what neither has. */

@@ -154,6 +154,11 @@ static void test_problem_long_pointer(void)
     g_assert_cmpstr(problems_get(problems, 0)->pointer, ==, "/probes");
     g_assert_cmpstr(problems_get(problems, 1)->pointer, ==, "");
     g_assert_cmpstr(problems_get(problems, 2)->pointer, ==, fits);
+
+    g_autofree char *in_words = g_strdup_printf("in \"%.61s…\": wrong", name);
+    g_assert_cmpstr(problems_get(problems, 0)->message, ==, in_words);
+    g_assert_cmpstr(problems_get(problems, 1)->message, ==, in_words);
+    g_assert_cmpstr(problems_get(problems, 2)->message, ==, "wrong");
 }
 
 int main(int argc, char **argv)
