@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sets up, builds and tests. The last line is "N passed, N failed, N skipped".
 #   --sanitize   under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, in build-asan
-#   --suite X    only this suite (may be repeated): unit, bus, process, daemon, e2e, lint
+#   --suite X    only this suite (may be repeated): unit, bus, process, fuzz, daemon, e2e, lint
 # CI=true makes warnings errors.
 set -eu
 

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is accepted means one thing: the same text has the same meaning and digest again, and so has
+ * the same document written in other words (members in another order, other blanks and escapes).
+ * What is refused is told with a place, in bounded and harmless words. */
+
+#include "config.h"
+
+#include "base/errors.h"
+#include "base/parse.h"
+#include "fuzz.h"
+#include "kinds/program.h"
+#include "process/environment.h"
+
+#include <string.h>
+
+#define CONFIG_MESSAGE_MAX_BYTES 512
+/* A pointer of 1,024 bytes, each byte of it escaped. */
+#define CONFIG_LINE_MAX_BYTES (4 * 1024 + CONFIG_MESSAGE_MAX_BYTES + 8)
+
+/* Meaning */
+
+static void config_print_exit_set(GString *text, const char *name, const ExitSet *set)
+{
+    g_string_append_printf(text, "%s", name);
+    for (size_t i = 0; i < G_N_ELEMENTS(set->codes); i++)
+        g_string_append_printf(text, " %" G_GINT64_MODIFIER "x", set->codes[i]);
+    g_string_append_printf(text, " %" G_GINT64_MODIFIER "x\n", set->signals);
+}
+
+static void config_print_strings(GString *text, const char *name, char **strings)
+{
+    g_string_append_printf(text, "%s %u", name, strings != NULL ? g_strv_length(strings) : 0);
+    for (; strings != NULL && *strings != NULL; strings++)
+        g_string_append_printf(text, " %zu:%s", strlen(*strings), *strings);
+    g_string_append_c(text, '\n');
+}
+
+static void config_print_usec(GString *text, const char *name, uint64_t usec)
+{
+    g_string_append_printf(text, "%s %" G_GUINT64_FORMAT "\n", name, usec);
+}
+
+static void config_print_common(GString *text, const CommonConfig *common)
+{
+    const RestartPolicy *restart = &common->restart;
+    const Backoff *backoff = &restart->backoff;
+
+    g_string_append_printf(text, "%d %.17g %.17g %u %" G_GUINT64_FORMAT "\n", restart->mode,
+                           backoff->factor, backoff->jitter, backoff->max_attempts,
+                           common->start_limit.burst);
+    config_print_usec(text, "initial", backoff->initial_usec);
+    config_print_usec(text, "min", backoff->min_usec);
+    config_print_usec(text, "max", backoff->max_usec);
+    config_print_usec(text, "stable", restart->stable_after_usec);
+    config_print_usec(text, "interval", common->start_limit.interval_usec);
+    config_print_usec(text, "start", common->start_timeout_usec);
+    config_print_usec(text, "stop", common->stop_timeout_usec);
+    config_print_exit_set(text, "prevent", &restart->prevent);
+    config_print_exit_set(text, "force", &restart->force);
+}
+
+static int config_compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Everything that the document says. The variables are an object, which has no order. */
+static char *config_print(const Config *config)
+{
+    const ProgramConfig *own = config->own;
+    const SpawnSpec *spawn = &own->spec.spawn;
+    g_auto(GStrv) environment = g_strdupv(spawn->environment);
+    GString *text = g_string_new(NULL);
+
+    if (environment != NULL)
+        qsort(environment, g_strv_length(environment), sizeof(char *), config_compare_strings);
+    config_print_common(text, &config->common);
+    config_print_strings(text, "exec", spawn->exec);
+    config_print_strings(text, "environment", environment);
+    config_print_strings(text, "groups", spawn->supplementary_groups);
+    g_string_append_printf(text, "%s|%s|%s|%s|%o|%d|%d|%d|%d|%d\n",
+                           spawn->environment_file != NULL ? spawn->environment_file : "",
+                           spawn->working_directory != NULL ? spawn->working_directory : "",
+                           spawn->user != NULL ? spawn->user : "",
+                           spawn->group != NULL ? spawn->group : "", spawn->umask,
+                           own->spec.rules.stop_signal, own->spec.readiness, own->spec.stop_mode,
+                           own->spec.rules.runs_once, own->remain_after_exit);
+    config_print_exit_set(text, "success", &own->spec.rules.success);
+    return g_string_free(text, FALSE);
+}
+
+/* The same document with its members sorted, without comments in words, every character above
+ * ASCII escaped. */
+static char *config_rewrite(const uint8_t *data, size_t size)
+{
+    json_t *document = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+
+    g_assert_nonnull(document);
+    char *text = json_dumps(document, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_INDENT(1));
+    json_decref(document);
+    g_assert_nonnull(text);
+    return text;
+}
+
+static void config_assert_same(const Kind *kind, const Config *config, const char *text,
+                               size_t length)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) again = config_parse(kind, text, length, problems);
+
+    g_assert_nonnull(again);
+    g_autofree char *expected = config_print(config);
+    g_autofree char *got = config_print(again);
+    g_assert_cmpstr(got, ==, expected);
+    g_assert_cmpint(config_text_equal(again->text, config->text), ==,
+                    length == config->text->length &&
+                            memcmp(text, config->text->text, length) == 0);
+}
+
+static void config_assert_text(const ConfigText *text, const uint8_t *data, size_t size)
+{
+    g_autofree char *hex = g_compute_checksum_for_data(G_CHECKSUM_SHA256, data, size);
+    char digest[CONFIG_DIGEST_STRING];
+
+    g_assert_cmpmem(text->text, text->length, data, size);
+    config_text_digest(text, digest);
+    g_assert_true(g_str_has_prefix(digest, "sha256:"));
+    g_assert_cmpstr(digest + strlen("sha256:"), ==, hex);
+}
+
+/* Accepted */
+
+static void config_assert_common(const CommonConfig *common)
+{
+    const Backoff *backoff = &common->restart.backoff;
+
+    g_assert_cmpint(common->restart.mode, >=, 0);
+    g_assert_cmpint(common->restart.mode, <, _RESTART_MAX);
+    g_assert_cmpuint(backoff->min_usec, <=, backoff->max_usec);
+    g_assert_true(backoff->factor >= 1 && backoff->factor <= 1000);
+    g_assert_true(backoff->jitter >= 0 && backoff->jitter <= 1);
+    g_assert_cmpuint(common->start_limit.burst, <=, START_LIMIT_BURST_MAX);
+    g_assert_cmpuint(common->start_limit.interval_usec, >, 0);
+    g_assert_cmpuint(common->start_timeout_usec, >, 0);
+    g_assert_cmpuint(common->restart.stable_after_usec, <, USEC_INFINITY);
+    for (unsigned attempt = 1; attempt < 2000; attempt = attempt * 3 + 1) {
+        uint64_t least, most;
+
+        backoff_bounds_usec(backoff, attempt, &least, &most);
+        g_assert_cmpuint(least, >=, backoff->min_usec);
+        g_assert_cmpuint(least, <=, most);
+        g_assert_cmpuint(most, <=, backoff->max_usec);
+    }
+}
+
+static void config_assert_program(const ProgramConfig *own)
+{
+    const SpawnSpec *spawn = &own->spec.spawn;
+
+    g_assert_nonnull(spawn->exec);
+    g_assert_cmpuint(strlen(spawn->exec[0]), >, 0);
+    g_assert_true(spawn->exec[0][0] == '/' || strchr(spawn->exec[0], '/') == NULL);
+    for (char **each = spawn->environment; each != NULL && *each != NULL; each++) {
+        g_autofree char *name = g_strndup(*each, strcspn(*each, "="));
+
+        g_assert_true(environment_name_is_valid(name, strlen(name)));
+        g_assert_false(environment_name_is_reserved(name));
+        g_assert_cmpint((*each)[strlen(name)], ==, '=');
+    }
+    g_assert_true(spawn->umask <= 0777 || spawn->umask == SPAWN_UMASK_KEEP);
+    g_assert_true(spawn->environment_file == NULL || spawn->environment_file[0] == '/');
+    g_assert_true(spawn->working_directory == NULL || spawn->working_directory[0] == '/');
+    g_assert_true(spawn->user == NULL || spawn->user[0] != '\0');
+    g_assert_true(spawn->group == NULL || spawn->group[0] != '\0');
+    g_assert_nonnull(signal_to_string(own->spec.rules.stop_signal));
+    g_assert_cmpint(own->spec.readiness, <, _READINESS_MAX);
+    g_assert_cmpint(own->spec.stop_mode, <, _STOP_MODE_MAX);
+}
+
+/* Refused */
+
+/* The few mistakes that are of the document as such, and those whose place is too long a name. */
+static bool config_names_its_place(const char *message)
+{
+    return g_str_has_prefix(message, "in ") || g_str_has_prefix(message, "the document is empty") ||
+           g_str_has_prefix(message, "larger than ") ||
+           g_str_has_prefix(message, "expected an object, got ") ||
+           g_str_has_suffix(message, " more problems are not listed");
+}
+
+static void config_assert_problem(const Problem *problem)
+{
+    fuzz_assert_line(problem->message, CONFIG_MESSAGE_MAX_BYTES);
+    g_assert_true(g_utf8_validate(problem->pointer, -1, NULL));
+    g_assert_cmpuint(problem->line > 0, ==, problem->column > 0);
+    if (problem->pointer[0] != '\0')
+        g_assert_cmpint(problem->pointer[0], ==, '/');
+    else if (problem->line == 0)
+        g_assert_true(config_names_its_place(problem->message));
+}
+
+void fuzz_config_assert_problems(const Problems *problems)
+{
+    g_autoptr(GError) error = problems_to_error(problems);
+
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_INVALID_CONFIG);
+    fuzz_assert_lines(error->message, problems_count(problems) * CONFIG_LINE_MAX_BYTES);
+    g_assert_cmpuint(problems_count(problems), <=, PROBLEMS_MAX);
+    for (unsigned i = 0; i < problems_count(problems); i++)
+        config_assert_problem(problems_get(problems, i));
+}
+
+void fuzz_config(const Kind *kind, const uint8_t *data, size_t size)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) config = config_parse(kind, (const char *)data, size, problems);
+
+    if (config == NULL) {
+        fuzz_config_assert_problems(problems);
+        return;
+    }
+    g_assert_false(problems_have_errors(problems));
+    config_assert_text(config->text, data, size);
+    config_assert_common(&config->common);
+    config_assert_program(config->own);
+    config_assert_same(kind, config, (const char *)data, size);
+
+    char *rewritten = config_rewrite(data, size);
+    if (strlen(rewritten) <= JSON_MAX_BYTES)
+        config_assert_same(kind, config, rewritten, strlen(rewritten));
+    free(rewritten);
+}
