@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every test that tests/README.md names exists: "`program` `/path`, `/path`" against what the programs list with -l.
+"""Every test that tests/README.md names exists: "`program` `/path`, `/path`" against what the programs
+list with -l, and "`test_FILE.py` `test_name`" against the files beside README.
 
 Usage: behaviours.py README FOLDER (where the programs test-* were built, one folder deep)
 """
@@ -21,15 +22,21 @@ def listed_tests(folder):
     return tests
 
 
+def written_tests(folder):
+    """Of the files of Python tests, one folder deep."""
+    return {path.name: re.findall(r"(?m)^ +def (test_\w+)", path.read_text())
+            for path in pathlib.Path(folder).glob("*/test_*.py")}
+
+
 def named_tests(text):
     """(line number, program, path) of each test in the table."""
     for number, line in enumerate(text.splitlines(), 1):
         cells = line.split("|")
         program = None
         for name in re.findall(r"`([^`]+)`", cells[2]) if len(cells) == 4 else []:
-            if name.startswith("test-"):
+            if name.startswith("test-") or name.endswith(".py"):
                 program = name
-            elif name.startswith("/") and program is not None:
+            elif name.startswith(("/", "test_")) and program is not None:
                 yield number, program, name
 
 
@@ -48,7 +55,8 @@ def problems(text, tests):
 def main(readme, folder):
     with open(readme, encoding="utf-8") as file:
         text = file.read()
-    wrong = list(problems(text, listed_tests(folder)))
+    tests = {**listed_tests(folder), **written_tests(pathlib.Path(readme).parent)}
+    wrong = list(problems(text, tests))
     for problem in wrong:
         print(f"{readme}: {problem}", file=sys.stderr)
     return 1 if wrong else 0

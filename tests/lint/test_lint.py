@@ -210,17 +210,19 @@ class Formatting(TreeCase):
 
 
 class Behaviours(unittest.TestCase):
-    TESTS = {"test-a": ["/a/one/x", "/a/two"]}
+    TESTS = {"test-a": ["/a/one/x", "/a/two"], "test_b.py": ["test_c"]}
 
     def check(self, cell):
         return list(behaviours.problems(f"| behaviour | test |\n| what | {cell} |\n", self.TESTS))
 
     def test_good(self):
         self.assertEqual(self.check("`test-a` `/a/one`, `/a/two`"), [])
+        self.assertEqual(self.check("`test-a` `/a/one`, `test_b.py` `test_c`"), [])
 
     def test_bad(self):
         self.assertEqual(len(self.check("`test-a` `/a/on`")), 1)
         self.assertEqual(len(self.check("`test-b` `/a/two`")), 1)
+        self.assertEqual(len(self.check("`test_b.py` `test_d`")), 1)
         self.assertEqual(len(self.check("nothing")), 1)
 
 
