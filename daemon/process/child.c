@@ -48,36 +48,37 @@ static void child_fail(ChildPlan *plan, ChildStep step, int errno_value)
         ChildError error = {step, errno_value};
 
         /* When even this fails, the daemon sees a child that exited with 127. */
-        (void)syscall(SYS_write, plan->error_fd, &error, sizeof error);
+        (void)plan->sys->raw(SYS_write, plan->error_fd, &error, sizeof error);
     }
     for (;;)
         (void)syscall(SYS_exit_group, CHILD_EXIT_STATUS); /* does not come back */
 }
 
 /* Only ignored signals and handlers matter, but to ask which these are costs as much. */
-static CHILD_FUNCTION bool child_reset_dispositions(void)
+static CHILD_FUNCTION bool child_reset_dispositions(const ChildPlan *plan)
 {
     for (int signo = 1; signo < _NSIG; signo++) {
         if (signo == SIGKILL || signo == SIGSTOP)
             continue;
-        if (syscall(SYS_rt_sigaction, signo, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
+        if (plan->sys->raw(SYS_rt_sigaction, signo, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
             return false;
     }
     return true;
 }
 
 /* Before Linux 5.11 there is no close_range that sets the flag, and a sandbox may refuse it. */
-static CHILD_FUNCTION bool child_close_each(bool at_once, unsigned first, unsigned last)
+static CHILD_FUNCTION bool child_close_each(const ChildPlan *plan, bool at_once, unsigned first,
+                                            unsigned last)
 {
     struct rlimit64 limit = {0};
 
-    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
+    if (plan->sys->raw(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) < 0)
         return false;
     for (unsigned long fd = first; fd <= last && fd < limit.rlim_cur; fd++) {
         if (at_once)
-            (void)syscall(SYS_close, fd); /* most are not open */
+            (void)plan->sys->raw(SYS_close, fd); /* most are not open */
         else
-            (void)syscall(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
+            (void)plan->sys->raw(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC);
     }
     return true;
 }
@@ -91,7 +92,7 @@ static CHILD_FUNCTION bool child_close(const ChildPlan *plan, unsigned first, un
     if (plan->sys->close_range(first, last, at_once ? 0 : CLOSE_RANGE_CLOEXEC) == 0)
         return true;
     return (errno == ENOSYS || errno == EINVAL || errno == EPERM) &&
-           child_close_each(at_once, first, last);
+           child_close_each(plan, at_once, first, last);
 }
 
 /* All but the standard ones and the pipe. While the daemon sleeps that is left to the exec, which
@@ -107,14 +108,16 @@ static CHILD_FUNCTION bool child_close_all(const ChildPlan *plan)
 /* Groups while it is still allowed, the user last. */
 static CHILD_FUNCTION void child_set_credentials(ChildPlan *plan)
 {
-    if (plan->sets_groups && syscall(CHILD_SYS_SETGROUPS, plan->n_groups, plan->groups) < 0)
+    if (plan->sets_groups && plan->sys->raw(CHILD_SYS_SETGROUPS, plan->n_groups, plan->groups) < 0)
         child_fail(plan, CHILD_STEP_GROUPS, errno);
-    if (plan->sets_group && syscall(CHILD_SYS_SETRESGID, plan->gid, plan->gid, plan->gid) < 0)
+    if (plan->sets_group &&
+        plan->sys->raw(CHILD_SYS_SETRESGID, plan->gid, plan->gid, plan->gid) < 0)
         child_fail(plan, CHILD_STEP_GROUP, errno);
-    if (plan->sets_user && syscall(CHILD_SYS_SETRESUID, plan->uid, plan->uid, plan->uid) < 0)
+    if (plan->sets_user && plan->sys->raw(CHILD_SYS_SETRESUID, plan->uid, plan->uid, plan->uid) < 0)
         child_fail(plan, CHILD_STEP_USER, errno);
     if (plan->sets_groups || plan->sets_group || plan->sets_user)
-        (void)syscall(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0); /* cannot fail; until the exec */
+        (void)plan->sys->raw(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0,
+                             0); /* cannot fail; until the exec */
 }
 
 /* While the daemon's own limit of descriptors is in force, so that none is overlooked. */
@@ -122,7 +125,7 @@ static CHILD_FUNCTION void child_set_descriptors(ChildPlan *plan)
 {
     if (!child_close_all(plan))
         child_fail(plan, CHILD_STEP_DESCRIPTORS, errno);
-    if (syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &plan->nofile, NULL) < 0)
+    if (plan->sys->raw(SYS_prlimit64, 0, RLIMIT_NOFILE, &plan->nofile, NULL) < 0)
         child_fail(plan, CHILD_STEP_LIMITS, errno);
 }
 
@@ -130,14 +133,14 @@ static CHILD_FUNCTION void child_set_descriptors(ChildPlan *plan)
  * the daemon, who would wait for the file system. */
 static CHILD_FUNCTION ChildStep child_failed_step(const ChildPlan *plan, int errno_value)
 {
-    if (errno_value == ENOENT && syscall(SYS_faccessat, AT_FDCWD, plan->path, F_OK) == 0)
+    if (errno_value == ENOENT && plan->sys->raw(SYS_faccessat, AT_FDCWD, plan->path, F_OK) == 0)
         return CHILD_STEP_INTERPRETER;
     return CHILD_STEP_EXECUTE;
 }
 
 static CHILD_FUNCTION void child_execute(ChildPlan *plan)
 {
-    (void)syscall(SYS_execve, plan->path, plan->argv, plan->envp);
+    (void)plan->sys->raw(SYS_execve, plan->path, plan->argv, plan->envp);
 
     int errno_value = errno;
     child_fail(plan, child_failed_step(plan, errno_value), errno_value);
@@ -147,20 +150,20 @@ CHILD_FUNCTION void child_run(void *data)
 {
     ChildPlan *plan = data;
 
-    if (syscall(SYS_setsid) < 0)
+    if (plan->sys->raw(SYS_setsid) < 0)
         child_fail(plan, CHILD_STEP_SESSION, errno);
-    if (!child_reset_dispositions())
+    if (!child_reset_dispositions(plan))
         child_fail(plan, CHILD_STEP_SIGNALS, errno);
-    if (syscall(SYS_dup3, plan->input_fd, STDIN_FILENO, 0) < 0)
+    if (plan->sys->raw(SYS_dup3, plan->input_fd, STDIN_FILENO, 0) < 0)
         child_fail(plan, CHILD_STEP_INPUT, errno);
     if (plan->umask != CHILD_UMASK_KEEP)
-        (void)syscall(SYS_umask, plan->umask); /* cannot fail */
+        (void)plan->sys->raw(SYS_umask, plan->umask); /* cannot fail */
     child_set_descriptors(plan);
     child_set_credentials(plan);
     /* As the user that it will run as, who may not be allowed what the daemon is. */
-    if (plan->working_directory != NULL && syscall(SYS_chdir, plan->working_directory) < 0)
+    if (plan->working_directory != NULL && plan->sys->raw(SYS_chdir, plan->working_directory) < 0)
         child_fail(plan, CHILD_STEP_DIRECTORY, errno);
-    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
+    if (plan->sys->raw(SYS_rt_sigprocmask, SIG_SETMASK, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
         child_fail(plan, CHILD_STEP_SIGNALS, errno);
     child_execute(plan);
     __builtin_unreachable();

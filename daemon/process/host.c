@@ -47,7 +47,7 @@ static bool process_host_map_stack(ProcessHost *host, GError **error)
 
 static bool process_host_open_null(ProcessHost *host, GError **error)
 {
-    autofd int fd = host->sys->open("/dev/null", O_RDONLY | O_CLOEXEC);
+    autofd int fd = sys_open(host->sys, "/dev/null", O_RDONLY | O_CLOEXEC);
 
     if (fd >= 0)
         host->null_fd = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -62,7 +62,7 @@ static bool process_host_claim_directory(ProcessHost *host, const char *path, GE
 {
     struct stat status;
     autofd int fd =
-            host->sys->open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+            sys_open(host->sys, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &status) < 0)
         return error_set_errno(error, errno,
@@ -165,14 +165,15 @@ static bool process_host_reap_one(ProcessHost *host)
 {
     siginfo_t info = {0};
 
-    if (host->sys->waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+    if (sys_waitid(host->sys, P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
         return false;
 
     Supervisor *supervisor = g_hash_table_lookup(host->mains, GINT_TO_POINTER(info.si_pid));
     if (supervisor != NULL)
         supervisor_check_main(supervisor);
     else
-        (void)host->sys->waitid(P_PID, (id_t)info.si_pid, NULL, WEXITED | WNOHANG); /* a zombie */
+        (void)sys_waitid(host->sys, P_PID, (id_t)info.si_pid, NULL,
+                         WEXITED | WNOHANG); /* a zombie */
     return true;
 }
 

@@ -85,11 +85,9 @@ static NotifyReceived notify_socket_receive(NotifySocket *notify, NotifyMessage 
             .msg_control = &control,
             .msg_controllen = sizeof control,
     };
-    ssize_t n;
+    ssize_t n =
+            sys_recvmsg(notify->host->sys, notify->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-    do
-        n = notify->host->sys->recvmsg(notify->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
     if (n < 0)
         return NOTIFY_NOTHING;
 

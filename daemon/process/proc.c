@@ -29,10 +29,10 @@ static ssize_t proc_read(const Sys *sys, pid_t pid, const char *name, char *buff
     ssize_t n = 0;
 
     (void)g_snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-    autofd int fd = sys->open(path, O_RDONLY | O_CLOEXEC);
+    autofd int fd = sys_open(sys, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    while (length < size && (n = sys->read(fd, buffer + length, size - length)) > 0)
+    while (length < size && (n = sys_read(sys, fd, buffer + length, size - length)) > 0)
         length += (size_t)n;
     return n < 0 ? -1 : (ssize_t)length;
 }
@@ -136,7 +136,7 @@ bool proc_group_is_dead(const Sys *sys, pid_t group)
         char bytes[32 * 1024];
     } buffer;
     ProcSurvey survey = {.group = group};
-    autofd int fd = sys->open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    autofd int fd = sys_open(sys, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     ssize_t n = -1;
 
     while (fd >= 0 && !survey.lives &&

@@ -25,7 +25,7 @@ static void process_group_reap_one(ProcessHost *host, pid_t group)
 {
     siginfo_t info = {0};
 
-    while (group > 0 && host->sys->waitid(P_PGID, (id_t)group, &info, WEXITED | WNOHANG) == 0 &&
+    while (group > 0 && sys_waitid(host->sys, P_PGID, (id_t)group, &info, WEXITED | WNOHANG) == 0 &&
            info.si_pid != 0)
         info.si_pid = 0;
 }
@@ -49,7 +49,7 @@ static bool process_group_is_of_another(ProcessHost *host, pid_t leader)
     siginfo_t info;
 
     return host->sys->getpgid(leader) >= 0 &&
-           host->sys->waitid(P_PID, (id_t)leader, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+           sys_waitid(host->sys, P_PID, (id_t)leader, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
            errno == ECHILD;
 }
 

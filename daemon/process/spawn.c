@@ -260,15 +260,16 @@ SpawnProgress spawn_progress(ProcessHost *host, const SpawnSpec *spec, const cha
                              int error_fd, GError **error)
 {
     ChildError child_error = {CHILD_STEP_NONE, EIO};
-    ssize_t n;
+    ssize_t n = sys_read(host->sys, error_fd, &child_error, sizeof child_error);
 
-    do
-        n = host->sys->read(error_fd, &child_error, sizeof child_error);
-    while (n < 0 && errno == EINTR);
     if (n < 0 && errno == EAGAIN)
         return SPAWN_PENDING;
     if (n == 0)
         return SPAWN_EXECUTED;
+    if (n < 0) {
+        error_set_errno(error, errno, "cannot learn whether '%s' was executed", path);
+        return SPAWN_FAILED;
+    }
     if (child_error.errno_value <= 0)
         child_error.errno_value = EIO; /* not from our child either */
     (void)spawn_set_step_error(error, spec, path, child_error.step, child_error.errno_value);
@@ -314,7 +315,7 @@ bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *ex
         return error_set_errno(error, errno, "cannot create a process");
     if (prepared.plan.error.step != CHILD_STEP_NONE) {
         /* It is exiting. If that is not over yet, it is an orphan, whom the host reaps. */
-        (void)host->sys->waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOHANG);
+        (void)sys_waitid(host->sys, P_PID, (id_t)pid, NULL, WEXITED | WNOHANG);
         return spawn_set_step_error(error, spec, prepared.path, prepared.plan.error.step,
                                     prepared.plan.error.errno_value);
     }

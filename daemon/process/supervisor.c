@@ -244,15 +244,15 @@ void supervisor_check_main(Supervisor *supervisor)
     if (supervisor->facts.main_pid != pid)
         return; /* handed over at the last moment: an orphan like others */
 
-    int r = host->sys->waitid(P_PIDFD, (id_t)supervisor->main_pidfd, &info,
-                              WEXITED | WNOHANG | WNOWAIT);
+    int r = sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, &info,
+                       WEXITED | WNOHANG | WNOWAIT);
     if (r == 0 && info.si_pid == 0)
         return; /* lives, or is held by a tracer */
     supervisor_exec_check(supervisor);
     supervisor_signal_rest(supervisor, phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL);
     supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
     /* Fails only for who is not our child, and is reaped by its own parent. */
-    (void)host->sys->waitid(P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
+    (void)sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
     supervisor_unfollow(supervisor);
     supervisor_tell_facts(supervisor, FACT_MAIN_PID | FACT_LAST_EXIT);
     process_group_reap(host, &supervisor->group);
@@ -367,7 +367,8 @@ void supervisor_tell_facts(Supervisor *supervisor, unsigned facts)
 
 void supervisor_become_ready(Supervisor *supervisor)
 {
-    if (supervisor->phase != PHASE_START || supervisor->spec->rules.runs_once)
+    if (supervisor->phase != PHASE_START || supervisor->spec->rules.runs_once ||
+        supervisor->exec.state == EXEC_FAILED) /* it was killed for that */
         return;
     supervisor->ending.was_ready = true;
     supervisor_set_phase(supervisor, PHASE_RUN);
@@ -426,6 +427,7 @@ static bool supervisor_give_up(Supervisor *supervisor, const Spawned *spawned, G
     const Sys *sys = supervisor->host->sys;
 
     error_set_errno(error, errno, "cannot watch process %d", (int)spawned->pid);
+    (void)sys->kill(-spawned->pid, SIGKILL); /* what it has started by now; its group, if any */
     (void)sys->pidfd_send_signal(spawned->pidfd, SIGKILL, NULL, 0);
     (void)fd_close(spawned->pidfd);
     return false;

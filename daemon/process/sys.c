@@ -132,6 +132,7 @@ const Sys sys_linux = {
         .getsid = getsid,
         .getpgid = getpgid,
         .set_child_subreaper = sys_linux_set_child_subreaper,
+        .raw = syscall,
         .close_range = close_range,
         .pipe2 = pipe2,
         .open = sys_linux_open,
@@ -146,3 +147,43 @@ const Sys sys_linux = {
         .setsockopt = setsockopt,
         .recvmsg = recvmsg,
 };
+
+int sys_open(const Sys *sys, const char *path, int flags)
+{
+    int fd;
+
+    do
+        fd = sys->open(path, flags);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+ssize_t sys_read(const Sys *sys, int fd, void *buffer, size_t size)
+{
+    ssize_t n;
+
+    do
+        n = sys->read(fd, buffer, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+int sys_waitid(const Sys *sys, idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    int r;
+
+    do
+        r = sys->waitid(type, id, info, options);
+    while (r < 0 && errno == EINTR);
+    return r;
+}
+
+ssize_t sys_recvmsg(const Sys *sys, int fd, struct msghdr *message, int flags)
+{
+    ssize_t n;
+
+    do
+        n = sys->recvmsg(fd, message, flags);
+    while (n < 0 && errno == EINTR);
+    return n;
+}

@@ -31,7 +31,8 @@ typedef struct Sys {
     pid_t (*getsid)(pid_t pid);
     pid_t (*getpgid)(pid_t pid);
     int (*set_child_subreaper)(void); /* prctl(2) */
-    /* Also called in the child. */
+    /* syscall(2) itself; the two are called in the child. */
+    long (*raw)(long number, ...);
     int (*close_range)(unsigned first, unsigned last, int flags);
     int (*pipe2)(int fds[2], int flags);
     int (*open)(const char *path, int flags);
@@ -46,6 +47,12 @@ typedef struct Sys {
     int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
 } Sys;
+
+/* The same for calls that a signal may interrupt: they are made again then. */
+int sys_open(const Sys *sys, const char *path, int flags);
+ssize_t sys_read(const Sys *sys, int fd, void *buffer, size_t size);
+int sys_waitid(const Sys *sys, idtype_t type, id_t id, siginfo_t *info, int options);
+ssize_t sys_recvmsg(const Sys *sys, int fd, struct msghdr *message, int flags);
 
 /* The real ones. Tests copy it and replace members. */
 extern const Sys sys_linux;
