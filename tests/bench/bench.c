@@ -43,8 +43,9 @@ char *bench_id(unsigned number)
 
 void bench_define(Bench *bench, unsigned n, const char *kind, const char *config, bool enabled)
 {
-    g_autofree char *text = g_strdup_printf("{\"kind\":\"%s\",\"enabled\":%s,\"config\":%s}", kind,
-                                            enabled ? "true" : "false", config);
+    g_autofree char *text = g_strdup_printf(
+            "{\"kind\":\"%s\",\"enabled\":%s%s%s}", kind, enabled ? "true" : "false",
+            config != NULL ? ",\"config\":" : "", config != NULL ? config : "");
 
     g_assert_cmpuint(strlen(text), <=, BENCH_DEFINITION_MAX);
     for (unsigned i = 0; i < n; i++) {
@@ -117,6 +118,24 @@ void bench_bus_floor_stop(BenchBusFloor *floor)
 {
     g_assert_true(child_end(&floor->child, DAEMON_PATIENCE_USEC));
     g_free(floor->socket);
+}
+
+/* Programs */
+
+double bench_run_program(const char *const *argv, const char *output_path, int *ret_status)
+{
+    autofd int output = output_path == NULL
+                                ? -1
+                                : open(output_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ChildStreams streams = {.output_fd = output, .error_fd = STDERR_FILENO, .keep_fd = -1};
+    uint64_t began_usec = test_now_usec();
+    Child child;
+
+    child_spawn(&child, argv, (const char *const *)(void *)environ, &streams);
+    int status = child_wait_exit(&child, DAEMON_PATIENCE_USEC);
+    uint64_t took_usec = test_now_usec() - began_usec;
+    *ret_status = status;
+    return (double)took_usec;
 }
 
 /* Output */

@@ -42,7 +42,8 @@ void bench_init(Bench *bench, int argc, char **argv);
 /* Ends whatever runs and removes the directory; what main returns. */
 int bench_done(Bench *bench);
 
-/* Writes n definitions of at most 200 bytes each, with the ids bench_id(0) to bench_id(n - 1). */
+/* Writes n definitions of at most 200 bytes each, with the ids bench_id(0) to bench_id(n - 1).
+ * config NULL: without configuration. */
 void bench_define(Bench *bench, unsigned n, const char *kind, const char *config, bool enabled);
 /* "s00042" */
 char *bench_id(unsigned number);
@@ -68,6 +69,11 @@ typedef struct BenchBusFloor {
 /* Returns when it serves both. */
 void bench_bus_floor_start(const Bench *bench, BenchBusFloor *floor);
 void bench_bus_floor_stop(BenchBusFloor *floor);
+
+/* Runs a program that is looked up in PATH, with the environment of the bench, until it ends by
+ * itself; gives the microseconds from before the fork. Its standard output goes to the file
+ * output_path (NULL: nowhere). */
+double bench_run_program(const char *const *argv, const char *output_path, int *ret_status);
 
 /* goal: "<= NUMBER" or ">= NUMBER", in the unit of the figure. */
 void bench_figure(const char *name, double value, const char *unit, const char *goal);

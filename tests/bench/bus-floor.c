@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The least that a D-Bus service can cost: bare sd-bus and an object with one property. It serves a
+/* The least that a D-Bus service can cost: bare sd-bus and an object with one property, and two
+ * methods that do nothing but send what a service sends when it is started or stopped. It serves a
  * bus (and takes the name org.svcmgr1.Floor there) and a unix socket, and prints a line when both
  * are ready. It ends by SIGTERM.
  *
@@ -18,6 +19,16 @@
 #define FLOOR_PATH "/org/svcmgr1/floor"
 #define FLOOR_INTERFACE "org.svcmgr1.Floor"
 
+#define FLOOR_TIME UINT64_C(1795273403208821) /* any: what counts is its size */
+
+/* The member LastTransition; in the scope of floor_change. */
+#define FLOOR_LAST_TRANSITION                                                                      \
+    "LastTransition", "a{sv}", 9, "serial", "t", serial, "time", "t", FLOOR_TIME, "from", "s",     \
+            from, "to", "s", to, "cause", "s", "method", "method", "s", method, "uid", "u", 0,     \
+            "pid", "u", 12345, "comm", "s", "bench-changes"
+
+static uint64_t floor_serial;
+
 static void floor_check(int r, const char *what)
 {
     if (r >= 0)
@@ -33,8 +44,61 @@ static int property_get_state(sd_bus *bus, const char *path, const char *interfa
     return sd_bus_message_append_basic(reply, 's', "inactive");
 }
 
+/* One transition: the signals have the members and the sizes of those of a service. */
+static int floor_change(sd_bus *bus, const char *method, const char *from, const char *to,
+                        bool is_settled)
+{
+    uint64_t serial = ++floor_serial;
+    int r;
+
+    if (is_settled)
+        r = sd_bus_emit_signal(bus, FLOOR_PATH, "org.freedesktop.DBus.Properties",
+                               "PropertiesChanged", "sa{sv}as", FLOOR_INTERFACE, 6, "State", "s",
+                               to, "SubState", "s", "unconfigured", "Active", "b", 1,
+                               "LastActiveTime", "t", FLOOR_TIME, FLOOR_LAST_TRANSITION,
+                               "StateSerial", "t", serial, 0);
+    else
+        r = sd_bus_emit_signal(bus, FLOOR_PATH, "org.freedesktop.DBus.Properties",
+                               "PropertiesChanged", "sa{sv}as", FLOOR_INTERFACE, 4, "State", "s",
+                               to, "SubState", "s", "", FLOOR_LAST_TRANSITION, "StateSerial", "t",
+                               serial, 0);
+    if (r < 0)
+        return r;
+    return sd_bus_emit_signal(bus, "/org/svcmgr1", "org.svcmgr1.Manager", "Event", "ttssa{sv}",
+                              serial, FLOOR_TIME, "Transition", "s00000", 7, "from", "s", from,
+                              "to", "s", to, "cause", "s", "method", "method", "s", method, "uid",
+                              "u", 0, "pid", "u", 12345, "comm", "s", "bench-changes");
+}
+
+static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+    int r = floor_change(sd_bus_message_get_bus(message), "Start", "inactive", "active", true);
+
+    return r < 0 ? r : sd_bus_reply_method_return(message, "st", "active", floor_serial);
+}
+
+static int method_stop(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+    sd_bus *bus = sd_bus_message_get_bus(message);
+    int r = floor_change(bus, "Stop", "active", "stopping", false);
+
+    if (r >= 0)
+        r = sd_bus_reply_method_return(message, "st", "stopping", floor_serial);
+    return r < 0 ? r : floor_change(bus, "Stop", "stopping", "inactive", true);
+}
+
+static int property_get_serial(sd_bus *bus, const char *path, const char *interface,
+                               const char *property, sd_bus_message *reply, void *userdata,
+                               sd_bus_error *ret_error)
+{
+    return sd_bus_message_append_basic(reply, 't', &floor_serial);
+}
+
 static const sd_bus_vtable floor_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("Start", NULL, "st", method_start, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Stop", NULL, "st", method_stop, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("EventSerial", "t", property_get_serial, 0, 0),
         SD_BUS_PROPERTY("State", "s", property_get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_VTABLE_END,
 };

@@ -18,6 +18,19 @@ FIGURES = {
     "get/broker/deep": "systemd 0.45",
     "get/private/sequential": "systemd 0.7",
     "get/private/deep": "systemd 0.45",
+    "changes/1": "",
+    "changes/10": "",
+    "changes/100": "",
+    "listing/managed-objects": "",
+    "listing/tree": "",
+    "cli/private/start": "dinit 2.4",
+    "cli/private/status": "dinit 1.5",
+    "cli/private/restart": "dinit 2.4",
+    "cli/private/stop": "dinit 2.0",
+    "cli/bus/start": "dinit 2.4",
+    "cli/bus/status": "dinit 1.5",
+    "cli/bus/restart": "dinit 2.4",
+    "cli/bus/stop": "dinit 2.0",
     "successor/10": "runit 1.34, dinit 1.6",
     "successor/1000": "runit 1.34, dinit 1.6",
     "successor/10000": "runit 1.34, dinit 1.6",
@@ -77,6 +90,7 @@ def environment(build):
     """Where the benches find the programs that they run."""
     return {**os.environ, "SVCMGRD": str(build / "daemon/svcmgrd"),
             "SVCMGR": str(build / "client/svcmgr"),
+            "BENCH_BUS_CALL": str(build / "tests/bench/bench-bus-call"),
             "BENCH_BUS_FLOOR": str(build / "tests/bench/bench-bus-floor")}
 
 
