@@ -12,6 +12,7 @@
 #include "bus/internal.h"
 #include "bus/private.h"
 #include "bus/process-object.h"
+#include "bus/rest.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -111,6 +112,7 @@ Bus *bus_new(const BusOptions *options)
     bus->denials = bus->drops = (RateLimit){.burst = 10, .interval_usec = 10 * USEC_PER_SEC};
     bus->connections = g_ptr_array_new_with_free_func(bus_free_connection);
     bus->reaper = timer_new(bus->timers, on_bus_reap, bus);
+    bus->rest = rest_new(bus);
     bus->figures = figures_new(bus);
     bus->changes = changes_new(bus);
     return bus;
@@ -125,6 +127,7 @@ void bus_free(Bus *bus)
     figures_free(bus->figures);
     private_free(bus->server);
     broker_free(bus->broker);
+    rest_free(bus->rest);
     g_ptr_array_unref(bus->connections);
     timer_free(bus->reaper);
     sd_event_unref(bus->event);

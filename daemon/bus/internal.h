@@ -24,6 +24,7 @@ typedef struct Changes Changes;
 typedef struct Drain Drain;
 typedef struct Figures Figures;
 typedef struct PrivateServer PrivateServer;
+typedef struct Rest Rest;
 
 struct Bus {
     sd_event *event;
@@ -43,8 +44,9 @@ struct Bus {
 
     GPtrArray *connections; /* of Connection, owned */
     Timer *reaper;          /* frees those that are closed, in a turn of its own */
-    Broker *broker;         /* NULL: no bus */
-    PrivateServer *server;  /* NULL: no private socket */
+    Rest *rest;
+    Broker *broker;        /* NULL: no bus */
+    PrivateServer *server; /* NULL: no private socket */
     Changes *changes;
     Figures *figures;
     Drain *drain; /* NULL: not draining */

@@ -18,6 +18,54 @@
 
 static BusFixture fixture;
 
+/* Always due again, and always older than what becomes due now: what a storm of deaths is. */
+static int on_storm(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    g_assert_cmpint(sd_event_source_set_time(source, 0), >=, 0);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int on_storm_answer(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
+{
+    g_assert_false(sd_bus_message_is_method_error(message, NULL));
+    *(bool *)userdata = true;
+    return 0;
+}
+
+#define STORM_SOURCES 5
+#define STORM_TURNS 10000
+
+static void test_served_in_a_storm(void)
+{
+    sd_event_source *sources[STORM_SOURCES] = {NULL};
+    g_autofree char *address = NULL;
+    bool answered = false;
+    sd_bus *bus = NULL;
+
+    bus_fixture_init(&fixture);
+    address = g_strdup_printf("unix:path=%s", fixture.socket);
+    for (unsigned i = 0; i < STORM_SOURCES; i++)
+        g_assert_cmpint(sd_event_add_time(fixture.event, &sources[i], CLOCK_MONOTONIC, 0, 1,
+                                          on_storm, NULL),
+                        >=, 0);
+    g_assert_cmpint(sd_bus_new(&bus), >=, 0);
+    g_assert_cmpint(sd_bus_set_address(bus, address), >=, 0);
+    g_assert_cmpint(sd_bus_start(bus), >=, 0);
+    g_assert_cmpint(sd_bus_call_method_async(bus, NULL, NULL, ROOT, "org.freedesktop.DBus.Peer",
+                                             "Ping", on_storm_answer, &answered, ""),
+                    >=, 0);
+    for (unsigned i = 0; i < STORM_TURNS && !answered; i++) {
+        g_assert_cmpint(sd_event_run(fixture.event, 0), >=, 0);
+        g_assert_cmpint(sd_bus_process(bus, NULL), >=, 0);
+    }
+    g_assert_true(answered);
+    for (unsigned i = 0; i < STORM_SOURCES; i++)
+        sd_event_source_disable_unref(sources[i]);
+    sd_bus_close_unref(bus);
+    bus_fixture_turn(&fixture);
+    bus_fixture_done(&fixture);
+}
+
 /* The little bus. */
 
 static void assert_answer(const char *expected, sd_bus_message *reply)
@@ -438,6 +486,7 @@ static void test_drain_nobody(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/private/served-in-a-storm", test_served_in_a_storm);
     g_test_add_func("/private/bus-methods", test_bus_methods);
     g_test_add_func("/private/bus-refusals", test_bus_refusals);
     g_test_add_func("/private/monitor-and-names-refused", test_monitor_and_names_refused);
