@@ -6,6 +6,7 @@
 
 #include "base/errors.h"
 #include "nasty.h"
+#include "sensible.h"
 #include "support/contract-private.h"
 
 #include <string.h>
@@ -194,7 +195,7 @@ static char *caller_pick_path(const char *interface)
         return nasty_path();
     if (g_str_has_prefix(interface, CALLER_DBUS) && !g_str_has_prefix(interface, CALLER_DBUS "."))
         return g_strdup("/org/freedesktop/DBus");
-    if (g_str_equal(interface, CLIENT_MANAGER))
+    if (g_str_equal(interface, CLIENT_MANAGER) || g_str_has_suffix(interface, ".ObjectManager"))
         return g_strdup(CLIENT_ROOT);
     return client_service_path(nasty_pick(nasty_ids));
 }
@@ -225,19 +226,12 @@ void caller_call_any(Caller *caller)
 
 void caller_call_sensibly(Caller *caller)
 {
-    static const char *const operations[] = {"Start", "Stop", "Restart", "ResetFailed", NULL};
-    const char *id = nasty_pick(nasty_ids);
-    g_autofree char *path = client_service_path(id);
-    bool creates = nasty_once_in(3);
-    sd_bus_message *message =
-            creates ? caller_message_new(caller, CLIENT_ROOT, CLIENT_MANAGER, "CreateService")
-                    : caller_message_new(caller, path, CLIENT_SERVICE, nasty_pick(operations));
+    const SensibleCall *call = sensible_pick();
+    g_autofree char *path =
+            call->path != NULL ? g_strdup(call->path) : client_service_path(nasty_pick(nasty_ids));
+    sd_bus_message *message = caller_message_new(caller, path, call->interface, call->member);
 
-    if (creates)
-        g_assert_cmpint(sd_bus_message_append(message, "sssa{sv}", id,
-                                              nasty_once_in(2) ? "process" : "oneshot",
-                                              nasty_pick(nasty_configs), 1, "start", "b", 1),
-                        >=, 0);
+    g_assert_cmpint(call->append(message), >=, 0);
     caller_send(caller, message);
     sd_bus_message_unref(message);
 }

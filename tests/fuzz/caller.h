@@ -29,7 +29,7 @@ void caller_free(Caller *caller);
 sd_bus_message *caller_message_any(Caller *caller);
 /* Sends one. */
 void caller_call_any(Caller *caller);
-/* One that has meaning: creates a service, or operates one. */
+/* One that has meaning, see sensible.h. */
 void caller_call_sensibly(Caller *caller);
 /* Reads what has come. False: the daemon has hung up. */
 bool caller_process(Caller *caller);

@@ -22,9 +22,13 @@
 static void config_print_exit_set(GString *text, const char *name, const ExitSet *set)
 {
     g_string_append_printf(text, "%s", name);
-    for (size_t i = 0; i < G_N_ELEMENTS(set->codes); i++)
-        g_string_append_printf(text, " %" G_GINT64_MODIFIER "x", set->codes[i]);
-    g_string_append_printf(text, " %" G_GINT64_MODIFIER "x\n", set->signals);
+    for (int value = 0; value <= 255; value++) {
+        if (exit_set_has(set, &(ExitStatus){.known = true, .value = value}))
+            g_string_append_printf(text, " %d", value);
+        if (exit_set_has(set, &(ExitStatus){.known = true, .signaled = true, .value = value}))
+            g_string_append_printf(text, " SIG%d", value);
+    }
+    g_string_append_c(text, '\n');
 }
 
 static void config_print_strings(GString *text, const char *name, char **strings)

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGES_IN_FLIGHT 64
+#define MESSAGES_IN_FLIGHT 200
 #define MESSAGES_DAMAGED_MAX 24 /* of one connection */
 #define MESSAGES_PINGS_EVERY 64
 #define MESSAGES_TESTS 3
@@ -86,7 +86,7 @@ static void messages_ping(MessagesFixture *fixture, Caller *caller)
 
 static void messages_call(Caller *caller)
 {
-    if (nasty_once_in(3))
+    if (nasty_once_in(2))
         caller_call_sensibly(caller);
     else
         caller_call_any(caller);
