@@ -1,0 +1,154 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Tests of the scripts that set up the tests and sum them up. Nothing is installed."""
+
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS))
+
+import summary  # noqa: E402 (it is beside the folder of this file)
+
+
+class FolderCase(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="svcmgr-scripts-")
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+
+class WithoutStarting(FolderCase):
+    def setUp(self):
+        super().setUp()
+        self.policy = self.folder / "policy-rc.d"
+
+    def run_under(self, command):
+        script = TESTS / "without-starting.sh"
+        return subprocess.run(["sh", script, self.policy, "sh", "-c", command], check=False,
+                              capture_output=True, text=True, timeout=30)
+
+    def put(self):
+        self.policy.write_text("#!/bin/sh\nexit 104\n")
+        self.policy.chmod(0o751)
+        return self.look()
+
+    def look(self):
+        """All of what is there, and that nothing is beside it."""
+        self.assertEqual([path.name for path in self.folder.iterdir()], ["policy-rc.d"])
+        status = self.policy.lstat()
+        content = os.readlink(self.policy) if self.policy.is_symlink() else self.policy.read_text()
+        return (status.st_ino, status.st_mode, status.st_mtime_ns, content)
+
+    def test_forbids_meanwhile(self):
+        for make in (lambda: None, self.put):
+            make()
+            done = self.run_under(f"{self.policy} redis-server start; echo $?")
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "101\n", ""))
+
+    def test_nothing_was_there(self):
+        self.run_under("true")
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_what_was_there_is_there_again(self):
+        before = self.put()
+        self.assertEqual(self.run_under("exit 3").returncode, 3)
+        self.assertEqual(self.look(), before)
+
+    def test_link_that_leads_nowhere(self):
+        self.policy.symlink_to("nowhere")
+        before = self.look()
+        self.run_under(f"test ! -L {self.policy}").check_returncode()
+        self.assertEqual(self.look(), before)
+
+    def test_signals(self):
+        before = self.put()
+        for name, status in (("HUP", 129), ("INT", 130), ("TERM", 143)):
+            self.assertEqual(self.run_under(f"kill -{name} $PPID").returncode, status)
+            self.assertEqual(self.look(), before)
+
+    def test_killed_run_is_put_right(self):
+        for make in (self.put, lambda: self.policy.unlink()):
+            make()
+            before = self.policy.lstat() if self.policy.exists() else None
+            self.assertEqual(self.run_under("kill -KILL $PPID").returncode, -9)
+            self.assertIn("exit 101", self.policy.read_text())
+            self.run_under("true").check_returncode()
+            if before is None:
+                self.assertEqual(list(self.folder.iterdir()), [])
+            else:
+                self.assertEqual(self.look()[:2], (before.st_ino, before.st_mode))
+
+    def test_what_somebody_else_put_there_stays(self):
+        self.run_under(f"rm {self.policy}; echo theirs > {self.policy}").check_returncode()
+        self.assertEqual(self.look()[3], "theirs\n")
+
+    def test_one_at_a_time(self):
+        self.assertEqual(self.run_under(f"flock -n {self.folder} true").returncode, 1)
+        self.run_under("test ! -e /proc/$$/fd/9").check_returncode()  # whoever stays behind
+        self.assertEqual(subprocess.run(["flock", "-n", self.folder, "true"],
+                                        check=False).returncode, 0)
+
+
+class Setup(FolderCase):
+    """By somebody who is not root, on a system where some packages are missing."""
+
+    def run_setup(self, *missing, section="test"):
+        programs = {"id": "echo 1000", "apt-get": "echo apt-get was called; exit 1",
+                    "dpkg-query": f'case " {" ".join(missing)} " in *" $4 "*) exit 1 ;; esac; '
+                                  "echo -n installed"}
+        for name, text in programs.items():
+            path = self.folder / name
+            path.write_text(f"#!/bin/sh\n{text}\n")
+            path.chmod(stat.S_IRWXU)
+        environment = {"PATH": f"{self.folder}:/usr/bin:/bin"}
+        done = subprocess.run(["sh", TESTS / "setup.sh", section], env=environment, check=False,
+                              capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.stdout, "")
+        return done.returncode, done.stderr
+
+    def test_nothing_is_missing(self):
+        self.assertEqual(self.run_setup(), (0, ""))
+
+    def test_optional_packages(self):
+        self.assertEqual(self.run_setup("redis-server", "clang"), (
+            0, "not installed, the tests that need them are skipped: redis-server clang\n"))
+        self.assertEqual(self.run_setup("redis-server", section="build"), (0, ""))
+
+    def test_required_packages(self):
+        status, errors = self.run_setup("meson", "strace")
+        self.assertEqual(status, 1)
+        self.assertIn("run: apt-get install meson strace\n", errors)
+        self.assertEqual(self.run_setup("strace", section="build"), (0, ""))
+
+
+class Summary(unittest.TestCase):
+    def check(self, expected, result="OK", **output):
+        counts = summary.counts_of({"result": result, **output})
+        self.assertEqual((counts["passed"], counts["failed"], counts["skipped"]), expected)
+
+    def test_whole(self):
+        self.check((1, 0, 0))
+        self.check((0, 1, 0), "TIMEOUT")
+        self.check((0, 0, 1), "SKIP")
+
+    def test_tap(self):
+        self.check((1, 0, 1), stdout="TAP version 13\nok 1 /a\nok 2 /b # SKIP why\n1..2\n")
+        self.check((1, 1, 0), "FAIL", stdout="ok 1 /a\n1..2\n")
+
+    def test_unittest(self):
+        line = "----\nRan {} tests in 0.6s\n\n{}\n"
+        self.check((18, 0, 0), stderr=line.format(18, "OK"))
+        self.check((15, 0, 3), stderr=line.format(18, "OK (skipped=3)"))
+        self.check((14, 3, 1), "FAIL",
+                   stderr=line.format(18, "FAILED (failures=2, errors=1, skipped=1)"))
+        self.check((18, 1, 0), "FAIL", stderr=line.format(18, "OK"))
+
+
+if __name__ == "__main__":
+    unittest.main()
