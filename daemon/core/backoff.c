@@ -28,6 +28,8 @@ static uint64_t backoff_clamp(const Backoff *backoff, double delay)
 static double backoff_nominal(const Backoff *backoff, unsigned attempt)
 {
     g_assert(attempt >= 1);
+    if (backoff->initial_usec == 0)
+        return 0; /* the power grows to infinity, and 0 times that is no number */
     return (double)backoff->initial_usec * pow(backoff->factor, attempt - 1);
 }
 

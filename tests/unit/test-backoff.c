@@ -29,6 +29,9 @@ static void test_clamped(void)
         g_assert_cmpuint(backoff_delay_usec(&backoff, i + 1, &random.random), ==, expected[i]);
     Backoff none = {.factor = 1.5, .max_usec = 30 * USEC_PER_SEC};
     g_assert_cmpuint(backoff_delay_usec(&none, 1000, &random.random), ==, 0);
+    g_assert_cmpuint(backoff_delay_usec(&none, UINT_MAX, &random.random), ==, 0);
+    none.min_usec = 7;
+    g_assert_cmpuint(backoff_delay_usec(&none, UINT_MAX, &random.random), ==, 7);
 }
 
 static void test_jitter(void)
