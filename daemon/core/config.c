@@ -45,6 +45,7 @@ void config_read_exit_set(JsonContext *context, const JsonPath *path, const json
         else
             json_problem_expected(context, &place, expected, item);
     }
+    exit_set_clear(field);
     *(ExitSet *)field = set;
 }
 
@@ -168,7 +169,7 @@ static Config *config_new(const Kind *kind)
     return config;
 }
 
-Config *config_parse(const Kind *kind, const char *text, size_t length, Problems *problems)
+static Config *config_read(const Kind *kind, const char *text, size_t length, Problems *problems)
 {
     json_t *document = json_document_parse(text, length, problems);
     if (document == NULL)
@@ -185,8 +186,24 @@ Config *config_parse(const Kind *kind, const char *text, size_t length, Problems
         kind->config_check(&context, config);
     if (problems_have_errors(problems))
         return NULL;
-    config->text = config_text_new(text, length);
     return g_steal_pointer(&config);
+}
+
+Config *config_parse(const Kind *kind, const char *text, size_t length, Problems *problems)
+{
+    Config *config = config_read(kind, text, length, problems);
+    if (config != NULL)
+        config->text = config_text_new(text, length);
+    return config;
+}
+
+Config *config_parse_again(const Kind *kind, ConfigText *text)
+{
+    g_autoptr(Problems) problems = problems_new();
+    Config *config = config_read(kind, text->text, text->length, problems);
+    g_assert(config != NULL);
+    config->text = config_text_ref(text);
+    return config;
 }
 
 Config *config_ref(Config *config)
@@ -201,6 +218,8 @@ void config_unref(Config *config)
         return;
     if (config->own != NULL)
         config->kind->config_free(config->own);
+    exit_set_clear(&config->common.restart.prevent);
+    exit_set_clear(&config->common.restart.force);
     config_text_unref(config->text);
     g_free(config);
 }

@@ -30,6 +30,8 @@ struct Config {
 
 /* NULL with problems added. Warnings may be added on success too. */
 Config *config_parse(const Kind *kind, const char *text, size_t length, Problems *problems);
+/* Of a text that was accepted from the same kind, which cannot fail; shares it. */
+Config *config_parse_again(const Kind *kind, ConfigText *text);
 Config *config_ref(Config *config);
 void config_unref(Config *config); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)

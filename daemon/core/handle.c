@@ -35,7 +35,9 @@ static void service_free(Service *service)
     listeners_free(service->listeners);
     error_buffer_free(service->errors);
     config_unref(service->config);
-    caller_unref(service->deleted_by.caller);
+    if (service->deleted_by != NULL)
+        caller_unref(service->deleted_by->caller);
+    g_free(service->deleted_by);
     g_clear_error(&service->broken);
     state_record_unref(service->record);
     g_clear_pointer(&service->labels, g_hash_table_unref);
@@ -91,7 +93,7 @@ bool service_is_settled(const Service *service)
 
 bool service_is_deleting(const Service *service)
 {
-    return service->deleting;
+    return service->deleted_by != NULL;
 }
 
 ErrorBuffer *service_errors(Service *service)
@@ -147,12 +149,13 @@ void service_publish(Service *service)
 
 void service_retract(Service *service)
 {
+    static const Origin origin_none = {.cause = CAUSE_NONE};
     g_assert(service->published && !service->retracted && !service->record->active);
     service->retracted = true;
     service->sub_state = NULL;
     queue_remove(service->core->queue, &service->entry);
     feed_publish(service->core->feed, CHANGE_REMOVE, service, service->record, service->record,
-                 &service->deleted_by);
+                 service->deleted_by != NULL ? service->deleted_by : &origin_none);
 }
 
 void service_set_broken(Service *service, const GError *error, const Origin *origin)

@@ -13,7 +13,7 @@ static bool service_refuse(const Service *service, GError **error, ErrorCode cod
 
 static bool service_check_not_deleting(const Service *service, GError **error)
 {
-    if (!service->deleting)
+    if (service->deleted_by == NULL)
         return true;
     return service_refuse(service, error, ERROR_BUSY, "is being deleted");
 }
@@ -209,12 +209,11 @@ bool service_signal(Service *service, SignalWhom whom, int signo, GError **error
 
 bool service_begin_delete(Service *service, const Origin *origin)
 {
-    if (!service->deleting) {
-        service->deleted_by = *origin;
+    if (service->deleted_by == NULL) {
+        service->deleted_by = g_memdup2(origin, sizeof *origin);
         if (origin->caller != NULL)
             caller_ref(origin->caller);
     }
-    service->deleting = true;
     service->wanted = false;
     if (!service->record->active)
         return true;

@@ -24,28 +24,47 @@ const RestartPolicy restart_policy_default = {
         .stable_after_usec = 10 * USEC_PER_SEC,
 };
 
+/* A bit each. */
+typedef struct ExitBits {
+    uint64_t codes[4];
+    uint64_t signals;
+} ExitBits;
+
+static ExitBits *exit_set_bits(ExitSet *set)
+{
+    if (set->bits == NULL)
+        set->bits = g_new0(ExitBits, 1);
+    return set->bits;
+}
+
+void exit_set_clear(ExitSet *set)
+{
+    g_clear_pointer(&set->bits, g_free);
+}
+
 void exit_set_add_code(ExitSet *set, unsigned code)
 {
     g_assert(code <= 255);
-    set->codes[code / 64] |= UINT64_C(1) << (code % 64);
+    exit_set_bits(set)->codes[code / 64] |= UINT64_C(1) << (code % 64);
 }
 
 void exit_set_add_signal(ExitSet *set, unsigned signo)
 {
     g_assert(signo >= 1 && signo <= 64);
-    set->signals |= UINT64_C(1) << (signo - 1);
+    exit_set_bits(set)->signals |= UINT64_C(1) << (signo - 1);
 }
 
 bool exit_set_has(const ExitSet *set, const ExitStatus *status)
 {
-    if (status == NULL || !status->known || status->value < 0)
+    const ExitBits *bits = set->bits;
+    if (bits == NULL || status == NULL || !status->known || status->value < 0)
         return false;
     if (status->signaled) {
         return status->value >= 1 && status->value <= 64 &&
-               (set->signals >> (status->value - 1) & 1) != 0;
+               (bits->signals >> (status->value - 1) & 1) != 0;
     }
     return status->value <= 255 &&
-           (set->codes[status->value / 64] >> (status->value % 64) & 1) != 0;
+           (bits->codes[status->value / 64] >> (status->value % 64) & 1) != 0;
 }
 
 static bool restart_attempts_are_left(const RestartPolicy *policy, unsigned failed_attempts)
@@ -90,11 +109,11 @@ StartLimit start_limit_effective(const StartLimit *limit, const RestartPolicy *p
     return *limit;
 }
 
-static void start_window_grow(StartWindow *window, size_t most)
+static void start_window_grow(StartWindow *window, uint64_t most)
 {
-    size_t size = MIN(MAX(window->size * 2, 8), most);
+    uint32_t size = (uint32_t)MIN(MAX(window->size * 2, 8), most);
     uint64_t *times = g_new(uint64_t, size);
-    for (size_t i = 0; i < window->count; i++)
+    for (uint32_t i = 0; i < window->count; i++)
         times[i] = window->times[(window->first + i) % window->size];
     g_free(window->times);
     window->times = times;

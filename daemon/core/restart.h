@@ -19,11 +19,12 @@ typedef enum RestartMode {
 } RestartMode;
 ENUM_TABLE_DECLARE(RestartMode, restart_mode); /* "no", "on-failure", "always" */
 
-/* Exit codes and signals: a bit each. */
+/* Exit codes and signals. Zero-initialised is empty, as almost all are, and then costs no more than
+ * the pointer; else exit_set_clear frees it. */
 typedef struct ExitSet {
-    uint64_t codes[4];
-    uint64_t signals;
+    struct ExitBits *bits;
 } ExitSet;
+void exit_set_clear(ExitSet *set);
 void exit_set_add_code(ExitSet *set, unsigned code);
 void exit_set_add_signal(ExitSet *set, unsigned signo); /* 1..64 */
 bool exit_set_has(const ExitSet *set, const ExitStatus *status);
@@ -61,9 +62,9 @@ StartLimit start_limit_effective(const StartLimit *limit, const RestartPolicy *p
 /* The starts within the window; grows only as starts happen. Zero-initialised is empty. */
 typedef struct StartWindow {
     uint64_t *times;
-    size_t first;
-    size_t count;
-    size_t size;
+    uint32_t first;
+    uint32_t count;
+    uint32_t size;
 } StartWindow;
 /* Notes a start at now and returns true, or returns false: the limit is hit. */
 bool start_window_admit(StartWindow *window, const StartLimit *limit, uint64_t now_usec);

@@ -32,8 +32,7 @@ struct Service {
     bool wanted; /* the target: what was asked for last */
     bool published;
     bool retracted;
-    bool deleting;
-    Origin deleted_by; /* holds a reference to its caller */
+    Origin *deleted_by; /* NULL: it is not being deleted. Holds a reference to its caller */
     bool enabled;
     bool unkillable;
     StopPhase stop_phase;

@@ -13,7 +13,7 @@
 #include "base/parse.h"
 #include "core/service-private.h"
 
-#define SERVICE_HISTORY_FIRST 4
+#define SERVICE_HISTORY_FIRST 2
 
 static const Origin origin_retry = {.cause = CAUSE_RETRY};
 static const Origin origin_exit = {.cause = CAUSE_EXIT};
@@ -196,15 +196,12 @@ void service_rest(Service *service)
         g_clear_pointer(&service->config, config_unref);
 }
 
-/* Before it may become active. The text was accepted, so it can be read. */
+/* Before it may become active. */
 static void service_load_config(Service *service)
 {
-    const ConfigText *text = service->record->config;
-    if (text == NULL || service->config != NULL)
-        return;
-    g_autoptr(Problems) problems = problems_new();
-    service->config = config_parse(service->kind, text->text, text->length, problems);
-    g_assert(service->config != NULL);
+    ConfigText *text = service->record->config;
+    if (text != NULL && service->config == NULL)
+        service->config = config_parse_again(service->kind, text);
 }
 
 void service_commit(Service *service, StateRecord *draft, State to, const Origin *origin)

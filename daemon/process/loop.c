@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sd-event behind our interfaces. A timer has its event source from the first arming on; disarmed,
- * the source is off and costs the loop nothing. Deferred calls share one source over a queue; a
+/* sd-event behind our interfaces. A timer has its event source while it is armed; disarmed,
+ * the source is gone and costs nothing. Deferred calls share one source over a queue; a
  * call deferred by a deferred call waits for the next round, which gets a new source: sd-event
  * serves equal priorities by age, and a source that is kept would forever be older than the bus and
  * the deaths that wait beside it. */
@@ -8,6 +8,7 @@
 #include "process/loop.h"
 
 #include "base/errors.h"
+#include "process/watches.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,7 +16,7 @@
 
 struct Loop {
     TimerHost timers;
-    WatchHost watches;
+    Watches *watches;
     sd_event *event;
     sd_event_source *timer_anchor; /* keeps the timer descriptor open, so that arming cannot fail */
     sd_event_source *defer_source; /* of the next round; NULL: nothing is deferred */
@@ -25,13 +26,8 @@ struct Loop {
 
 typedef struct LoopTimer {
     Timer timer;
-    sd_event_source *source; /* NULL: never armed */
+    sd_event_source *source; /* NULL: disarmed */
 } LoopTimer;
-
-typedef struct LoopWatch {
-    Watch watch;
-    sd_event_source *source;
-} LoopWatch;
 
 typedef struct LoopDeferred {
     TimerFunc func;
@@ -49,16 +45,12 @@ static Loop *loop_of_timers(TimerHost *host)
     return (Loop *)((char *)host - offsetof(Loop, timers));
 }
 
-static Loop *loop_of_watches(WatchHost *host)
-{
-    return (Loop *)((char *)host - offsetof(Loop, watches));
-}
-
 static int on_loop_timer(sd_event_source *source, uint64_t usec, void *data)
 {
     LoopTimer *timer = data;
 
     timer->timer.armed = false;
+    g_clear_pointer(&timer->source, sd_event_source_disable_unref);
     timer->timer.func(timer->timer.data);
     return 0;
 }
@@ -76,22 +68,17 @@ static void loop_timer_arm(Timer *base, uint64_t at_usec)
     LoopTimer *timer = (LoopTimer *)base;
     int r;
 
-    if (timer->source == NULL) {
+    if (timer->source == NULL)
         r = sd_event_add_time(loop_of_timers(base->host)->event, &timer->source, CLOCK_MONOTONIC,
                               at_usec, 1, on_loop_timer, timer);
-        g_assert(r >= 0);
-        return;
-    }
-    r = sd_event_source_set_time(timer->source, at_usec);
-    g_assert(r >= 0);
-    r = sd_event_source_set_enabled(timer->source, SD_EVENT_ONESHOT);
+    else
+        r = sd_event_source_set_time(timer->source, at_usec);
     g_assert(r >= 0);
 }
 
 static void loop_timer_disarm(Timer *base)
 {
-    (void)sd_event_source_set_enabled(((LoopTimer *)base)->source,
-                                      SD_EVENT_OFF); /* armed: exists */
+    g_clear_pointer(&((LoopTimer *)base)->source, sd_event_source_disable_unref);
 }
 
 static void loop_timer_destroy(Timer *base)
@@ -127,37 +114,6 @@ static void loop_timer_defer(TimerHost *host, TimerFunc func, void *data)
         return;
     int r = sd_event_add_defer(loop->event, &loop->defer_source, on_loop_deferred, loop);
     g_assert(r >= 0);
-}
-
-static int on_loop_watch(sd_event_source *source, int fd, uint32_t events, void *data)
-{
-    LoopWatch *watch = data;
-
-    watch->watch.func(events, watch->watch.data);
-    return 0;
-}
-
-static Watch *loop_watch_create(WatchHost *host, int fd, uint32_t events, WatchPriority priority)
-{
-    g_autofree LoopWatch *watch = g_new0(LoopWatch, 1);
-    int r = sd_event_add_io(loop_of_watches(host)->event, &watch->source, fd, events, on_loop_watch,
-                            watch);
-
-    if (r < 0) {
-        errno = -r;
-        return NULL;
-    }
-    r = sd_event_source_set_priority(watch->source, priority);
-    g_assert(r >= 0);
-    return &((LoopWatch *)g_steal_pointer(&watch))->watch;
-}
-
-static void loop_watch_destroy(Watch *base)
-{
-    LoopWatch *watch = (LoopWatch *)base;
-
-    sd_event_source_disable_unref(watch->source);
-    g_free(watch);
 }
 
 static int on_loop_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
@@ -196,7 +152,6 @@ Loop *loop_new(GError **error)
     *loop = (Loop){
             .timers = {loop_timer_create, loop_timer_arm, loop_timer_disarm, loop_timer_destroy,
                        loop_timer_defer},
-            .watches = {loop_watch_create, loop_watch_destroy},
             .signals = g_ptr_array_new_with_free_func(loop_signal_free),
     };
     g_queue_init(&loop->deferred);
@@ -204,6 +159,7 @@ Loop *loop_new(GError **error)
     int r = sd_event_new(&loop->event);
     if (r >= 0)
         r = loop_add_anchor(loop);
+    loop->watches = watches_new(loop->event);
     if (r < 0) {
         error_set_errno(error, r, "cannot create the event loop");
         loop_free(loop);
@@ -220,6 +176,7 @@ void loop_free(Loop *loop)
     g_queue_clear_full(&loop->deferred, g_free);
     sd_event_source_disable_unref(loop->defer_source);
     sd_event_source_disable_unref(loop->timer_anchor);
+    watches_free(loop->watches);
     sd_event_unref(loop->event);
     g_free(loop);
 }
@@ -241,7 +198,7 @@ TimerHost *loop_timers(Loop *loop)
 
 WatchHost *loop_watches(Loop *loop)
 {
-    return &loop->watches;
+    return watches_host(loop->watches);
 }
 
 /* SIGCHLD is a death, and deaths are as important as the bus, not more: orphans that die faster

@@ -61,7 +61,7 @@ struct Supervisor {
     Timer *said_timer;
     uint64_t said_told_usec;
 
-    SupervisorFacts facts; /* its strings are owned */
+    SupervisorFacts facts; /* its strings: see supervisor_set_text */
 };
 
 /* The main process may be dead: judges it now. May free supervisor. */
@@ -70,6 +70,10 @@ void supervisor_check_main(Supervisor *supervisor);
 void supervisor_check_group(Supervisor *supervisor);
 /* It has said READY=1. */
 void supervisor_become_ready(Supervisor *supervisor);
+/* fact is one of the strings of the facts; text is copied. "" is not owned, for it is what most
+ * are.
+ */
+void supervisor_set_text(const char **fact, const char *text);
 void supervisor_tell_facts(Supervisor *supervisor, unsigned facts);
 
 /* Follows pid as the main process from now on, instead of the present one if there is one. */

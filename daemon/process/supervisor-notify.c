@@ -54,8 +54,7 @@ static unsigned supervisor_set_status(Supervisor *supervisor, const NotifyMessag
 {
     if (!message->has_status || g_str_equal(supervisor->facts.status_text, message->status))
         return 0;
-    g_free((char *)supervisor->facts.status_text);
-    supervisor->facts.status_text = g_strdup(message->status);
+    supervisor_set_text(&supervisor->facts.status_text, message->status);
     return FACT_STATUS_TEXT;
 }
 

@@ -359,6 +359,14 @@ void supervisor_watch_group(Supervisor *supervisor)
         g_queue_unlink(watchers, &supervisor->watchers_link);
 }
 
+void supervisor_set_text(const char **fact, const char *text)
+{
+    char *copy = *text != '\0' ? g_strdup(text) : NULL; /* text may be what is freed here */
+    if (**fact != '\0')
+        g_free((char *)*fact);
+    *fact = copy != NULL ? copy : "";
+}
+
 void supervisor_tell_facts(Supervisor *supervisor, unsigned facts)
 {
     supervisor->said &= ~facts;
@@ -388,8 +396,8 @@ Supervisor *supervisor_new(ProcessHost *host, const char *service_id,
     supervisor->timer = timer_new(host->timers, on_supervisor_timer, supervisor);
     supervisor->main_pidfd = -1;
     supervisor->watchers_link.data = supervisor;
-    supervisor->facts.status_text = g_strdup("");
-    supervisor->facts.invocation_id = g_strdup("");
+    supervisor->facts.status_text = "";
+    supervisor->facts.invocation_id = "";
     host->n_supervisors++;
     return supervisor;
 }
@@ -401,8 +409,8 @@ void supervisor_free(Supervisor *supervisor)
     g_assert(supervisor->phase == PHASE_IDLE);
     timer_free(supervisor->timer);
     timer_free(supervisor->said_timer);
-    g_free((char *)supervisor->facts.status_text);
-    g_free((char *)supervisor->facts.invocation_id);
+    supervisor_set_text(&supervisor->facts.status_text, "");
+    supervisor_set_text(&supervisor->facts.invocation_id, "");
     supervisor->host->n_supervisors--;
     g_free(supervisor);
 }
@@ -413,11 +421,10 @@ static void supervisor_forget_last_run(Supervisor *supervisor, const SupervisorS
     supervisor->ending = (Ending){0};
     supervisor->group = (ProcessGroup){0};
     supervisor->n_dropped = 0;
-    g_free((char *)supervisor->facts.status_text);
-    g_free((char *)supervisor->facts.invocation_id);
-    supervisor->facts.status_text = g_strdup("");
+    g_autofree char *invocation_id = random_id128(supervisor->host->random);
+    supervisor_set_text(&supervisor->facts.status_text, "");
     supervisor->facts.status_errno = 0;
-    supervisor->facts.invocation_id = random_id128(supervisor->host->random);
+    supervisor_set_text(&supervisor->facts.invocation_id, invocation_id);
 }
 
 /* Without a way to see its death it cannot stay. It is our child, but may take its time to die: the

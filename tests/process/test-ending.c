@@ -123,6 +123,7 @@ static void test_table(void)
         g_assert_cmpstr(failure_class_to_string(failure_class), ==,
                         failure_class_to_string(rows[i].failure_class));
     }
+    exit_set_clear(&rules.success);
 }
 
 static void test_signal_names(void)

@@ -13,6 +13,12 @@ static RestartPolicy policy_of(RestartMode mode)
     return policy;
 }
 
+static void policy_clear(RestartPolicy *policy)
+{
+    exit_set_clear(&policy->prevent);
+    exit_set_clear(&policy->force);
+}
+
 static void test_decisions(void)
 {
     static const struct {
@@ -59,6 +65,7 @@ static void test_decisions(void)
         g_test_message("row %u: %s", i, verdict.reason);
         g_assert_cmpint(verdict.restart, ==, rows[i].restart);
         g_assert_nonnull(verdict.reason);
+        policy_clear(&policy);
     }
 }
 
@@ -71,6 +78,7 @@ static void test_delay_grows_and_clean_ends_wait_initially(void)
                      1125000);
     g_assert_cmpuint(restart_decide(&policy, NULL, NULL, 3, random_system()).delay_usec, ==,
                      500000);
+    policy_clear(&policy);
 }
 
 static void test_exit_set(void)
@@ -88,6 +96,8 @@ static void test_exit_set(void)
     }
     g_assert_false(exit_set_has(&set, &(ExitStatus){0}));
     g_assert_false(exit_set_has(&set, NULL));
+    exit_set_clear(&set);
+    g_assert_false(exit_set_has(&set, &(ExitStatus){.known = true}));
 }
 
 static void test_start_window(void)
