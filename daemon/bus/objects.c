@@ -39,19 +39,22 @@ static const char *objects_label(const char *path)
     return path + length;
 }
 
-/* Twice for each call of a property, so no id is copied that is not escaped. */
+/* Twice for each call of a property, so no id is copied that is not escaped. sd-bus also decodes
+ * what need not have been escaped; but a service has one path alone, so that no rule of a bus that
+ * names it is walked around. */
 static Service *objects_find(Connection *connection, const char *path)
 {
-    g_autofree char *id = NULL;
+    g_autofree char *id = NULL, *own = NULL;
     const char *label = objects_label(path);
 
     if (label == NULL)
         return NULL;
-    if (strchr(label, '_') == NULL)
+    if (strchr(label, '_') == NULL && !g_ascii_isdigit(*label))
         return bus_find_service(connection->bus, label);
     if (sd_bus_path_decode(path, BUS_SERVICES_PATH, &id) <= 0)
         return NULL;
-    return bus_find_service(connection->bus, id);
+    own = objects_path(id);
+    return g_str_equal(path, own) ? bus_find_service(connection->bus, id) : NULL;
 }
 
 static int on_find_service(sd_bus *sd_bus, const char *path, const char *interface, void *userdata,
