@@ -159,7 +159,8 @@ Loop *loop_new(GError **error)
     int r = sd_event_new(&loop->event);
     if (r >= 0)
         r = loop_add_anchor(loop);
-    loop->watches = watches_new(loop->event);
+    if (r >= 0)
+        r = watches_new(loop->event, &loop->watches);
     if (r < 0) {
         error_set_errno(error, r, "cannot create the event loop");
         loop_free(loop);

@@ -12,6 +12,7 @@ typedef struct LoopFixture {
     Loop *loop;
     int n_fds;
     GString *calls;
+    void *data; /* of the test */
 } LoopFixture;
 
 /* A timer, watch or deferred call that writes its letter. */
@@ -257,6 +258,53 @@ static void test_watch_priorities(LoopFixture *fixture, const void *unused)
     (void)fd_close(fds[1]);
 }
 
+#define MANY_WATCHES 100
+
+static void on_writer_watch_free_other(uint32_t events, void *data)
+{
+    Writer *writers = ((Writer *)data)->fixture->data;
+
+    for (size_t i = 0; i < 2; i++)
+        g_clear_pointer(&writers[i].watch, watch_free);
+    on_writer(data);
+}
+
+/* Those that are ready together are served together, a few in one turn. */
+static void test_watch_many(LoopFixture *fixture, const void *unused)
+{
+    Writer pair[2] = {{fixture, 'p'}, {fixture, 'p'}}, many[MANY_WATCHES];
+    int fds[2], n_turns = 0;
+
+    fixture->data = pair;
+    g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
+    for (size_t i = 0; i < 2; i++) {
+        pair[i].fd = dup(fds[0]);
+        pair[i].watch = watch_new(loop_watches(fixture->loop), pair[i].fd, EPOLLIN,
+                                  WATCH_PRIORITY_NORMAL, on_writer_watch_free_other, &pair[i]);
+    }
+    g_assert_true(loop_turn(fixture));
+    g_assert_false(loop_turn(fixture));
+    g_assert_cmpstr(fixture->calls->str, ==, "p"); /* the first has freed the second */
+    g_string_truncate(fixture->calls, 0);
+    for (size_t i = 0; i < MANY_WATCHES; i++) {
+        many[i] = (Writer){.fixture = fixture, .letter = 'm', .fd = dup(fds[0])};
+        many[i].watch = watch_new(loop_watches(fixture->loop), many[i].fd, EPOLLIN,
+                                  WATCH_PRIORITY_NORMAL, on_writer_watch_free, &many[i]);
+    }
+    while (loop_turn(fixture))
+        n_turns++;
+    g_assert_cmpuint(fixture->calls->len, ==, MANY_WATCHES);
+    g_assert_cmpint(n_turns, >, 1);
+    g_assert_cmpint(n_turns, <, MANY_WATCHES / 4);
+    for (size_t i = 0; i < MANY_WATCHES; i++)
+        (void)fd_close(many[i].fd);
+    for (size_t i = 0; i < 2; i++)
+        (void)fd_close(pair[i].fd);
+    (void)fd_close(fds[0]);
+    (void)fd_close(fds[1]);
+}
+
 typedef struct SignalSeen {
     int signo;
     uint32_t sender_pid;
@@ -294,6 +342,7 @@ int main(int argc, char **argv)
     LOOP_TEST("/loop/defer/one-round-per-turn", test_defer_one_round_per_turn);
     LOOP_TEST("/loop/defer/starves-nobody", test_defer_starves_nobody);
     LOOP_TEST("/loop/watch/level-triggered", test_watch);
+    LOOP_TEST("/loop/watch/many", test_watch_many);
     LOOP_TEST("/loop/watch/priorities", test_watch_priorities);
     LOOP_TEST("/loop/signal", test_signal);
     return g_test_run();
