@@ -6,8 +6,12 @@
 #include "base/parse.h"
 #include "bus/errors.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+
+/* A message may hold millions, and each is copied. */
+#define OPTIONS_MAX_ENTRIES 16384
 
 static int options_read_bool(sd_bus_message *message, void *field)
 {
@@ -33,14 +37,18 @@ static int options_read_uint64(sd_bus_message *message, void *field)
     return sd_bus_message_read_basic(message, 't', field);
 }
 
+/* -E2BIG: too many. */
 static int options_read_strings(sd_bus_message *message, void *field)
 {
     g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
     const char *string;
     int r = sd_bus_message_enter_container(message, 'a', "s");
 
-    while (r >= 0 && (r = sd_bus_message_read_basic(message, 's', &string)) > 0)
+    while (r >= 0 && (r = sd_bus_message_read_basic(message, 's', &string)) > 0) {
+        if (strings->len >= OPTIONS_MAX_ENTRIES)
+            return -E2BIG;
         g_ptr_array_add(strings, g_strdup(string));
+    }
     if (r < 0)
         return r;
     g_ptr_array_add(strings, NULL);
@@ -48,7 +56,7 @@ static int options_read_strings(sd_bus_message *message, void *field)
     return sd_bus_message_exit_container(message);
 }
 
-/* -EEXIST for a key that comes twice. */
+/* -EEXIST for a key that comes twice, -E2BIG for too many. */
 static int options_read_dictionary(sd_bus_message *message, void *field)
 {
     g_autoptr(GHashTable) table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -56,6 +64,8 @@ static int options_read_dictionary(sd_bus_message *message, void *field)
     int r = sd_bus_message_enter_container(message, 'a', "{ss}");
 
     while (r >= 0 && (r = sd_bus_message_read(message, "{ss}", &key, &value)) > 0) {
+        if (g_hash_table_size(table) >= OPTIONS_MAX_ENTRIES)
+            return -E2BIG;
         if (!g_hash_table_insert(table, g_strdup(key), g_strdup(value)))
             return -EEXIST;
     }
@@ -111,6 +121,9 @@ static bool options_read_entry(sd_bus_message *message, const Option *option, vo
         r = options_read_value(message, option->signature, (char *)target + option->offset);
     if (r == -EEXIST)
         return error_set(error, ERROR_INVALID_ARGS, "option '%s' has a key twice", option->name);
+    if (r == -E2BIG)
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "option '%s' has more than %d entries",
+                         option->name, OPTIONS_MAX_ENTRIES);
     if (r >= 0)
         r = sd_bus_message_exit_container(message);
     return r >= 0 || bus_errors_set_unreadable(error, r, option->name);
