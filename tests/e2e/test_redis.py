@@ -5,6 +5,7 @@ It says READY=1 when it has loaded its data, and STATUS= as it goes."""
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import unittest
 
@@ -69,12 +70,18 @@ class Redis(Case):
                 seen.append(event["to"])
         return seen
 
+    def on_late(self, signo, frame):
+        self.fail(f"redis does not read its database:\n{self.world.log.read_text()}")
+
     def test_ready(self):
         """Its database is a pipe that nobody has written to: it runs, but is not ready."""
         database = self.directory / "dump.rdb"
         os.mkfifo(database)
         self.make("--start", "--no-wait", start_timeout="30s")
+        signal.signal(signal.SIGALRM, self.on_late)
+        signal.alarm(SECONDS_MAX)
         with open(database, "wb") as pipe:  # as soon as redis reads
+            signal.alarm(0)
             self.show()  # this answer may overtake what redis said before, the next one may not
             record = self.show()
             self.assertEqual((record["State"], record["SubState"]), ("starting", "start-notify"))
