@@ -20,7 +20,11 @@
 #define STORM_NAME "org.svcmgr1"
 #define STORM_CLIENTS 20
 #define STORM_SERVICES 50
+#ifdef __SANITIZE_ADDRESS__
+#define STORM_OPERATIONS 300
+#else
 #define STORM_OPERATIONS 1000
+#endif
 #define STORM_LATE_OBSERVERS 4
 #define STORM_PATIENCE_USEC (60 * USEC_PER_SEC)
 #define STORM_MEMORY_KIB 8192 /* the events that are kept, and what malloc keeps */
