@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define CALLER_DBUS "org.freedesktop.DBus"
+#define CALLER_SETTLE_USEC (100 * USEC_PER_MSEC)
 
 typedef struct CallerCall {
     Caller *caller;
@@ -309,20 +310,20 @@ static void caller_refuse_silence(const Caller *caller)
 
 void caller_settle(Caller *caller)
 {
-    uint64_t deadline = usec_add(test_now_usec(), CLIENT_PATIENCE_USEC);
+    uint64_t now = test_now_usec(), deadline = usec_add(now, CLIENT_PATIENCE_USEC), next = now;
 
-    caller_delete_all(caller);
-    while (g_hash_table_size(caller->calls) > 0) {
-        unsigned before = g_hash_table_size(caller->calls);
-
+    do {
+        if (now >= next) { /* again, for what was created, or refused, meanwhile */
+            caller_delete_all(caller);
+            next = usec_add(now, CALLER_SETTLE_USEC);
+        }
         g_assert_true(caller_process(caller));
-        if (test_now_usec() >= deadline)
+        if (now >= deadline)
             caller_refuse_silence(caller);
         if (g_hash_table_size(caller->calls) > 0)
-            g_assert_cmpint(sd_bus_wait(caller->bus, 100 * USEC_PER_MSEC), >=, 0);
-        if (g_hash_table_size(caller->calls) == before)
-            caller_delete_all(caller); /* what was created, or refused, after the last time */
-    }
+            g_assert_cmpint(sd_bus_wait(caller->bus, next - now), >=, 0);
+        now = test_now_usec();
+    } while (g_hash_table_size(caller->calls) > 0);
 }
 
 uint64_t caller_ping_usec(Caller *caller)
