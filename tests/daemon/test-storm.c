@@ -27,7 +27,7 @@
 #endif
 #define STORM_LATE_OBSERVERS 4
 #define STORM_PATIENCE_USEC (60 * USEC_PER_SEC)
-#define STORM_MEMORY_KIB 8192 /* the events that are kept, and what malloc keeps */
+#define STORM_MEMORY_KIB 4096 /* the events that are kept, and what malloc keeps */
 
 static unsigned storm_n_operations = STORM_OPERATIONS;
 
