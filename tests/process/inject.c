@@ -395,3 +395,20 @@ bool inject_has_hit(void)
 {
     return inject_state->has_hit;
 }
+
+void inject_remove_sockets(const ProcessFixture *fixture)
+{
+    g_autofree char *parent = g_build_filename(fixture->directory, "notify", NULL);
+    g_autoptr(GDir) hosts = g_dir_open(parent, 0, NULL);
+
+    for (const char *host; (host = g_dir_read_name(hosts)) != NULL;) {
+        g_autofree char *path = g_build_filename(parent, host, NULL);
+        g_autoptr(GDir) sockets = g_dir_open(path, 0, NULL);
+
+        for (const char *name; (name = g_dir_read_name(sockets)) != NULL;) {
+            g_autofree char *socket = g_build_filename(path, name, NULL);
+
+            g_assert_cmpint(unlink(socket), ==, 0);
+        }
+    }
+}

@@ -78,3 +78,5 @@ void inject_arm(InjectCall call, unsigned nth, int errno_value, bool persists);
 unsigned inject_count(InjectCall call);
 /* Whether something has failed since the reset. */
 bool inject_has_hit(void);
+/* The files of sockets that could not be removed are the test's to remove. */
+void inject_remove_sockets(const ProcessFixture *fixture);
