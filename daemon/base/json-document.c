@@ -25,7 +25,8 @@ typedef struct JsonLevel {
 typedef struct JsonScan {
     JsonLevel levels[JSON_MAX_DEPTH];
     size_t depth;
-    size_t offset; /* where the scan has ended */
+    size_t n_values; /* about; a small one takes a hundred times its text when it is parsed */
+    size_t offset;   /* where the scan has ended */
 } JsonScan;
 
 /* The offset after the string that begins at offset, at most length. */
@@ -54,6 +55,7 @@ static void json_scan_token(JsonScan *scan, const char *bytes, size_t length)
     case '{':
     case '[':
         scan->levels[scan->depth++] = (JsonLevel){.is_object = bytes[start] == '{'};
+        scan->n_values++;
         break;
     case '}':
     case ']':
@@ -63,6 +65,7 @@ static void json_scan_token(JsonScan *scan, const char *bytes, size_t length)
     case ',':
         if (level != NULL)
             level->index++;
+        scan->n_values++;
         break;
     default:
         break;
@@ -153,6 +156,10 @@ static bool json_document_check(const char *bytes, size_t length, Problems *prob
         g_autofree char *message = g_strdup_printf(JSON_MESSAGE_DEPTH, JSON_MAX_DEPTH);
 
         json_document_problem(problems, bytes, scan.offset, "", message);
+        return false;
+    }
+    if (scan.n_values > JSON_MAX_VALUES) {
+        problems_add(problems, PROBLEM_ERROR, "", 0, 0, "more than %d values", JSON_MAX_VALUES);
         return false;
     }
     return true;

@@ -3,8 +3,9 @@
 
 /* JSON configuration over jansson: strict documents, and tables that read an object into a struct.
  *
- * A document is an object of at most JSON_MAX_BYTES, nested at most JSON_MAX_DEPTH deep, valid
- * UTF-8 without NUL, no duplicate member, no number out of range, nothing after it. A member
+ * A document is an object of at most JSON_MAX_BYTES, nested at most JSON_MAX_DEPTH deep, of at most
+ * JSON_MAX_VALUES values, valid UTF-8 without NUL, no duplicate member, no number out of range,
+ * nothing after it. A member
  * "$comment" is allowed in any object and ignored.
  *
  * A reader walks objects by a table of members. Every mistake goes to one Problems list with
@@ -20,6 +21,7 @@
 
 #define JSON_MAX_BYTES (1024 * 1024)
 #define JSON_MAX_DEPTH 32
+#define JSON_MAX_VALUES 65536
 #define JSON_COMMENT "$comment"
 
 /* New reference to the object, or NULL with problems added (pointer, line and column as known). */

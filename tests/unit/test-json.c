@@ -245,6 +245,23 @@ static void test_reject_size(void)
     check_rejected(text, JSON_MAX_BYTES + 1, "", 0, 0, "larger than 1048576 bytes");
 }
 
+static void test_reject_many(void)
+{
+    g_autoptr(Problems) problems = problems_new();
+    GString *text = g_string_new("{\"a\": [0");
+    json_t *value;
+
+    for (unsigned i = 2; i < JSON_MAX_VALUES; i++) /* the object and the array count too */
+        g_string_append(text, ",0");
+    g_string_append(text, "]}");
+    value = document_parse(text->str, problems);
+    g_assert_nonnull(value);
+    json_decref(value);
+    g_string_insert(text, (gssize)text->len - 2, ",0");
+    check_rejected(text->str, text->len, "", 0, 0, "more than 65536 values");
+    g_string_free(text, TRUE);
+}
+
 /* Any damage to a good document: no crash, and either a value or one problem that names a place. */
 static void test_random_damage(void)
 {
@@ -297,6 +314,7 @@ int main(int argc, char **argv)
     g_test_add_func("/json/reject/depth", test_reject_depth);
     g_test_add_func("/json/reject/only-brackets", test_reject_only_brackets);
     g_test_add_func("/json/reject/size", test_reject_size);
+    g_test_add_func("/json/reject/many-values", test_reject_many);
     g_test_add_func("/json/random-damage", test_random_damage);
     g_test_add_func("/json/path", test_path);
     return g_test_run();
