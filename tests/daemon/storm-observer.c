@@ -4,6 +4,7 @@
 
 #include "storm-observer.h"
 
+#include "support/child.h"
 #include "support/client.h"
 
 #define STORM_PROPERTIES "org.freedesktop.DBus.Properties"
@@ -369,6 +370,7 @@ StormObserver *storm_observer_new(const char *name, const char *address, const c
     const char *rule = destination != NULL ? "type='signal',sender='org.svcmgr1'" : "type='signal'";
 
     observer->name = g_strdup(name);
+    observer->born_usec = test_now_usec();
     observer->destination = destination;
     observer->manager = storm_table_new();
     observer->events = g_ptr_array_new_with_free_func(g_free);

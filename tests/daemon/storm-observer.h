@@ -25,6 +25,7 @@
 
 typedef struct StormObserver {
     char *name;
+    uint64_t born_usec; /* monotonic */
     sd_bus *bus;
     const char *destination; /* NULL on a private socket */
     StormModel *model;       /* NULL until the snapshot has come */
