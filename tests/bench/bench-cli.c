@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define CLI_MAX 256 /* rounds */
 
@@ -46,6 +47,7 @@ typedef struct Cli {
     char *path;
     pid_t pid; /* of the service's program; 0: none */
     double msec[_CLI_MAX][CLI_MAX];
+    double own_msec[_CLI_MAX][CLI_MAX]; /* on the processor */
 } Cli;
 
 static pid_t cli_get_main_pid(const Cli *cli)
@@ -76,8 +78,17 @@ static void cli_check(Cli *cli, const CliRow *row)
         g_assert_cmpint(kill(cli->pid, 0), ==, 0);
 }
 
-/* Gives the milliseconds. */
-static double cli_run_step(Cli *cli, CliStep step)
+/* Milliseconds that the children which have ended were on the processor. */
+static double cli_children_msec(void)
+{
+    struct rusage usage;
+
+    g_assert_cmpint(getrusage(RUSAGE_CHILDREN, &usage), ==, 0);
+    return 1000.0 * (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+static void cli_run_step(Cli *cli, CliStep step, unsigned round)
 {
     const CliRow *row = &cli_rows[step];
     g_autofree char *option = g_strdup_printf("--address=%s", cli->address);
@@ -85,37 +96,46 @@ static double cli_run_step(Cli *cli, CliStep step)
     const char *call[] = {g_getenv("BENCH_BUS_CALL"), cli->address, NULL};
     const char *nothing[] = {"/bin/true", NULL};
     int status = 0;
+    double own_msec = cli_children_msec();
     double usec = bench_run_program(row->verb != NULL  ? svcmgr
                                     : step == CLI_CALL ? call
                                                        : nothing,
                                     NULL, &status);
 
     g_assert_cmpint(status, ==, 0);
+    cli->msec[step][round] = usec / 1000;
+    cli->own_msec[step][round] = cli_children_msec() - own_msec;
     if (row->changes)
         cli_check(cli, row);
-    return usec / 1000;
 }
 
 static void cli_measure(Cli *cli, unsigned rounds)
 {
     for (unsigned i = 0; i < rounds; i++) {
         for (CliStep step = 0; step < _CLI_MAX; step++)
-            cli->msec[step][i] = cli_run_step(cli, step);
+            cli_run_step(cli, step, i);
     }
+}
+
+static void cli_note(const Cli *cli, CliStep step, const char *what, unsigned rounds)
+{
+    bench_note("cli/%s: %s: %.3f ms (10%% in %.3f, 90%% in %.3f, %u rounds), itself %.3f ms on the "
+               "processor",
+               cli->name, what, bench_median(cli->msec[step], rounds),
+               bench_percentile(cli->msec[step], rounds, 10),
+               bench_percentile(cli->msec[step], rounds, 90), rounds,
+               bench_median(cli->own_msec[step], rounds));
 }
 
 static void cli_print(const Cli *cli, unsigned rounds)
 {
-    bench_note("cli/%s: ms: /bin/true %.3f, a bare call %.3f (%u rounds)", cli->name,
-               bench_median(cli->msec[CLI_TRUE], rounds), bench_median(cli->msec[CLI_CALL], rounds),
-               rounds);
+    cli_note(cli, CLI_TRUE, "/bin/true", rounds);
+    cli_note(cli, CLI_CALL, "a bare call", rounds);
     for (CliStep step = CLI_START; step < _CLI_MAX; step++) {
         const CliRow *row = &cli_rows[step];
         g_autofree char *name = g_strdup_printf("cli/%s/%s", cli->name, row->verb);
 
-        bench_note("%s: ms: 10%% in %.3f, 90%% in %.3f", name,
-                   bench_percentile(cli->msec[step], rounds, 10),
-                   bench_percentile(cli->msec[step], rounds, 90));
+        cli_note(cli, step, row->verb, rounds);
         bench_figure(name, bench_median(cli->msec[step], rounds), "ms", row->goal);
     }
 }
