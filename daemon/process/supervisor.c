@@ -232,6 +232,17 @@ static ExitStatus supervisor_exit_status(const siginfo_t *info)
     };
 }
 
+/* Most have nobody else in their group. To reap, the kernel walks over all our children. */
+static bool supervisor_is_group_gone(Supervisor *supervisor)
+{
+    ProcessHost *host = supervisor->host;
+
+    if (process_group_prune(host, &supervisor->group))
+        return true;
+    process_group_reap(host, &supervisor->group);
+    return process_group_prune(host, &supervisor->group);
+}
+
 void supervisor_check_main(Supervisor *supervisor)
 {
     ProcessHost *host = supervisor->host;
@@ -255,8 +266,7 @@ void supervisor_check_main(Supervisor *supervisor)
     (void)sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
     supervisor_unfollow(supervisor);
     supervisor_tell_facts(supervisor, FACT_MAIN_PID | FACT_LAST_EXIT);
-    process_group_reap(host, &supervisor->group);
-    if (process_group_prune(host, &supervisor->group))
+    if (supervisor_is_group_gone(supervisor))
         supervisor_finish(supervisor);
     else
         supervisor_wait_for_group(supervisor);
