@@ -200,10 +200,12 @@ const ServiceProperty service_properties[] = {
 
 G_STATIC_ASSERT(sizeof(unsigned) == sizeof(uint32_t));
 
+/* Once for each property of each service when all are asked for: most names differ in the first
+ * letter already. */
 const ServiceProperty *service_property_find(const char *name)
 {
     for (const ServiceProperty *property = service_properties; property->name != NULL; property++) {
-        if (g_str_equal(property->name, name))
+        if (property->name[0] == name[0] && g_str_equal(property->name, name))
             return property;
     }
     return NULL;
