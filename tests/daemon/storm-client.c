@@ -296,7 +296,7 @@ static const StormOperation operations[] = {
         {"configure-bad", 30, CLIENT_SERVICE, "Configure", true, storm_fill_bad, NULL,
          GONE " AlreadyLoading Busy InvalidConfig"},
         {"wait", 80, CLIENT_SERVICE, "Wait", true, storm_fill_wait, storm_see_state,
-         GONE " Timeout StartLimitHit Busy " DBUS("Error.Failed")},
+         GONE " Timeout StartLimitHit " DBUS("Error.Failed")},
         {"state", 60, CLIENT_SERVICE, "GetState", true, NULL, storm_see_record, GONE},
         {"config", 20, CLIENT_SERVICE, "GetConfig", true, NULL, NULL, GONE},
         {"signal", 50, CLIENT_SERVICE, "Signal", true, storm_fill_signal, NULL,

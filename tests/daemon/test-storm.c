@@ -229,14 +229,29 @@ static GPtrArray *storm_present(Storm *storm)
     return ids;
 }
 
-/* Every service gets to where it settles, by itself. */
-static void storm_settle(Storm *storm, GPtrArray *ids, const char *until)
+/* Gets there by itself. */
+static void storm_await_state(Storm *storm, const char *path, const char *until)
 {
-    for (unsigned i = 0; i < ids->len; i++) {
-        g_autofree char *path = client_service_path(g_ptr_array_index(ids, i));
-        sd_bus_message_unref(client_call(&storm->hand, path, CLIENT_SERVICE, "Wait", "a{sv}", 2,
-                                         "until", "s", until, "timeout_usec", "t",
-                                         STORM_PATIENCE_USEC));
+    sd_bus_message_unref(client_call(&storm->hand, path, CLIENT_SERVICE, "Wait", "a{sv}", 2,
+                                     "until", "s", until, "timeout_usec", "t",
+                                     STORM_PATIENCE_USEC));
+}
+
+/* What is busy gets done with it first. */
+static void storm_stop(Storm *storm, const char *path)
+{
+    bool is_busy = true;
+
+    while (is_busy) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+
+        storm_await_state(storm, path, "settled");
+        int r = sd_bus_call_method(storm->hand.bus, STORM_NAME, path, CLIENT_SERVICE, "Stop",
+                                   &error, NULL, NULL);
+        is_busy = r < 0 && sd_bus_error_has_name(&error, "org.svcmgr1.Error.Busy");
+        if (r < 0 && !is_busy && !sd_bus_error_has_name(&error, "org.svcmgr1.Error.AlreadyStopped"))
+            g_error("Stop of %s: %s: %s", path, error.name, error.message);
+        sd_bus_error_free(&error);
     }
 }
 
@@ -244,14 +259,11 @@ static void storm_stop_all(Storm *storm, GPtrArray *ids)
 {
     for (unsigned i = 0; i < ids->len; i++) {
         g_autofree char *path = client_service_path(g_ptr_array_index(ids, i));
-        sd_bus_error error = SD_BUS_ERROR_NULL;
-        int r = sd_bus_call_method(storm->hand.bus, STORM_NAME, path, CLIENT_SERVICE, "Stop",
-                                   &error, NULL, NULL);
-
-        if (r < 0 && !sd_bus_error_has_names(&error, "org.svcmgr1.Error.AlreadyStopped",
-                                             "org.svcmgr1.Error.Busy"))
-            g_error("Stop of %s: %s: %s", path, error.name, error.message);
-        sd_bus_error_free(&error);
+        storm_stop(storm, path);
+    }
+    for (unsigned i = 0; i < ids->len; i++) {
+        g_autofree char *path = client_service_path(g_ptr_array_index(ids, i));
+        storm_await_state(storm, path, "inactive");
     }
 }
 
@@ -315,22 +327,46 @@ static void storm_check_sightings(Storm *storm)
     }
 }
 
-/* The Manager's counts are told at most 4 times a second, and the last one always. */
-static void storm_await_no(Storm *storm, const StormObserver *observer, const char *count)
+static unsigned storm_count_state(StormModel *model, const char *state)
 {
+    GHashTableIter iter;
+    unsigned n = 0;
+    void *path;
+
+    g_hash_table_iter_init(&iter, model);
+    while (g_hash_table_iter_next(&iter, &path, NULL)) {
+        StormTable *service = storm_model_find(model, path, CLIENT_SERVICE);
+        n += g_str_equal(storm_table_get(service, "State"), state);
+    }
+    return n;
+}
+
+/* What the Manager has told of how many there are, when all are stopped. Its counts are told at
+ * most 4 times a second, and the last one always. */
+static void storm_check_counts(Storm *storm, const StormObserver *observer)
+{
+    const struct {
+        const char *name;
+        unsigned expected;
+    } counts[] = {
+            {"NServices", g_hash_table_size(observer->model)},
+            {"NFailed", storm_count_state(observer->model, "failed")},
+            {"NActive", 0},
+            {"NBackoff", 0},
+    };
     uint64_t deadline = usec_add(test_now_usec(), CLIENT_PATIENCE_USEC);
 
-    while (storm_table_get_unsigned(observer->manager, count) != 0) {
-        if (!storm_turn(storm, deadline))
-            g_error("%s: %s is known as %s, and nothing is there", observer->name, count,
-                    storm_table_get(observer->manager, count));
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        while (storm_table_get_unsigned(observer->manager, counts[i].name) != counts[i].expected) {
+            if (!storm_turn(storm, deadline))
+                g_error("%s: %s is known as %s, and is %u", observer->name, counts[i].name,
+                        storm_table_get(observer->manager, counts[i].name), counts[i].expected);
+        }
     }
 }
 
 static void storm_delete_all(Storm *storm, GPtrArray *ids)
 {
-    static const char *const counts[] = {"NServices", "NActive", "NFailed", "NBackoff"};
-
     for (unsigned i = 0; i < ids->len; i++)
         sd_bus_message_unref(client_call(&storm->hand, CLIENT_ROOT, CLIENT_MANAGER, "DeleteService",
                                          "sa{sv}", g_ptr_array_index(ids, i), 0));
@@ -339,8 +375,7 @@ static void storm_delete_all(Storm *storm, GPtrArray *ids)
 
         storm_compare_whole(storm, observer);
         g_assert_cmpuint(g_hash_table_size(observer->model), ==, 0);
-        for (size_t k = 0; k < G_N_ELEMENTS(counts); k++)
-            storm_await_no(storm, observer, counts[k]);
+        storm_check_counts(storm, observer);
     }
 }
 
@@ -381,11 +416,11 @@ static void storm_calm(Storm *storm)
     storm_await_calm(storm);
     ids = storm_present(storm);
     g_assert_cmpuint(ids->len, >, STORM_SERVICES / 4);
-    storm_settle(storm, ids, "settled");
     storm_stop_all(storm, ids);
-    storm_settle(storm, ids, "inactive");
-    for (unsigned i = 0; i < storm->observers->len; i++)
+    for (unsigned i = 0; i < storm->observers->len; i++) {
         storm_compare_whole(storm, g_ptr_array_index(storm->observers, i));
+        storm_check_counts(storm, g_ptr_array_index(storm->observers, i));
+    }
     storm_compare_stock(storm);
     storm_delete_all(storm, ids);
     storm_compare_stock(storm);
