@@ -245,9 +245,15 @@ const char *contract_action(const Contract *contract, const char *interface, con
     return g_hash_table_lookup(member->annotations, "org.svcmgr1.Action");
 }
 
-const char **contract_methods(const Contract *contract, const char *interface)
+const char *contract_arguments(const Contract *contract, const char *interface, const char *method)
 {
-    GPtrArray *methods = g_ptr_array_new();
+    return contract_find_member(contract_find(contract, interface), "method", method)->in->str;
+}
+
+static const char **contract_members(const Contract *contract, const char *interface,
+                                     const char *element)
+{
+    GPtrArray *names = g_ptr_array_new();
     GHashTableIter iter;
     void *data;
 
@@ -255,12 +261,22 @@ const char **contract_methods(const Contract *contract, const char *interface)
     while (g_hash_table_iter_next(&iter, NULL, &data)) {
         const ContractMember *member = data;
 
-        if (g_str_equal(member->element, "method"))
-            g_ptr_array_add(methods, member->name);
+        if (g_str_equal(member->element, element))
+            g_ptr_array_add(names, member->name);
     }
-    g_ptr_array_sort(methods, contract_compare);
-    g_ptr_array_add(methods, NULL);
-    return (const char **)g_ptr_array_free(methods, FALSE);
+    g_ptr_array_sort(names, contract_compare);
+    g_ptr_array_add(names, NULL);
+    return (const char **)g_ptr_array_free(names, FALSE);
+}
+
+const char **contract_methods(const Contract *contract, const char *interface)
+{
+    return contract_members(contract, interface, "method");
+}
+
+const char **contract_properties(const Contract *contract, const char *interface)
+{
+    return contract_members(contract, interface, "property");
 }
 
 static void contract_describe_member(GString *text, const char *key, const ContractMember *member)

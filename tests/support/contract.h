@@ -27,6 +27,9 @@ char *contract_describe(const Contract *contract, const char *interface);
 const char *contract_action(const Contract *contract, const char *interface, const char *method);
 /* Names of the methods, sorted, NULL-terminated; free the array alone. */
 const char **contract_methods(const Contract *contract, const char *interface);
+const char **contract_properties(const Contract *contract, const char *interface);
+/* The signature of a method's arguments; the contract's. */
+const char *contract_arguments(const Contract *contract, const char *interface, const char *method);
 
 /* A message seen on the wire, in either direction, in the order seen. Calls of our interfaces are
  * remembered, so that their replies can be checked when they come. Checks: calls and replies have
