@@ -10,6 +10,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* A minted id takes two random numbers. */
+#define MINT_TRIES 10
+
 /* What the map is asked for, and what is known of it. */
 typedef struct Creation {
     CreateSpec spec;
@@ -87,6 +90,8 @@ static void creation_check_refused(World *world, const Creation *creation, Error
 {
     bool exhausted = creation->spec.id == NULL && world->spec->id_rule == ID_IS_UUID &&
                      world->spec->few_ids && error_is(error, ERROR_ID_EXISTS);
+    if (exhausted && world->n_draws != 2 * MINT_TRIES)
+        violation("minting tries ten times", "it drew %u numbers", world->n_draws);
     if (!world->reacting && !exhausted && (expected == _ERROR_MAX || !error_is(error, expected)))
         violation("what is refused, and why", "Create: %s", error->message);
     if (world->n_instances != n_instances || virtual_loop_n_armed(world->loop) != n_armed)
@@ -123,6 +128,7 @@ void request_create(World *world, unsigned slot, uint32_t bits, uint32_t more)
     unsigned n_instances = world->n_instances;
     Expectation *next = world_expect(world, EXPECT_ADD, NULL, 0, origin.cause);
     world->birth = creation.birth;
+    world->n_draws = 0;
     Service *service =
             creation.broken ? map_create_broken(world->map, &creation.spec, reason, &origin, &error)
                             : map_create(world->map, &creation.spec, &origin, &error);

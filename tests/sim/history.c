@@ -242,7 +242,7 @@ static Profile history_draw_profile(Random *random)
 {
     Profile profile = {
             .mode = (RestartMode)history_below(random, _RESTART_MAX),
-            .initial_usec = PICK(random, 0, 100, 100, 500, 2000) * USEC_PER_MSEC,
+            .initial_usec = PICK(random, 0, 100, 100, 500, 2000, 10000) * USEC_PER_MSEC,
             .factor = PICK(random, 1, 2, 3),
             .min_usec = PICK(random, 0, 100, 700, USEC_INFINITY),
             .max_usec = PICK(random, 1, 10, 60) * USEC_PER_SEC,
@@ -278,7 +278,8 @@ static WorldSpec history_draw_world(Random *random, unsigned n_slots)
  * events goes round. */
 static size_t history_draw_length(Random *random)
 {
-    return 1 + history_below(random, PICK(random, 100, 100, 100, 100, 2000, 2000, 2000, 10000));
+    return 1 + history_below(random, PICK(random, 100, 100, 100, 100, 100, 100, 100, 100, 2000,
+                                          2000, 2000, 2000, 2000, 10000, 10000, 40000));
 }
 
 History *history_new(uint64_t seed, uint64_t number, unsigned n_slots, Break broken)

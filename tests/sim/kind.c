@@ -89,6 +89,7 @@ static void kind_begin(SimInstance *instance, ApplyContext *context, Config *con
     actor->context = apply_context_ref(context);
     actor->open = true;
     actor->reloading = reload;
+    actor->spent = false;
     if (actor->apply_plan != PLAN_LATER)
         kind_apply_ends(world, actor, actor->apply_plan == PLAN_OK,
                         actor->apply_plan == PLAN_ABORT);
@@ -117,6 +118,9 @@ static void kind_cancel(void *data, ApplyContext *context)
     world_tell(instance->world, "        %s: the apply is cancelled\n", service_id(actor->service));
     if (context != actor->context || !apply_context_is_cancelled(context))
         violation("1: what is cancelled is what was begun", "'%s'", service_id(actor->service));
+    if (actor->spent)
+        violation("1: what the kind has ended is not cancelled", "'%s'",
+                  service_id(actor->service));
     actor->doomed = instance->world->spec->broken == BREAK_STUCK && actor->open;
     actor->open = false;
 }
@@ -222,6 +226,13 @@ void kind_reports_late(World *world, Actor *actor, bool success)
     world_expect_nothing(world, next, "the report of a spent context");
 }
 
+/* What ends or cannot be killed ends the apply that is under way too. */
+static void kind_spend(Actor *actor)
+{
+    actor->spent = actor->open && !apply_context_is_cancelled(actor->context);
+    actor->open = false;
+}
+
 void kind_ends(World *world, Actor *actor, EndHow how)
 {
     static const int codes[_END_MAX] = {-1, -1, PREVENTED_EXIT, FORCED_EXIT};
@@ -236,7 +247,7 @@ void kind_ends(World *world, Actor *actor, EndHow how)
                                  : kind_state_after_end(world, actor, failed, false, codes[how]);
     bool ignored = actor->stop_pending;
     world_touch(world, actor);
-    actor->open = false;
+    kind_spend(actor);
     actor->running = false;
     actor->ending = false;
     Expectation *next =
@@ -258,7 +269,7 @@ void kind_begins_to_end(World *world, Actor *actor, bool cleanly)
     Failure failure = {.failure_class = FAILURE_EXIT_CODE, .error = error};
     bool ignored = actor->stop_pending;
     world_touch(world, actor);
-    actor->open = false;
+    kind_spend(actor);
     actor->ending = true;
     if (!ignored)
         actor->wanted = true;
@@ -299,7 +310,7 @@ void kind_is_unkillable(World *world, Actor *actor)
         return;
     g_autoptr(GError) error = kind_error(world, "survived");
     world_touch(world, actor);
-    actor->open = false;
+    kind_spend(actor);
     actor->running = true;
     if (service_state(actor->service)->state != STATE_STOPPING)
         actor->wanted = true;

@@ -104,7 +104,11 @@ static void play_plan(const Scene *scene)
 static void play_sub_state(const Scene *scene)
 {
     static const char *const names[] = {"this", "that", ""};
-    service_set_sub_state(scene->service, names[scene->step->a % G_N_ELEMENTS(names)]);
+    const char *name = names[scene->step->a % G_N_ELEMENTS(names)];
+    scene->actor->sub_state = name;
+    scene->actor->sub_state_same = g_str_equal(name, service_state(scene->service)->sub_state);
+    world_touch(scene->world, scene->actor);
+    service_set_sub_state(scene->service, name);
 }
 
 static void play_properties(const Scene *scene)
@@ -318,6 +322,7 @@ void play_history(const History *history, unsigned flags)
     invariants_check(world, true);
     for (size_t i = 0; i < history->n_steps; i++) {
         trial_note(history->number, i);
+        world->settled = false;
         play_step(world, history, i);
         invariants_check(world, world->thorough || i % PLAY_ALL_EVERY == 0);
     }

@@ -148,15 +148,38 @@ static void rules_check_error(const char *id, const Seen *old, const StateRecord
                     now->from != STATE_BACKOFF && now->from != STATE_ACTIVE &&
                     now->from != STATE_STARTING);
     bool had = old->values[SEEN_ERROR] != 0;
+    cleared = cleared || (now->from == STATE_FAILED && now->state == STATE_INACTIVE) ||
+              (now->cause == CAUSE_METHOD && now->method != NULL &&
+               g_str_equal(now->method, "ResetFailed"));
     bool keeps = now->cause == CAUSE_STABLE || now->state == now->from;
     if (cleared && now->error != NULL)
-        violation("errors are cleared by a start and a success", "'%s': %s", id,
+        violation("errors are cleared by what starts, succeeds or mends", "'%s': %s", id,
                   now->error->message);
     if (keeps && now->cause != CAUSE_METHOD && now->cause != CAUSE_KIND &&
         had != (now->error != NULL))
         violation("errors stay until something clears them", "'%s'", id);
     if (!had && now->error != NULL && now->last_error_time != now->time)
         violation("times are those of the documentation", "'%s': last_error_time", id);
+}
+
+/* What was set comes with the next change; else a move begins without one. */
+static void rules_follow_sub_state(Actor *actor, const Seen *old, const StateRecord *now)
+{
+    const char *set = g_steal_pointer(&actor->sub_state);
+    bool fits = set != NULL && g_str_equal(now->sub_state, set);
+    if (now->state == STATE_ACTIVE && actor->told_profile < 0)
+        fits = g_str_equal(now->sub_state, "unconfigured");
+    else if (now->cause == CAUSE_KIND && now->state == STATE_STOPPING && now->from != now->state)
+        fits = g_str_equal(now->sub_state, "unkillable");
+    else if (set == NULL || actor->sub_state_same)
+        fits = fits || (now->from != now->state && *now->sub_state == '\0') ||
+               (now->from == now->state &&
+                seen_of(now).values[SEEN_SUB_STATE] == old->values[SEEN_SUB_STATE]);
+    if (now->cause == CAUSE_KIND && now->from == STATE_STOPPING && !fits)
+        fits = g_str_equal(now->sub_state, "unkillable");
+    if (!fits)
+        violation("a sub-state is told", "'%s' of '%s' instead of '%s'", now->sub_state,
+                  service_id(actor->service), set != NULL ? set : "the last one");
 }
 
 static void rules_check_config(const World *world, const Actor *actor, const Seen *old,
@@ -320,6 +343,7 @@ static void rules_on_update(World *world, const Change *change, int profile)
     rules_check_attempts(id, &old, now, profile >= 0);
     rules_check_error(id, &old, now);
     rules_check_config(world, actor, &old, now, profile >= 0);
+    rules_follow_sub_state(actor, &old, now);
     rules_follow_timers(world, actor, &old, now);
     rules_follow_starts(world, actor, now, change->serial);
     rules_note_move(actor, now, change->serial);

@@ -7,6 +7,7 @@
 #include "shrink.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define RUN_PATIENCE 30
 
@@ -30,12 +31,26 @@ static History *run_find(const RunSpec *spec, const Verdict *verdict)
     return history;
 }
 
+/* A minute in which a service is retried makes many lines: the middle is left out of too many. */
+static char *run_excerpt(const char *text)
+{
+    const size_t head = 8000, tail = 24000;
+    size_t length = strlen(text);
+    if (length <= head + tail)
+        return g_strdup(text);
+    const char *last = text + length - tail;
+    return g_strdup_printf("%.*s\n        ... %zu characters are left out ...%s", (int)head, text,
+                           (size_t)(last - text) - head, strchr(last, '\n'));
+}
+
 static char *run_report(const RunSpec *spec, const History *history, const RunResult *result)
 {
     const Verdict *verdict = &result->verdict;
     g_autofree char *world = world_spec_to_string(&history->world);
     g_autofree char *steps = NULL;
-    (void)shrink_try(history, PLAY_THOROUGH | PLAY_TELLS, &steps); /* how it fails is known */
+    g_autofree char *told = NULL;
+    (void)shrink_try(history, PLAY_THOROUGH | PLAY_TELLS, &told); /* how it fails is known */
+    steps = run_excerpt(told);
     return g_strdup_printf("The invariant \"%s\" is violated: %s\n"
                            "history %" PRIu64 " of seed %" PRIu64
                            ", %zu steps, shrunk to %zu in %u trials, in %s:\n"

@@ -8,7 +8,9 @@
 
 #include <string.h>
 
+/* Enough is enough: what is left then is still a history that fails. */
 #define SHRINK_TRIALS 4000
+#define SHRINK_USEC (60 * G_USEC_PER_SEC)
 #define SHRINK_PATIENCE 10
 #define SHRINK_PAIRS_UP_TO 24
 
@@ -16,7 +18,13 @@ typedef struct Shrinking {
     History *best;
     const char *invariant;
     unsigned tried;
+    gint64 end;
 } Shrinking;
+
+static bool shrink_goes_on(const Shrinking *shrinking)
+{
+    return shrinking->tried < SHRINK_TRIALS && g_get_monotonic_time() < shrinking->end;
+}
 
 typedef struct Played {
     const History *history;
@@ -39,9 +47,10 @@ Verdict shrink_try(const History *history, unsigned flags, char **ret_output)
 static bool shrink_accept(Shrinking *shrinking, History *candidate)
 {
     Verdict verdict = {0};
-    if (shrinking->tried < SHRINK_TRIALS)
+    if (shrink_goes_on(shrinking)) {
         verdict = shrink_try(candidate, PLAY_THOROUGH, NULL);
-    shrinking->tried++;
+        shrinking->tried++;
+    }
     if (!verdict.failed || !g_str_equal(verdict.invariant, shrinking->invariant)) {
         history_free(candidate);
         return false;
@@ -151,13 +160,14 @@ static void shrink_world(Shrinking *shrinking)
 History *shrink(const History *history, const Verdict *verdict, unsigned *ret_tried)
 {
     size_t n_steps = MIN(history->n_steps, verdict->step + 1);
-    Shrinking shrinking = {history_copy(history, n_steps), verdict->invariant, 0};
+    Shrinking shrinking = {history_copy(history, n_steps), verdict->invariant, 0,
+                           g_get_monotonic_time() + SHRINK_USEC};
     bool again = true;
     for (size_t chunk = MAX(n_steps / 2, 1); chunk > 1; chunk /= 2)
         (void)shrink_drop(&shrinking, chunk); /* single steps follow in any case */
     shrink_world(&shrinking);
-    while (again && shrinking.tried < SHRINK_TRIALS) {
-        while (shrink_drop(&shrinking, 1) && shrinking.tried < SHRINK_TRIALS)
+    while (again && shrink_goes_on(&shrinking)) {
+        while (shrink_drop(&shrinking, 1) && shrink_goes_on(&shrinking))
             continue;
         again = shrink_simplify(&shrinking) || shrink_drop_pair(&shrinking);
     }

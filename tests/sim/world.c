@@ -28,6 +28,7 @@ static void world_on_defer(TimerHost *host, TimerFunc func, void *data)
 
 static uint64_t world_few_next(Random *random)
 {
+    the_world->n_draws++;
     return random_next(&the_world->random.random) & 1;
 }
 
@@ -174,6 +175,7 @@ void world_settle(World *world)
         }
         virtual_loop_settle(world->loop); /* timers that are due now */
     } while (!g_queue_is_empty(&world->turns));
+    world->settled = true;
 }
 
 void world_pass(World *world, uint64_t usec, bool lazy)

@@ -25,6 +25,7 @@ typedef struct Actor {
     ApplyContext *context; /* the last one begun, a reference */
     bool open;             /* an apply or reload is under way */
     bool reloading;        /* and it is a reload */
+    bool spent;            /* ended by the kind's own report of something else */
     bool running;
     bool ending;
     bool stop_asked; /* by the kind's stop */
@@ -39,6 +40,8 @@ typedef struct Actor {
     uint64_t cancel_turn;
     bool deleting;
     bool broken;
+    const char *sub_state; /* set, and not yet told; or NULL */
+    bool sub_state_same;   /* it was told before: it may be told with the next move, or not */
     uint64_t reset_serial; /* starts up to here are forgotten */
 
     /* As of the last change told. */
@@ -118,6 +121,7 @@ typedef struct World {
     GHashTable *labels;
     Expectation expected[EXPECTATIONS];
     bool reacting; /* inside a callback */
+    bool settled;  /* there is nothing to do now */
     bool ends;     /* nobody reacts any more */
     GPtrArray *waiters;
     Mirror *mirrors[N_MIRRORS];
@@ -129,6 +133,8 @@ typedef struct World {
     unsigned n_retries; /* timers that must be armed */
     unsigned n_stables;
     unsigned n_instances;
+    unsigned n_checks;
+    unsigned n_draws; /* of few ids */
     const Service *properties_told;
 } World;
 
