@@ -170,7 +170,7 @@ static void request_note(World *world, Actor *actor, Request request, Outcome ou
     if (request == REQUEST_STOP && outcome.no_change)
         actor->wanted = false;
     if (request == REQUEST_RESET)
-        actor->reset_serial = feed_serial(world->core->feed);
+        actor->resets[actor->n_resets++ % ACTOR_RESETS] = feed_serial(world->core->feed);
     if (outcome.states != 1U << STATE_STOPPING)
         return;
     actor->wanted = request == REQUEST_RESTART;

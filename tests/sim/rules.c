@@ -239,6 +239,16 @@ static void rules_follow_timers(World *world, Actor *actor, const Seen *old, con
     }
 }
 
+/* Whether ResetFailed was asked for after the one change and before the other. */
+static bool rules_was_reset(const Actor *actor, uint64_t after, uint64_t before)
+{
+    for (unsigned i = 0; i < MIN(actor->n_resets, ACTOR_RESETS); i++) {
+        if (actor->resets[i] >= after && actor->resets[i] < before)
+            return true;
+    }
+    return false;
+}
+
 /* The start limit, by counting the starts that were not forgotten. */
 static void rules_follow_starts(World *world, Actor *actor, const StateRecord *now, uint64_t serial)
 {
@@ -256,7 +266,7 @@ static void rules_follow_starts(World *world, Actor *actor, const StateRecord *n
     unsigned burst = profile_burst(&world->spec->profiles[actor->told_profile]), recent = 0;
     for (uint64_t i = actor->n_starts; i > 0 && actor->n_starts - i < ACTOR_STARTS; i--) {
         uint64_t at = (i - 1) % ACTOR_STARTS;
-        recent += actor->starts[at].serial > actor->reset_serial &&
+        recent += !rules_was_reset(actor, actor->starts[at].serial, serial) &&
                   world_now(world) - actor->starts[at].usec < 10 * USEC_PER_SEC;
     }
     if ((starts && burst > 0 && recent >= burst) || (refused && (burst == 0 || recent < burst)))

@@ -233,7 +233,6 @@ Actor *world_actor(World *world, Service *service)
             .wanted = birth->start,
             .apply_plan = birth->apply_plan,
             .stop_plan = birth->stop_plan,
-            .reset_serial = world->spec->first_serial - 1,
     };
     g_hash_table_insert(world->actors, service, actor);
     return actor;

@@ -16,6 +16,7 @@
 #include "seen.h"
 
 #define ACTOR_STARTS 64
+#define ACTOR_RESETS 16
 
 typedef struct Actor {
     unsigned refs;
@@ -42,7 +43,8 @@ typedef struct Actor {
     bool broken;
     const char *sub_state; /* set, and not yet told; or NULL */
     bool sub_state_same;   /* it was told before: it may be told with the next move, or not */
-    uint64_t reset_serial; /* starts up to here are forgotten */
+    uint64_t resets[ACTOR_RESETS]; /* serials: starts up to there are forgotten */
+    unsigned n_resets;
 
     /* As of the last change told. */
     bool present;
