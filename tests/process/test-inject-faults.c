@@ -5,6 +5,7 @@
 #include "base/fds.h"
 #include "base/random.h"
 #include "inject.h"
+#include "process/notify-socket.h"
 #include "process/proc.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define NO_RESTART "'restart': {'policy': 'no'}"
@@ -392,6 +394,34 @@ static void test_proc(ProcessFixture *fixture, const void *unused)
     g_assert_cmpint(errno, ==, EMFILE);
 }
 
+static void on_drained(const NotifyMessage *message, const NotifySender *sender, void *data)
+{
+    g_assert_nonnull(message);
+    g_assert_cmpint(sender->pid, ==, getpid());
+    *(unsigned *)data += message->ready;
+}
+
+/* Before a death is judged there is no second chance to read. */
+static void test_drain(ProcessFixture *fixture, const void *unused)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    autofd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    unsigned n_ready = 0;
+
+    inject_reset();
+    NotifySocket *notify =
+            notify_socket_new(fixture->host, getuid(), getgid(), on_drained, &n_ready, NULL);
+    g_assert_nonnull(notify);
+    (void)g_strlcpy(address.sun_path, notify_socket_path(notify), sizeof address.sun_path);
+    for (unsigned i = 0; i < 3; i++)
+        g_assert_cmpint(sendto(fd, "READY=1", 7, 0, (struct sockaddr *)&address, sizeof address),
+                        ==, 7);
+    arm((const Fault[]){{INJECT_RECVMSG, 1, EINTR}, {INJECT_RECVMSG, 3, EINTR}}, 2);
+    notify_socket_drain(notify);
+    g_assert_cmpuint(n_ready, ==, 3);
+    notify_socket_free(notify);
+}
+
 #define FAULTS_TEST(path, function)                                                                \
     g_test_add(path, ProcessFixture, NULL, faults_init, function, faults_done)
 
@@ -404,5 +434,6 @@ int main(int argc, char **argv)
     FAULTS_TEST("/inject-faults/given-up", test_given_up);
     FAULTS_TEST("/inject-faults/host", test_host);
     FAULTS_TEST("/inject-faults/proc", test_proc);
+    FAULTS_TEST("/inject-faults/drain", test_drain);
     return g_test_run();
 }

@@ -224,7 +224,7 @@ static const Scenario scenarios[] = {
          {UP(ACT_START), STOPS},
          .way = WAY_COPY},
         {"fork",
-         "{" STAYER("") ", 'readiness': 'notify', 'working_directory': '/'" COMMON,
+         "{" STAYER("") ", 'working_directory': '/'" COMMON,
          {UP(ACT_START), DIES},
          .way = WAY_FORK,
          .is_alike = true},
