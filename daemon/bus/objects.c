@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sd-bus answers Introspectable, Properties and ObjectManager by itself from what is registered
- * here. How large its answer may become is judged before it is built. */
+ * here. How large its answer may become is judged before it is built. The call that comes most, Get
+ * of a property of a service, is answered before sd-bus begins to look for its object; whatever is
+ * wrong with such a call is left to sd-bus to say. */
 
 #include "bus/objects.h"
 
@@ -11,6 +13,7 @@
 #include "bus/methods.h"
 #include "bus/process-object.h"
 #include "bus/service-object.h"
+#include "bus/service-properties.h"
 
 #include <string.h>
 
@@ -207,10 +210,41 @@ static bool objects_admit(Connection *connection, sd_bus_message *message)
     return false;
 }
 
+/* False after nothing was done: the message may be read anew. */
+static bool objects_answer_get(Connection *connection, sd_bus_message *message)
+{
+    const char *interface = NULL, *name = NULL;
+    const ServiceProperty *property = NULL;
+    Writer writer = {0};
+
+    if (sd_bus_message_is_method_call(message, "org.freedesktop.DBus.Properties", "Get") <= 0)
+        return false;
+    const Service *service = objects_find(connection, sd_bus_message_get_path(message));
+    if (service != NULL && sd_bus_message_has_signature(message, "ss") > 0 &&
+        sd_bus_message_read(message, "ss", &interface, &name) > 0 &&
+        g_str_equal(interface, BUS_INTERFACE_SERVICE))
+        property = service_property_find(name);
+    if (property == NULL) {
+        (void)sd_bus_message_rewind(message, true); /* sd-bus finds out itself */
+        return false;
+    }
+    writer.result = sd_bus_message_new_method_return(message, &writer.message);
+    writer_open(&writer, 'v', property->signature);
+    service_property_write(property, &writer, service, bus_service_state(connection->bus, service));
+    writer_close(&writer);
+    if (writer.result >= 0)
+        writer.result = sd_bus_send(connection->sd_bus, writer.message, NULL);
+    connection_check_sent(connection, writer.result, "a property");
+    sd_bus_message_unref(writer.message);
+    return true;
+}
+
 int objects_filter(Connection *connection, sd_bus_message *message)
 {
     if (sd_bus_message_is_method_call(message, NULL, NULL) > 0 &&
         !objects_admit(connection, message))
         return 1;
-    return connection->local != NULL && local_bus_filter(connection->local, message) > 0;
+    if (connection->local != NULL && local_bus_filter(connection->local, message) > 0)
+        return 1;
+    return objects_answer_get(connection, message);
 }
