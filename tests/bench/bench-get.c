@@ -124,10 +124,10 @@ typedef struct GetFigure {
 } GetFigure;
 
 static const GetFigure get_figures[] = {
-        {"get/broker/sequential", get_run_sequential, true, 2000, 50},
-        {"get/broker/deep", get_run_deep, true, 5000, 200},
-        {"get/private/sequential", get_run_sequential, false, 5000, 50},
-        {"get/private/deep", get_run_deep, false, 10000, 200},
+        {"get/broker/sequential", get_run_sequential, true, 500, 50},
+        {"get/broker/deep", get_run_deep, true, 1500, 200},
+        {"get/private/sequential", get_run_sequential, false, 1500, 50},
+        {"get/private/deep", get_run_deep, false, 3000, 200},
 };
 
 static void get_measure(const Bench *bench, const BenchBusFloor *floor, const GetFigure *figure)
@@ -153,7 +153,7 @@ static void get_measure(const Bench *bench, const BenchBusFloor *floor, const Ge
                                g_array_new(FALSE, FALSE, sizeof(double))};
     GetMeasured our_round = {&ours, figure->run, bench->fixture.daemon.pid,
                              g_array_new(FALSE, FALSE, sizeof(double))};
-    double ratio = bench_compare(figure->name, bench->quick ? 1 : 11, get_run_measured,
+    double ratio = bench_compare(figure->name, bench->quick ? 1 : 41, get_run_measured,
                                  &floor_round, get_run_measured, &our_round);
     bench_note("%s: usec of the server's own time for one call: floor %.1f, ours %.1f",
                figure->name, get_median_cpu_usec(&floor_round), get_median_cpu_usec(&our_round));
