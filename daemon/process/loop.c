@@ -45,7 +45,7 @@ static Loop *loop_of_timers(TimerHost *host)
     return (Loop *)((char *)host - offsetof(Loop, timers));
 }
 
-static int on_loop_timer(sd_event_source *source, uint64_t usec, void *data)
+static int on_loop_due_timer(sd_event_source *source, void *data)
 {
     LoopTimer *timer = data;
 
@@ -55,6 +55,11 @@ static int on_loop_timer(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
+static int on_loop_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+    return on_loop_due_timer(source, data);
+}
+
 static Timer *loop_timer_create(TimerHost *host)
 {
     LoopTimer *timer = g_new0(LoopTimer, 1);
@@ -62,17 +67,22 @@ static Timer *loop_timer_create(TimerHost *host)
     return &timer->timer;
 }
 
-/* What can fail here is memory alone: the descriptor is there since loop_new. */
+/* What is due already needs no clock: to set the kernel's, and to hear from it, costs as much as
+ * the start of a program. What can fail here is memory alone: the descriptor is there since
+ * loop_new.
+ */
 static void loop_timer_arm(Timer *base, uint64_t at_usec)
 {
     LoopTimer *timer = (LoopTimer *)base;
+    sd_event *event = loop_of_timers(base->host)->event;
     int r;
 
-    if (timer->source == NULL)
-        r = sd_event_add_time(loop_of_timers(base->host)->event, &timer->source, CLOCK_MONOTONIC,
-                              at_usec, 1, on_loop_timer, timer);
+    g_clear_pointer(&timer->source, sd_event_source_disable_unref);
+    if (at_usec <= clock_monotonic_usec(clock_system()))
+        r = sd_event_add_defer(event, &timer->source, on_loop_due_timer, timer);
     else
-        r = sd_event_source_set_time(timer->source, at_usec);
+        r = sd_event_add_time(event, &timer->source, CLOCK_MONOTONIC, at_usec, 1, on_loop_timer,
+                              timer);
     g_assert(r >= 0);
 }
 
