@@ -149,6 +149,25 @@ pid_t rig_pid(const Rig *rig)
     return rig->side == RIG_FLOOR ? rig->floor.pid : rig->bench->fixture.daemon.pid;
 }
 
+/* The next daemon may come only when the bus has noticed that this one has gone. */
+static void rig_await_name_gone(const Rig *rig)
+{
+    sd_bus *bus = bench_connect_bus(rig->bench->fixture.bus_address);
+    int is_owned = true;
+
+    while (is_owned) {
+        sd_bus_message *reply = NULL;
+
+        g_assert_cmpint(sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                           "org.freedesktop.DBus", "NameHasOwner", NULL, &reply,
+                                           "s", "org.svcmgr1"),
+                        >=, 0);
+        g_assert_cmpint(sd_bus_message_read(reply, "b", &is_owned), >, 0);
+        sd_bus_message_unref(reply);
+    }
+    sd_bus_flush_close_unref(bus);
+}
+
 uint64_t rig_stop(Rig *rig)
 {
     uint64_t began_usec = test_now_usec();
@@ -162,6 +181,8 @@ uint64_t rig_stop(Rig *rig)
 
     uint64_t taken_usec = test_now_usec() - began_usec;
     (void)rig_count(rig, 0);
+    if (rig->side == RIG_ON_BUS)
+        rig_await_name_gone(rig);
     return taken_usec;
 }
 
