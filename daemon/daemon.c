@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -265,10 +266,9 @@ static void services_create_broken(Daemon *daemon, const Definition *definition,
         log_service(LOG_LEVEL_ERROR, definition->id, "not created: %s", error->message);
 }
 
-static bool services_pre_run(void *data, GError **error)
+static bool services_load(Daemon *daemon, GError **error)
 {
     static const Origin origin = {.cause = CAUSE_STARTUP};
-    Daemon *daemon = data;
     g_autoptr(GPtrArray) definitions =
             definitions_load((const char *const *)daemon->options.services_dirs, error);
 
@@ -282,6 +282,15 @@ static bool services_pre_run(void *data, GError **error)
             services_create_broken(daemon, definition, reason, &origin);
     }
     return true;
+}
+
+/* Thousands of documents have been read: their memory goes back to the system. */
+static bool services_pre_run(void *data, GError **error)
+{
+    bool ok = services_load(data, error);
+
+    (void)malloc_trim(0); /* that there was nothing to give is no matter */
+    return ok;
 }
 
 /* A service that had to be killed has said so, in the log and in its state. It is no failure of the

@@ -15,7 +15,7 @@ struct Events {
 
 static void event_clear(Event *event)
 {
-    g_clear_pointer(&event->id, g_free);
+    g_clear_pointer(&event->id, g_ref_string_release);
     g_clear_pointer(&event->error, g_free);
     g_clear_pointer(&event->caller, caller_unref);
 }
@@ -65,7 +65,7 @@ static void events_on_change(const Change *change, void *data)
     else
         events->count++;
     *slot = event_from_change(change);
-    slot->id = g_strdup(slot->id);
+    slot->id = g_ref_string_acquire(slot->id);
     slot->error = g_strdup(slot->error);
     if (slot->caller != NULL)
         caller_ref(slot->caller);

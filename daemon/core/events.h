@@ -12,10 +12,10 @@
 typedef struct Event {
     uint64_t serial;
     uint64_t time;
-    ChangeType type;
-    State from; /* for ADD: _STATE_INVALID */
-    State to;   /* for REMOVE: _STATE_INVALID */
-    Cause cause;
+    ChangeType type : 8;
+    State from : 8; /* for ADD: _STATE_INVALID */
+    State to : 8;   /* for REMOVE: _STATE_INVALID */
+    Cause cause : 8;
     const char *method; /* static, or NULL */
     Caller *caller;     /* or NULL */
     char *id;

@@ -137,7 +137,7 @@ void feed_publish(Feed *feed, ChangeType type, Service *service, const StateReco
 {
     Change *change = g_new0(Change, 1);
     change->serial = ++feed->serial;
-    change->time = clock_wall_usec(feed->clock);
+    change->time = type == CHANGE_UPDATE ? new_state->time : clock_wall_usec(feed->clock);
     change->type = type;
     change->service = service_ref(service);
     change->cause = origin->cause;

@@ -9,7 +9,7 @@ Service *service_new(Core *core, const char *id, const Kind *kind)
     Service *service = g_new0(Service, 1);
     service->refs = 1;
     service->core = core;
-    service->id = g_strdup(id);
+    service->id = g_ref_string_new(id);
     service->kind = kind;
     service->record = state_record_new();
     service->entry.service = service;
@@ -43,7 +43,7 @@ static void service_free(Service *service)
     g_clear_pointer(&service->labels, g_hash_table_unref);
     g_free(service->description);
     g_free(service->history);
-    g_free(service->id);
+    g_ref_string_release(service->id);
     g_free(service);
 }
 

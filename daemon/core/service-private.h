@@ -25,7 +25,7 @@ typedef enum StopPhase {
 struct Service {
     unsigned refs;
     Core *core;
-    char *id;
+    char *id; /* a GRefString, for the events that outlive it */
     const Kind *kind;
     void *instance;
     StateRecord *record;

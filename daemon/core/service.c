@@ -101,8 +101,10 @@ void service_draft_clear_error(StateRecord *draft)
     draft->failure_class = FAILURE_NONE;
 }
 
+/* All times of one transition are the same. */
 static void service_stamp(const StateRecord *old, StateRecord *draft, uint64_t now)
 {
+    draft->time = now;
     if (draft->active && !old->active)
         draft->last_active_time = now;
     if (!draft->active && old->active)
@@ -149,7 +151,7 @@ static void service_note_move(Service *service, const StateRecord *record)
     service_reserve_history(service);
     service->history[service->n_moves++ % SERVICE_HISTORY] = (HistoryEntry){
             .serial = service->published ? feed_serial(service->core->feed) + 1 : 0,
-            .time = clock_wall_usec(service->core->clock),
+            .time = record->time,
             .from = record->from,
             .to = record->state,
             .cause = record->cause,

@@ -19,7 +19,7 @@ Service *service_ref(Service *service);
 void service_unref(Service *service);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Service, service_unref)
 
-const char *service_id(const Service *service);
+const char *service_id(const Service *service); /* a GRefString */
 const Kind *service_kind(const Service *service);
 void *service_instance(Service *service);            /* made when first asked for */
 void *service_find_instance(const Service *service); /* NULL: it has never been started */

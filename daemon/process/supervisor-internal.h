@@ -45,16 +45,16 @@ struct Supervisor {
     const SupervisorSpec *spec;
 
     Phase phase;
-    Timer *timer; /* of the phase */
     int main_pidfd;
+    Timer *timer; /* of the phase */
     Watch *main_watch;
     ProcessGroup group;
-    bool watches_group; /* in host->watchers */
     GList watchers_link;
+    bool watches_group; /* in host->watchers */
+    uid_t uid;          /* of the program */
     SupervisorExec exec;
     Ending ending; /* as far as it is known; pid: of the last main process */
 
-    uid_t uid; /* of the program */
     NotifySocket *notify;
     unsigned n_dropped;
     unsigned said; /* facts that the program has changed, and that are not told yet */
