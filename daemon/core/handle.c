@@ -137,14 +137,18 @@ void service_set_enabled(Service *service, bool enabled)
     service->enabled = enabled;
 }
 
-void service_publish(Service *service)
+void service_publish(Service *service, const Origin *origin)
 {
     g_assert(!service->published);
-    const StateRecord *record = service->record;
-    Origin origin = {.cause = record->cause, .method = record->method, .caller = record->caller};
+    if (service->record->cause == CAUSE_NONE) { /* nothing has happened to it yet */
+        StateRecord *draft = service_draft(service);
+        service_draft_set_origin(draft, origin);
+        state_record_unref(service->record);
+        service->record = draft;
+    }
     service->published = true;
     service_rest(service);
-    feed_publish(service->core->feed, CHANGE_ADD, service, NULL, service->record, &origin);
+    feed_publish(service->core->feed, CHANGE_ADD, service, NULL, service->record, origin);
 }
 
 void service_retract(Service *service)

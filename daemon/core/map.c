@@ -99,20 +99,21 @@ Map *map_new(Core *core, IdRule id_rule, unsigned max_services)
     return map;
 }
 
-static void map_insert(Map *map, Service *service)
+static void map_insert(Map *map, Service *service, const Origin *origin)
 {
     g_tree_insert(map->services, (void *)service_id(service), service);
-    service_publish(service);
+    service_publish(service, origin);
 }
 
 Map *map_new_immutable(Core *core, Service *const *services, size_t n_services)
 {
+    static const Origin origin = {.cause = CAUSE_STARTUP};
     Map *map = map_new(core, ID_REQUIRED, MAX(n_services, 1));
     map->immutable = true;
     for (size_t i = 0; i < n_services; i++) {
         g_autofree char *id = g_strdup_printf("%zu", i);
         g_assert(g_str_equal(service_id(services[i]), id));
-        map_insert(map, services[i]);
+        map_insert(map, services[i], &origin);
     }
     return map;
 }
@@ -298,7 +299,7 @@ Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GErr
     g_autoptr(Service) service = service_new(map->core, id, kind);
     if (!map_prepare(service, spec, origin, error))
         return NULL;
-    map_insert(map, service_ref(service));
+    map_insert(map, service_ref(service), origin);
     return service; /* the map holds it */
 }
 
@@ -311,7 +312,7 @@ Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reaso
     Service *service = service_new(map->core, spec->id, kind != NULL ? kind : &kind_invalid);
     map_describe(service, spec);
     service_set_broken(service, reason, origin);
-    map_insert(map, service);
+    map_insert(map, service, origin);
     return service;
 }
 

@@ -62,6 +62,8 @@ void service_commit(Service *service, StateRecord *draft, State to, const Origin
 /* Nothing of it runs: lets go of what can be had again from the record. */
 void service_rest(Service *service);
 
+/* Who or what makes it. */
+void service_draft_set_origin(StateRecord *draft, const Origin *origin);
 void service_draft_set_error(const Service *service, StateRecord *draft, const GError *error,
                              FailureClass failure_class);
 void service_draft_clear_error(StateRecord *draft);

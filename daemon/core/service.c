@@ -86,6 +86,15 @@ StateRecord *service_draft(const Service *service)
     return state_record_copy(service->record);
 }
 
+void service_draft_set_origin(StateRecord *draft, const Origin *origin)
+{
+    draft->cause = origin->cause;
+    draft->method = origin->method;
+    g_clear_pointer(&draft->caller, caller_unref);
+    if (origin->caller != NULL)
+        draft->caller = caller_ref(origin->caller);
+}
+
 void service_draft_set_error(const Service *service, StateRecord *draft, const GError *error,
                              FailureClass failure_class)
 {
@@ -175,11 +184,7 @@ static void service_draft_derive(Service *service, StateRecord *draft, State to,
     draft->state = to;
     draft->active = traits->active;
     draft->loading = traits->loading;
-    draft->cause = origin->cause;
-    draft->method = origin->method;
-    g_clear_pointer(&draft->caller, caller_unref);
-    if (origin->caller != NULL)
-        draft->caller = caller_ref(origin->caller);
+    service_draft_set_origin(draft, origin);
     if (!traits->owns_retry_timer)
         draft->next_attempt_time = 0;
     if (service->sub_state != NULL)
@@ -532,6 +537,8 @@ void service_execute(Service *service)
 {
     g_autoptr(Service) keep = service_ref(service);
     service_flush_sub_state(service);
+    if (service->entry.queued)
+        return; /* who heard of it asked for more, which has its own turn */
     ApplyContext *cancelled = g_steal_pointer(&service->cancelled);
     if (cancelled != NULL) {
         service->kind->cancel(service_instance(service), cancelled);

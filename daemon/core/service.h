@@ -40,8 +40,9 @@ void service_set_description(Service *service, const char *description);
 void service_set_labels(Service *service, GHashTable *labels); /* takes a reference */
 void service_set_enabled(Service *service, bool enabled);
 
-/* From here on transitions have serials and are told; add is the change that announces it. */
-void service_publish(Service *service);
+/* From here on transitions have serials and are told; add is the change that announces it, and
+ * origin who made it. */
+void service_publish(Service *service, const Origin *origin);
 /* The change that says it is gone, and who began the delete; it must be inactive. Nothing is told
  * afterwards. */
 void service_retract(Service *service);

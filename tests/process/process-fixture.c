@@ -223,7 +223,7 @@ Service *fixture_service(ProcessFixture *fixture, const Kind *kind, const char *
     g_autofree char *id = g_strdup_printf("test-%u", ++n_services);
     Service *service = service_new(fixture->core, id, kind);
 
-    service_publish(service);
+    service_publish(service, &origin_test);
     fixture_configure(fixture, service, config);
     return service;
 }

@@ -108,7 +108,6 @@ static void mirror_react(Mirror *mirror, Service *service)
     if (reaction == NULL || world->ends || mirror->countdown-- > 0)
         return;
     mirror->reaction = NULL;
-    world->n_reactions++;
     world_tell(world, "        a listener reacts\n");
     bool before = world->reacting;
     world->reacting = true;

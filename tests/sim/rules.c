@@ -69,9 +69,7 @@ static int rules_check_expected(World *world, const Change *change)
                       change_type_to_string(change->type), cause_to_string(change->cause));
         return -1;
     }
-    /* What was created without more has a record that nothing has made yet. */
-    bool is_blank = change->type == CHANGE_ADD && change->new_state->cause == CAUSE_NONE;
-    if (expected->type != types[change->type] || (expected->cause != change->cause && !is_blank) ||
+    if (expected->type != types[change->type] || expected->cause != change->cause ||
         (expected->service != NULL && expected->service != change->service))
         violation("each change is the one that was asked for", "'%s': %s by %s", id,
                   change_type_to_string(change->type), cause_to_string(change->cause));

@@ -57,8 +57,8 @@ static void world_make_map(World *world)
         services[i] = service_new(world->core, world->ids[i], &kind_sim[0]);
         (void)world_actor(world, services[i]);
         uint64_t serial = spec->first_serial + i;
-        world->expected[serial % EXPECTATIONS] = (Expectation){
-                serial, EXPECT_ADD, services[i], 0, CAUSE_NONE, -1}; /* nobody asked */
+        world->expected[serial % EXPECTATIONS] =
+                (Expectation){serial, EXPECT_ADD, services[i], 0, CAUSE_STARTUP, -1};
     }
     world->map = map_new_immutable(world->core, services, spec->n_slots);
 }
@@ -157,10 +157,8 @@ bool world_turn(World *world)
         return false;
     world->n_turns++;
     world->n_applies = 0;
-    world->n_reactions = 0;
     turn->func(turn->data);
-    /* A callback that starts a service while its sub-state is told has it applied at once. */
-    if (world->n_applies > 1 + world->n_reactions)
+    if (world->n_applies > 1)
         violation("one apply a turn", "%u applies began in one turn", world->n_applies);
     return true;
 }

@@ -111,13 +111,12 @@ typedef struct World {
     FeedListener *witness;
     GQueue turns; /* what was deferred */
     uint64_t n_turns;
-    unsigned n_applies;   /* begun in this turn */
-    unsigned n_reactions; /* made in this turn */
-    GHashTable *actors;   /* Service -> Actor */
-    GPtrArray *touched;   /* of Actor, references */
-    ApplyContext *spent;  /* of a service that may be gone */
-    Birth birth;          /* of the service that is being created */
-    char **ids;           /* of each slot */
+    unsigned n_applies;  /* begun in this turn */
+    GHashTable *actors;  /* Service -> Actor */
+    GPtrArray *touched;  /* of Actor, references */
+    ApplyContext *spent; /* of a service that may be gone */
+    Birth birth;         /* of the service that is being created */
+    char **ids;          /* of each slot */
     char *configs[N_PROFILES];
     Caller *callers[2];
     GHashTable *labels;

@@ -137,7 +137,7 @@ Service *fixture_service(CoreFixture *fixture, const char *config)
     Service *service = service_new(fixture->core, "web", &kind_fake);
     if (config != NULL)
         g_assert_true(service_configure(service, config, strlen(config), &origin_test, NULL, NULL));
-    service_publish(service);
+    service_publish(service, &origin_test);
     return service;
 }
 

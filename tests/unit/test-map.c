@@ -140,7 +140,9 @@ static void test_create_refused(void)
     }
     assert_seen(""); /* nobody saw anything */
     g_assert_cmpuint(fake_instances, ==, 0);
-    create("next", false); /* and there is no gap */
+    const StateRecord *next = service_state(create("next", false)); /* and there is no gap */
+    g_assert_cmpint(next->cause, ==, origin_test.cause); /* not the start, but somebody made it */
+    g_assert_cmpstr(next->method, ==, origin_test.method);
     g_assert_cmpuint(service_state(map_find(map, "next"))->serial, ==, 2);
     teardown();
 }

@@ -362,7 +362,7 @@ static void test_broken_definition(void)
     core_fixture_init(&fixture);
     service = service_new(fixture.core, "web", &kind_fake);
     service_set_broken(service, reason, &origin_test);
-    service_publish(service);
+    service_publish(service, &origin_test);
     setup_listener();
     assert_state(service, STATE_FAILED);
     g_assert_cmpint(service_state(service)->failure_class, ==, FAILURE_CONFIG);
