@@ -8,6 +8,8 @@
 #include "base/errors.h"
 #include "base/log.h"
 #include "base/watch.h"
+#include "bus/authority.h"
+#include "bus/intake.h"
 #include "bus/local-bus.h"
 #include "bus/objects.h"
 #include "bus/peer.h"
@@ -37,6 +39,7 @@ static int on_connection_message(sd_bus_message *message, void *userdata, sd_bus
 {
     Connection *connection = userdata;
 
+    connection->n_messages++;
     if (connection->closed)
         return 1;
     return objects_filter(connection, message);
@@ -79,12 +82,29 @@ Connection *connection_new(Bus *bus, sd_bus *sd_bus,
     return connection;
 }
 
+bool connection_process(Connection *connection)
+{
+    int r;
+
+    if (connection->closed)
+        return false;
+    r = connection->intake != NULL ? intake_process(connection->intake)
+                                   : sd_bus_process(connection->sd_bus, NULL);
+    if (r < 0 && !connection->closed) {
+        connection_close(connection);
+        if (connection->on_closed != NULL)
+            connection->on_closed(connection, connection->data);
+    }
+    return r > 0 && !connection->closed;
+}
+
 void connection_close(Connection *connection)
 {
     if (connection->closed)
         return;
     connection->closed = true;
     connection->ready = false;
+    g_clear_pointer(&connection->intake, intake_free);
     timer_arm(connection->bus->reaper, clock_monotonic_usec(connection->bus->clock));
 }
 
@@ -95,6 +115,7 @@ void connection_free(Connection *connection)
     g_clear_pointer(&connection->peers, g_hash_table_unref);
     g_clear_pointer(&connection->peer, peer_free);
     g_clear_pointer(&connection->local, local_bus_free);
+    g_clear_pointer(&connection->intake, intake_free);
     g_queue_clear(&connection->unread);
     sd_bus_close_unref(connection->sd_bus);
     g_free(connection);
@@ -138,19 +159,57 @@ static uint64_t connection_count_queued(Connection *connection)
     return n_queued;
 }
 
+static uint64_t connection_count_kept(Connection *connection)
+{
+    (void)connection_count_queued(connection); /* brings the sum up to date */
+    return connection->unread_bytes +
+           (connection->intake != NULL ? intake_bytes(connection->intake) : 0);
+}
+
+/* All that the private peers of one user keep. */
+static uint64_t connection_count_kept_of(const Bus *bus, uint32_t uid)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < bus->connections->len; i++) {
+        Connection *connection = g_ptr_array_index(bus->connections, i);
+
+        if (connection->local != NULL && !connection->closed &&
+            connection->peer->caller->uid == uid)
+            bytes += connection_count_kept(connection);
+    }
+    return bytes;
+}
+
+/* Many peers of one user share what one user may have. */
+static bool connection_is_within_share(Connection *connection)
+{
+    uint32_t uid = connection->peer->caller->uid;
+
+    if (connection_count_kept(connection) <= CONNECTION_SMALL_BYTES)
+        return true;
+    connection->was_large = true;
+    return authority_allows_uid(connection->bus, uid) ||
+           connection_count_kept_of(connection->bus, uid) <= CONNECTION_MAX_USER_BYTES;
+}
+
+static bool connection_judge_private(Connection *connection, uint64_t n_queued)
+{
+    if (n_queued > CONNECTION_MAX_QUEUED || connection->unread_bytes > CONNECTION_MAX_UNREAD_BYTES)
+        connection_drop(connection, "it does not read what it is sent");
+    else if (!connection_is_within_share(connection))
+        connection_drop(connection, "its user makes the daemon keep too much");
+    return !connection->closed;
+}
+
 static bool connection_judge(Connection *connection, uint64_t n_queued)
 {
-    bool is_private = connection->local != NULL;
-
-    if (n_queued <= (is_private ? CONNECTION_MAX_QUEUED : CONNECTION_BROKER_MAX_QUEUED) &&
-        connection->unread_bytes <=
-                (is_private ? CONNECTION_MAX_UNREAD_BYTES : CONNECTION_BROKER_MAX_UNREAD_BYTES))
-        return true;
-    if (is_private)
-        connection_drop(connection, "it does not read what it is sent");
-    else
+    if (connection->local != NULL)
+        return connection_judge_private(connection, n_queued);
+    if (n_queued > CONNECTION_BROKER_MAX_QUEUED ||
+        connection->unread_bytes > CONNECTION_BROKER_MAX_UNREAD_BYTES)
         connection_lose(connection);
-    return false;
+    return !connection->closed;
 }
 
 bool connection_charge(Connection *connection, uint64_t bytes)

@@ -9,6 +9,7 @@
 
 #include <systemd/sd-bus.h>
 
+typedef struct Intake Intake;
 typedef struct Peer Peer;
 typedef struct LocalBus LocalBus;
 
@@ -16,6 +17,10 @@ typedef struct LocalBus LocalBus;
 #define CONNECTION_MAX_QUEUED 4096
 /* And one for which more bytes wait. A broker then gets no large answers. */
 #define CONNECTION_MAX_UNREAD_BYTES (UINT64_C(64) * 1024 * 1024)
+/* What all private peers of one user who may not act make the daemon keep: answers that wait to be
+ * read and messages that are not whole. Who keeps less than a small part is not counted. */
+#define CONNECTION_MAX_USER_BYTES (UINT64_C(128) * 1024 * 1024)
+#define CONNECTION_SMALL_BYTES (UINT64_C(1024) * 1024)
 /* A broker has many readers behind it and reads as long as its own limits for them let it. One that
  * has stopped is given up and connected to anew: signals must not be left out in silence. */
 #define CONNECTION_BROKER_MAX_QUEUED (256 * 1024)
@@ -31,6 +36,9 @@ struct Connection {
     uint64_t unread_bytes; /* their sum */
     GHashTable *peers;     /* unique name -> Peer, owned; of a broker */
     Peer *peer;            /* the one there is; of a private connection */
+    Intake *intake;        /* how it is read; NULL with a broker: sd-bus does it */
+    uint64_t n_messages;   /* that have come */
+    bool was_large;        /* it has kept much, which is given back when it goes */
     LocalBus *local;       /* what a broker would be to a private peer; NULL with a broker */
     void (*on_closed)(Connection *connection, void *data);
     void *data;
@@ -49,6 +57,10 @@ void connection_free(Connection *connection);
 
 /* The connection whose handler (method, property, finder) is running on sd_bus. */
 Connection *connection_current(sd_bus *sd_bus);
+
+/* One step of what sd-bus has to do for it. A connection that is broken is closed. False: there was
+ * nothing to do, or nothing is left to do. */
+bool connection_process(Connection *connection);
 
 bool connection_wants_signals(const Connection *connection);
 /* One message of about so many bytes is going to be sent. Every message is charged for before it is

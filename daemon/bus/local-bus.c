@@ -44,11 +44,8 @@ static void on_local_bus_rest(void *data)
 {
     LocalBus *local = data;
     Connection *connection = local->connection;
-    int r = connection->closed ? 0 : sd_bus_process(connection->sd_bus, NULL);
 
-    if (r < 0)
-        connection_close(connection);
-    else if (r > 0)
+    if (connection_process(connection))
         timer_arm(local->rest, clock_monotonic_usec(connection->bus->clock));
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "bus/authority.h"
 #include "bus/connection.h"
+#include "bus/intake.h"
 #include "bus/local-bus.h"
 #include "bus/peer.h"
 
@@ -29,6 +30,8 @@
 #define PRIVATE_LOCK_ATTEMPTS 8
 /* How long accepting pauses when there are no descriptors left. */
 #define PRIVATE_PAUSE_USEC USEC_PER_SEC
+/* Seven numbers. */
+#define PRIVATE_STATM_BYTES 160
 
 struct PrivateServer {
     Bus *bus;
@@ -36,6 +39,7 @@ struct PrivateServer {
     char *lock_path;
     int fd;
     int lock_fd;
+    int statm_fd;
     struct stat bound; /* the socket's file, as we made it */
     sd_event_source *source;
     Timer *pause;
@@ -261,10 +265,13 @@ static bool private_serve(PrivateServer *server, int fd, const struct ucred *cre
     }
     connection->ready = true;
     r = sd_bus_start(bus);
-    if (r >= 0)
-        return true;
-    connection_close(connection);
-    return error_set_errno(error, r, "cannot start the connection");
+    if (r < 0)
+        (void)error_set_errno(error, r, "cannot start the connection"); /* always false */
+    else
+        connection->intake = intake_new(connection, error);
+    if (connection->intake == NULL)
+        connection_close(connection);
+    return connection->intake != NULL;
 }
 
 static void private_admit(PrivateServer *server, int fd)
@@ -329,6 +336,9 @@ static bool private_start(PrivateServer *server, GError **error)
     server->lock_fd = private_lock(server->path, server->lock_path, &is_new, error);
     if (server->lock_fd < 0 || !private_open(server, !is_new, error))
         return false;
+    server->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (server->statm_fd < 0)
+        return error_set_errno(error, errno, "cannot open /proc/self/statm");
     r = sd_id128_randomize(&server->id);
     if (r >= 0)
         r = sd_event_add_io(server->bus->event, &server->source, server->fd, EPOLLIN,
@@ -343,7 +353,7 @@ PrivateServer *private_new(Bus *bus, const char *path, GError **error)
     server->bus = bus;
     server->path = g_strdup(path);
     server->lock_path = g_strdup_printf("%s.lock", path);
-    server->fd = server->lock_fd = -1;
+    server->fd = server->lock_fd = server->statm_fd = -1;
     server->pause = timer_new(bus->timers, on_private_resume, server);
     if (private_start(server, error))
         return server;
@@ -362,7 +372,28 @@ void private_free(PrivateServer *server)
         (void)unlink(server->lock_path); /* as long as it is ours */
     (void)fd_close(server->fd);          /* -1 */
     (void)fd_close(server->lock_fd);     /* -1 */
+    (void)fd_close(server->statm_fd);    /* -1 */
     g_free(server->path);
     g_free(server->lock_path);
     g_free(server);
+}
+
+/* A sanitizer keeps what was freed, so that what grows says nothing. */
+#if defined(__SANITIZE_ADDRESS__)
+#define PRIVATE_IS_MEASURABLE false
+#else
+#define PRIVATE_IS_MEASURABLE true
+#endif
+
+uint64_t private_resident_bytes(const PrivateServer *server)
+{
+    char text[PRIVATE_STATM_BYTES + 1];
+    ssize_t n = PRIVATE_IS_MEASURABLE ? pread(server->statm_fd, text, PRIVATE_STATM_BYTES, 0) : 0;
+    char *pages = text;
+
+    if (n <= 0)
+        return 0;
+    text[n] = '\0';
+    (void)g_ascii_strtoull(text, &pages, 10); /* the whole address space, which comes first */
+    return g_ascii_strtoull(pages, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

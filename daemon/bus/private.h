@@ -18,3 +18,6 @@ PrivateServer *private_new(Bus *bus, const char *path, GError **error);
 /* Also removes both files, the socket only if it still is ours; the connections are the bus's.
  * Accepts NULL. */
 void private_free(PrivateServer *server);
+
+/* The memory that this process has now, of /proc/self/statm (proc(5)). */
+uint64_t private_resident_bytes(const PrivateServer *server);

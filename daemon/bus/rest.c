@@ -9,6 +9,7 @@
 
 #include "base/watch.h"
 #include "bus/connection.h"
+#include "bus/intake.h"
 
 #include <time.h>
 
@@ -26,13 +27,19 @@ static bool rest_has_connection(const Connection *connection)
            timeout_usec == 0;
 }
 
-static bool rest_is_any(const Bus *bus)
+/* Also tells the loop what each private connection waits for. */
+static bool rest_look(const Bus *bus)
 {
+    bool is_any = false;
+
     for (unsigned i = 0; i < bus->connections->len; i++) {
-        if (rest_has_connection(g_ptr_array_index(bus->connections, i)))
-            return true;
+        const Connection *connection = g_ptr_array_index(bus->connections, i);
+
+        if (connection->intake != NULL)
+            intake_arm(connection->intake);
+        is_any = is_any || rest_has_connection(connection);
     }
-    return false;
+    return is_any;
 }
 
 static int on_rest_never(sd_event_source *source, uint64_t usec, void *userdata)
@@ -45,19 +52,10 @@ static int on_rest_before_turn(sd_event_source *source, void *userdata)
 {
     Rest *rest = userdata;
 
-    if (sd_event_source_get_enabled(rest->turn, NULL) > 0 || !rest_is_any(rest->bus))
+    if (!rest_look(rest->bus) || sd_event_source_get_enabled(rest->turn, NULL) > 0)
         return 0;
     int r = sd_event_source_set_time(rest->turn, 0);
     return r < 0 ? r : sd_event_source_set_enabled(rest->turn, SD_EVENT_ONESHOT);
-}
-
-static void rest_process(Connection *connection)
-{
-    if (sd_bus_process(connection->sd_bus, NULL) >= 0 || connection->closed)
-        return;
-    connection_close(connection);
-    if (connection->on_closed != NULL)
-        connection->on_closed(connection, connection->data);
 }
 
 /* One message of each. */
@@ -70,7 +68,7 @@ static int on_rest_turn(sd_event_source *source, uint64_t usec, void *userdata)
         Connection *connection = g_ptr_array_index(connections, i);
 
         if (rest_has_connection(connection))
-            rest_process(connection);
+            (void)connection_process(connection); /* it is asked again before the next turn */
     }
     return 0;
 }
