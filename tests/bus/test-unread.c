@@ -5,7 +5,9 @@
 #include "bus-fixture.h"
 
 #include "bus/connection.h"
+#include "bus/peer.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -128,6 +130,64 @@ static void test_unanswered_between(void)
     bus_fixture_done(&fixture);
 }
 
+static bool was_dropped(const BusClient *client)
+{
+    struct pollfd end = {.fd = sd_bus_get_fd(client->bus), .events = POLLRDHUP};
+
+    return poll(&end, 1, 0) > 0;
+}
+
+#define N_SHARING 3
+#define STRANGER 4294967
+
+/* Each asks for 48 MiB, which one alone might leave unread. How many are still there? */
+static unsigned ask_together(uint32_t uid, uint64_t *ret_unread_bytes)
+{
+    BusClient *clients[N_SHARING];
+    unsigned n_left = fixture.bus->connections->len;
+
+    for (unsigned i = 0; i < N_SHARING; i++) {
+        clients[i] = client_that_does_not_read();
+        bus_client_become(clients[i], uid);
+    }
+    for (unsigned k = 0; k < 192; k++) {
+        for (unsigned i = 0; i < N_SHARING; i++) {
+            if (!was_dropped(clients[i]))
+                ask(clients[i], &questions[0]);
+        }
+    }
+    *ret_unread_bytes = 0;
+    n_left = fixture.bus->connections->len - n_left;
+    for (unsigned i = 0; i < fixture.bus->connections->len; i++)
+        *ret_unread_bytes +=
+                ((Connection *)g_ptr_array_index(fixture.bus->connections, i))->unread_bytes;
+    for (unsigned i = 0; i < N_SHARING; i++)
+        bus_client_close(clients[i]);
+    bus_fixture_turn(&fixture);
+    return n_left;
+}
+
+/* A user with many peers gets no more than his share; who may act gets what each peer may have, and
+ * a user beside them is not touched. */
+static void test_share_of_a_user(void)
+{
+    BusClient *other;
+    uint64_t bytes;
+
+    bus_fixture_init(&fixture);
+    create_labelled(4096);
+    other = bus_client_new(&fixture, BUS_CLIENT_DEAF);
+    bus_client_become(other, STRANGER + 1);
+    g_assert_cmpuint(ask_together(0, &bytes), ==, N_SHARING);
+    g_assert_cmpuint(bytes, >, CONNECTION_MAX_USER_BYTES);
+    g_assert_cmpuint(ask_together(STRANGER, &bytes), ==, N_SHARING - 1);
+    g_assert_cmpuint(bytes, <=, CONNECTION_MAX_USER_BYTES);
+    g_assert_nonnull(strstr(fixture.core.log->str, "its user makes the daemon keep too much"));
+    ask(other, &questions[0]);
+    g_assert_cmpuint(fixture.bus->connections->len, ==, 1);
+    bus_fixture_done(&fixture);
+}
+
 static void test_reader(void)
 {
     const struct Question *question = &questions[0];
@@ -148,6 +208,7 @@ int main(int argc, char **argv)
     g_test_add_func("/unread/every-question", test_every_question);
     g_test_add_func("/unread/large-answers", test_large_answers);
     g_test_add_func("/unread/unanswered-between", test_unanswered_between);
+    g_test_add_func("/unread/share-of-a-user", test_share_of_a_user);
     g_test_add_func("/unread/reader", test_reader);
     return g_test_run();
 }
