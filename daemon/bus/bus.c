@@ -14,6 +14,7 @@
 #include "bus/process-object.h"
 #include "bus/rest.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,8 @@ uint64_t bus_service_bytes(const Service *service)
     return bytes;
 }
 
+/* What a peer has made the heap grow by lies between what is still needed: the system gets it back,
+ * once for all that go together. */
 static void on_bus_reap(void *data)
 {
     Bus *bus = data;
@@ -85,6 +88,9 @@ static void on_bus_reap(void *data)
         if (connection->closed)
             g_ptr_array_remove_index(bus->connections, i - 1);
     }
+    if (bus->gives_back)
+        (void)malloc_trim(0); /* that there was nothing to give is no matter */
+    bus->gives_back = false;
 }
 
 static void bus_free_connection(void *connection)

@@ -19,6 +19,8 @@
 
 /* Header of a reply. */
 #define CALL_REPLY_BYTES 256
+/* So many kept at a time are worth giving their memory back to the system. */
+#define CALL_MANY 64
 
 static void call_run(Call *call);
 
@@ -103,6 +105,8 @@ static bool call_hold(Call *call, void (*on_abandoned)(Call *call), GError **err
     call->on_abandoned = on_abandoned;
     call->in_flight = true;
     g_queue_push_tail_link(&call->peer->in_flight, &call->flight);
+    if (g_queue_get_length(&call->peer->in_flight) >= CALL_MANY)
+        call->peer->was_large = true;
     return true;
 }
 

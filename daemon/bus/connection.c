@@ -117,6 +117,7 @@ void connection_free(Connection *connection)
     g_clear_pointer(&connection->local, local_bus_free);
     g_clear_pointer(&connection->intake, intake_free);
     g_queue_clear(&connection->unread);
+    connection->bus->gives_back = connection->bus->gives_back || connection->was_large;
     sd_bus_close_unref(connection->sd_bus);
     g_free(connection);
 }

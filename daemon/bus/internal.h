@@ -44,6 +44,7 @@ struct Bus {
 
     GPtrArray *connections; /* of Connection, owned */
     Timer *reaper;          /* frees those that are closed, in a turn of its own */
+    bool gives_back;        /* who made the heap grow has gone: the reaper trims it */
     Rest *rest;
     Broker *broker;        /* NULL: no bus */
     PrivateServer *server; /* NULL: no private socket */

@@ -99,6 +99,14 @@ Peer *peer_new(Connection *connection, const char *name, Caller *caller)
     return peer;
 }
 
+static void peer_give_back(const Peer *peer)
+{
+    Bus *bus = peer->connection->bus;
+
+    bus->gives_back = true;
+    timer_arm(bus->reaper, clock_monotonic_usec(bus->clock));
+}
+
 void peer_free(Peer *peer)
 {
     Call *call;
@@ -108,6 +116,8 @@ void peer_free(Peer *peer)
     while ((call = g_queue_peek_head(&peer->in_flight)) != NULL)
         call_abandon(call);
     g_assert(g_queue_is_empty(&peer->waiting));
+    if (peer->was_large)
+        peer_give_back(peer);
     sd_bus_slot_unref(peer->watch);
     sd_bus_slot_unref(peer->question);
     caller_unref(peer->caller);

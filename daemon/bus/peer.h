@@ -20,6 +20,7 @@ struct Peer {
     sd_bus_slot *question; /* GetConnectionCredentials; NULL: not asked now */
     GQueue in_flight;      /* of Call: all that are not answered yet, the waiting too */
     GQueue waiting;        /* of Call: for the credentials */
+    bool was_large;        /* there were so many that their memory is worth giving back */
 };
 
 /* caller is taken over; NULL: not known yet. */
