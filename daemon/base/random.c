@@ -9,23 +9,40 @@
 #include <inttypes.h>
 #include <sys/random.h>
 
-static uint64_t random_system_next(Random *random)
+/* Several are taken at once, for a storm of restarts needs two of them each. */
+typedef struct RandomSystem {
+    Random random;
+    uint64_t values[32];
+    unsigned n_left;
+} RandomSystem;
+
+static void random_system_fill(RandomSystem *system)
 {
-    uint64_t value;
     ssize_t n;
 
     do
-        n = getrandom(&value, sizeof(value), 0);
+        n = getrandom(system->values, sizeof(system->values), 0);
     while (n < 0 && errno == EINTR);
-    g_assert(n == sizeof(value)); /* up to 256 bytes never come in part: getrandom(2) */
+    g_assert(n == sizeof(system->values)); /* up to 256 bytes never come in part: getrandom(2) */
+    system->n_left = G_N_ELEMENTS(system->values);
+}
+
+static uint64_t random_system_next(Random *random)
+{
+    RandomSystem *system = (RandomSystem *)random;
+
+    if (system->n_left == 0)
+        random_system_fill(system);
+    uint64_t value = system->values[--system->n_left];
+    system->values[system->n_left] = 0; /* nobody else is to see it */
     return value;
 }
 
 Random *random_system(void)
 {
-    static Random random = {.next = random_system_next};
+    static RandomSystem system = {.random.next = random_system_next};
 
-    return &random;
+    return &system.random;
 }
 
 static uint64_t random_seeded_next(Random *random)

@@ -7,7 +7,6 @@
 #include "base/clock.h"
 
 #include <glib.h>
-#include <math.h>
 
 const Backoff backoff_default = {
         .initial_usec = 500 * USEC_PER_MSEC,
@@ -25,12 +24,24 @@ static uint64_t backoff_clamp(const Backoff *backoff, double delay)
     return (uint64_t)delay;
 }
 
+/* By squaring. The only place for pow(3), which would bring a library's pages into memory. */
+static double backoff_power(double factor, unsigned exponent)
+{
+    double power = 1;
+
+    for (; exponent > 0; exponent >>= 1, factor *= factor) {
+        if ((exponent & 1) != 0)
+            power *= factor;
+    }
+    return power;
+}
+
 static double backoff_nominal(const Backoff *backoff, unsigned attempt)
 {
     g_assert(attempt >= 1);
     if (backoff->initial_usec == 0)
         return 0; /* the power grows to infinity, and 0 times that is no number */
-    return (double)backoff->initial_usec * pow(backoff->factor, attempt - 1);
+    return (double)backoff->initial_usec * backoff_power(backoff->factor, attempt - 1);
 }
 
 void backoff_bounds_usec(const Backoff *backoff, unsigned attempt, uint64_t *ret_least,

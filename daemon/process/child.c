@@ -54,11 +54,12 @@ static void child_fail(ChildPlan *plan, ChildStep step, int errno_value)
         (void)syscall(SYS_exit_group, CHILD_EXIT_STATUS); /* does not come back */
 }
 
-/* Only ignored signals and handlers matter, but to ask which these are costs as much. */
+/* No handler runs here between the unblocking and the exec: it would work on the daemon's memory.
+ */
 static CHILD_FUNCTION bool child_reset_dispositions(const ChildPlan *plan)
 {
     for (int signo = 1; signo < _NSIG; signo++) {
-        if (signo == SIGKILL || signo == SIGSTOP)
+        if ((plan->dispositions >> (signo - 1) & 1) == 0)
             continue;
         if (plan->sys->raw(SYS_rt_sigaction, signo, child_zeroes, NULL, CHILD_SIGSET_BYTES) < 0)
             return false;

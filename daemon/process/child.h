@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -41,6 +42,7 @@ typedef struct ChildPlan {
     char *const *envp;
     const char *working_directory; /* NULL: the daemon's */
     mode_t umask;                  /* CHILD_UMASK_KEEP: the daemon's */
+    uint64_t dispositions;         /* a bit for each signal (1 is bit 0) that is to be reset */
     bool sets_user;
     bool sets_group;
     bool sets_groups;

@@ -19,13 +19,15 @@ struct ProcessHost {
     uint32_t last_notify_name;
     int null_fd;            /* /dev/null for reading, 3 or more */
     struct rlimit64 nofile; /* of programs */
+    uint64_t dispositions;  /* of the daemon's signals: a bit for each that is not SIG_DFL */
     void *stack;            /* of the child between clone and exec; there is one at a time */
     size_t stack_size;
     void *stack_memory; /* with its guard page */
     size_t stack_memory_size;
     GHashTable *mains; /* pid -> Supervisor that waits for its death */
     GQueue watchers;   /* of Supervisor: want to know when a process group of theirs is empty */
-    Timer *reap_timer; /* more orphans than one turn may reap */
+    Timer *reap_timer;
+    uint64_t reap_next_usec; /* not before */
     unsigned n_supervisors;
     unsigned n_running;
 };

@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -22,9 +24,26 @@
 #define HOST_NOTIFY_NAME_BYTES 19 /* twice "/" and 8 hexadecimal digits, with the NUL */
 #define HOST_DIRECTORY_TRIES 16
 
-static void on_process_host_reap(void *data)
+/* Of what is reaped, nobody waits for orphans, and to look for them the kernel walks over all
+ * children: the sweep comes after what a death is followed by, and takes at most one part of so
+ * many of the daemon's time. */
+#define HOST_REAP_DELAY_USEC (1 * USEC_PER_MSEC)
+#define HOST_REAP_SHARE 20
+
+static void on_process_host_reap(void *data);
+
+void process_host_read_dispositions(ProcessHost *host)
 {
-    process_host_on_sigchld(data);
+    /* The kernel's sigaction begins with the handler. The C library hides two signals of its own.
+     */
+    unsigned long action[16] = {0};
+
+    host->dispositions = 0;
+    for (int signo = 1; signo < _NSIG; signo++) {
+        if (syscall(SYS_rt_sigaction, signo, NULL, action, (size_t)(_NSIG / 8)) == 0 &&
+            action[0] != (unsigned long)SIG_DFL)
+            host->dispositions |= UINT64_C(1) << (signo - 1);
+    }
 }
 
 /* A stack that runs over must hit a hole, not the daemon's memory. */
@@ -117,6 +136,7 @@ static bool process_host_set_up(ProcessHost *host, const char *runtime_dir, GErr
         return false;
     if (getrlimit64(RLIMIT_NOFILE, &host->nofile) < 0)
         return error_set_errno(error, errno, "cannot read the limit of descriptors");
+    process_host_read_dispositions(host);
     if (host->sys->set_child_subreaper() < 0)
         return error_set_errno(error, errno, "cannot become a subreaper");
     return true;
@@ -191,15 +211,37 @@ static void process_host_check_groups(ProcessHost *host)
     }
 }
 
-void process_host_on_sigchld(ProcessHost *host)
+void process_host_sweep(ProcessHost *host)
 {
+    uint64_t began_usec = clock_monotonic_usec(host->clock);
     unsigned n = 0;
 
     while (n < HOST_REAPS_PER_TURN && process_host_reap_one(host))
         n++;
-    if (n == HOST_REAPS_PER_TURN)
-        timer_arm(host->reap_timer, clock_monotonic_usec(host->clock));
     process_host_check_groups(host);
+
+    uint64_t ended_usec = clock_monotonic_usec(host->clock);
+    host->reap_next_usec = usec_add(ended_usec, (ended_usec - began_usec) * HOST_REAP_SHARE);
+    if (n == HOST_REAPS_PER_TURN)
+        timer_arm(host->reap_timer, host->reap_next_usec);
+}
+
+static void on_process_host_reap(void *data)
+{
+    process_host_sweep(data);
+}
+
+/* Who waits for the rest of a group waits for nothing else. */
+void process_host_on_sigchld(ProcessHost *host)
+{
+    bool is_awaited = !g_queue_is_empty(&host->watchers);
+    uint64_t now_usec = clock_monotonic_usec(host->clock);
+
+    if (is_awaited && now_usec >= host->reap_next_usec)
+        process_host_sweep(host);
+    else if (is_awaited || !timer_is_armed(host->reap_timer))
+        timer_arm(host->reap_timer,
+                  MAX(usec_add(now_usec, HOST_REAP_DELAY_USEC), host->reap_next_usec));
 }
 
 unsigned process_host_n_running(const ProcessHost *host)

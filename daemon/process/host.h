@@ -32,10 +32,15 @@ typedef struct ProcessHostOptions {
  * goes with it. Fails when a directory cannot be made, is not ours or too long for the address of a
  * socket. */
 ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error);
+/* Which signals are ignored or handled is remembered from process_host_new on, so that children
+ * need not ask. To be called when that has changed since. */
+void process_host_read_dispositions(ProcessHost *host);
 /* No supervisor may be left (asserted). Accepts NULL. */
 void process_host_free(ProcessHost *host);
-/* To be called for every SIGCHLD (loop_add_signal): reaps orphans, never stealing a main process's
- * exit from its supervisor, and tells supervisors that wait for the rest of their process group. */
+/* Reaps orphans, never stealing a main process's exit from its supervisor, and tells supervisors
+ * that wait for the rest of their process group. */
+void process_host_sweep(ProcessHost *host);
+/* To be called for every SIGCHLD (loop_add_signal): sweeps, at once or soon. */
 void process_host_on_sigchld(ProcessHost *host);
 /* Of children and survivors that are still there; 0 when nothing runs. */
 unsigned process_host_n_running(const ProcessHost *host);

@@ -136,6 +136,7 @@ static bool spawn_prepare(ProcessHost *host, const SpawnSpec *spec, const SpawnE
             .envp = prepared->envp,
             .working_directory = spec->working_directory,
             .umask = spec->umask == SPAWN_UMASK_KEEP ? CHILD_UMASK_KEEP : (mode_t)spec->umask,
+            .dispositions = host->dispositions,
             .sets_user = identity->sets_user,
             .sets_group = identity->sets_group,
             .sets_groups = identity->sets_groups,

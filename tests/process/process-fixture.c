@@ -80,6 +80,7 @@ void fixture_init(ProcessFixture *fixture)
     /* Programs of other users are to find their sockets and files. */
     g_assert_cmpint(g_chmod(fixture->directory, 0711), ==, 0);
     log_set_sink(on_fixture_log, fixture->log);
+    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     fixture->loop = loop_new(&error);
     g_assert_no_error(error);
     g_assert_true(loop_add_signal(fixture->loop, SIGCHLD, on_fixture_sigchld, fixture, &error));

@@ -74,7 +74,7 @@ static void test_ready_before_exit(ProcessFixture *fixture, const void *unused)
     while (fixture_main_pid(service) == 0)
         (void)sd_event_run(loop_event(fixture->loop), 0);
     wait_until_dead(fixture_main_pid(service));
-    process_host_on_sigchld(fixture->host);
+    process_host_sweep(fixture->host);
     assert_failure(service, FAILURE_EXIT_CODE, "exited with status 6");
     g_assert_null(strstr(service_state(service)->error->message, "before it was ready"));
     g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "last words");

@@ -209,6 +209,7 @@ static void test_signals_are_reset(ProcessFixture *fixture, const void *mode)
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR2, on_unused_signal);
+    process_host_read_dispositions(fixture->host);
     g_autofree char *text = spawn_print(fixture, &plain);
     assert_line(text, "blocked", "");
     assert_line(text, "handled", "");
