@@ -169,6 +169,53 @@ static void test_slow_config(Hostile *hostile, const void *unused)
     hostile_assert_unharmed(hostile);
 }
 
+/* What many calls that hang have taken is given back when they go: not only to be used again. */
+#define N_WAITERS 20
+#define N_WAITS_EACH 500
+
+static int on_wait_answer(sd_bus_message *message, void *data, sd_bus_error *ret_error)
+{
+    return 0;
+}
+
+static Client *client_that_waits(const Hostile *hostile)
+{
+    Client *client = client_new_private(hostile->daemon.socket);
+
+    for (unsigned i = 0; i < N_WAITS_EACH; i++)
+        g_assert_cmpint(sd_bus_call_method_async(client->bus, NULL, client->destination,
+                                                 hostile->service_path, CLIENT_SERVICE, "Wait",
+                                                 on_wait_answer, NULL, "a{sv}", 1, "until", "s",
+                                                 "inactive"),
+                        >=, 0);
+    sd_bus_message_unref(client_call(client, "/", PEER, "Ping", NULL)); /* they have arrived */
+    return client;
+}
+
+static void test_waits(Hostile *hostile, const void *unused)
+{
+    unsigned n_fds = hostile_count_fds(hostile);
+    uint64_t before = hostile_memory_bytes(hostile), most;
+    Client *clients[N_WAITERS];
+
+#if defined(__SANITIZE_ADDRESS__)
+    g_test_skip("a sanitizer keeps what was freed");
+    return;
+#endif
+    for (unsigned i = 0; i < N_WAITERS; i++)
+        clients[i] = client_that_waits(hostile);
+    most = hostile_memory_bytes(hostile);
+    for (unsigned i = 0; i < N_WAITERS; i++)
+        client_free(clients[i]);
+    hostile_await_fds(hostile, n_fds);
+    g_test_message("memory: %" G_GUINT64_FORMAT " KiB, %" G_GUINT64_FORMAT
+                   " KiB, then %" G_GUINT64_FORMAT " KiB",
+                   before / 1024, most / 1024, hostile_memory_bytes(hostile) / 1024);
+    g_assert_cmpuint(most, >, before + 8 * MIB);
+    g_assert_cmpuint(hostile_memory_bytes(hostile), <, before + 2 * MIB);
+    hostile_assert_unharmed(hostile);
+}
+
 #define ADD(path, function)                                                                        \
     g_test_add("/hostile-part/" path, Hostile, NULL, hostile_set_up, function, hostile_tear_down)
 
@@ -178,5 +225,6 @@ int main(int argc, char **argv)
     ADD("one", test_part);
     ADD("many", test_parts);
     ADD("slow-config", test_slow_config);
+    ADD("waits", test_waits);
     return g_test_run();
 }
