@@ -15,8 +15,19 @@ static bool text_is_noncharacter(gunichar c)
     return (c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE;
 }
 
+/* Most is ASCII, and all that is told goes through here. */
+static const char *text_skip_ascii(const char *text)
+{
+    while ((signed char)*text > 0)
+        text++;
+    return text;
+}
+
 static bool text_is_sendable(const char *text)
 {
+    text = text_skip_ascii(text);
+    if (*text == '\0')
+        return true;
     if (!g_utf8_validate(text, -1, NULL))
         return false;
     for (; *text != '\0'; text = g_utf8_next_char(text)) {
