@@ -117,15 +117,24 @@ class World:
         except TimeoutError as error:
             raise AssertionError(f"svcmgrd is not ready:\n{self.log.read_text()}") from error
 
+    @staticmethod
+    def _await_end(process):
+        """The exit status; what does not end in time is killed, which is a status too."""
+        try:
+            return process.wait(SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
     def stop_daemon(self, signo=signal.SIGTERM):
         self.daemon_process.send_signal(signo)
-        status = self.daemon_process.wait(SECONDS_MAX)
+        status = self._await_end(self.daemon_process)
         self.daemon_process = None
         return status
 
     def stop_bus(self):
         self.bus_process.terminate()
-        self.bus_process.wait(SECONDS_MAX)
+        self._await_end(self.bus_process)
         self.bus_process.stdout.close()
         self.bus_process = None
         self.bus_socket.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A failing assertion aborts before any tear-down runs, so the abort itself is caught: it prints
- * the log and ends the daemon, with nothing but what a signal handler may call. */
+ * the log and ends the daemon, with nothing but what a signal handler may call. So are the signals
+ * of who has waited long enough: a daemon that died with the test would leave its programs behind.
+ */
 
 #include "support/daemon-fixture.h"
 
@@ -40,6 +42,8 @@ static const char daemon_fixture_bus_config[] =
 
 /* The abort */
 
+static const int daemon_fixture_signals[] = {SIGABRT, SIGTRAP, SIGTERM, SIGINT, SIGHUP};
+
 static void daemon_fixture_copy_log(const char *path)
 {
     char buffer[4096];
@@ -61,6 +65,12 @@ static void on_daemon_fixture_abort(int signo)
     if (fixture->daemon.pid > 0 && kill(fixture->daemon.pid, SIGTERM) == 0)
         (void)poll(&end, 1, DAEMON_FIXTURE_ABORT_MSEC); /* what is left dies with us */
     (void)raise(signo);
+}
+
+static void daemon_fixture_catch(void (*handler)(int signo))
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(daemon_fixture_signals); i++)
+        (void)signal(daemon_fixture_signals[i], handler); /* cannot fail: they may be caught */
 }
 
 /* Set up and tear down */
@@ -116,8 +126,7 @@ void daemon_fixture_set_up(DaemonFixture *fixture, const void *unused)
 {
     daemon_fixture_current = fixture;
     daemon_fixture_strings = g_ptr_array_new_with_free_func(g_free);
-    (void)signal(SIGABRT, on_daemon_fixture_abort);
-    (void)signal(SIGTRAP, on_daemon_fixture_abort);
+    daemon_fixture_catch(on_daemon_fixture_abort);
     child_adopt_orphans();
     fixture->root = g_dir_make_tmp("svcmgr-XXXXXX", NULL);
     g_assert_nonnull(fixture->root);
@@ -154,8 +163,7 @@ void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused)
     g_assert_false(child_is_any_left());
     if (g_test_failed())
         daemon_fixture_copy_log(fixture->log_path);
-    (void)signal(SIGABRT, SIG_DFL);
-    (void)signal(SIGTRAP, SIG_DFL);
+    daemon_fixture_catch(SIG_DFL);
     daemon_fixture_current = NULL;
     fixture->notify_fd = fd_close(fixture->notify_fd);
     daemon_fixture_remove(fixture->root);
