@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import signal
 import stat
 import subprocess
 import sys
@@ -27,6 +28,10 @@ class WithoutStarting(FolderCase):
     def setUp(self):
         super().setUp()
         self.policy = self.folder / "policy-rc.d"
+        # As under nohup: a shell cannot catch what is ignored when it begins.
+        for signo in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(signo) == signal.SIG_IGN:
+                signal.signal(signo, signal.SIG_DFL)
 
     def run_under(self, command):
         script = TESTS / "without-starting.sh"

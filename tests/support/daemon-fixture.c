@@ -42,7 +42,7 @@ static const char daemon_fixture_bus_config[] =
 
 /* The abort */
 
-static const int daemon_fixture_signals[] = {SIGABRT, SIGTRAP, SIGTERM, SIGINT, SIGHUP};
+static const int daemon_fixture_signals[] = {SIGABRT, SIGTRAP, SIGTERM, SIGINT};
 
 static void daemon_fixture_copy_log(const char *path)
 {
