@@ -26,7 +26,8 @@
 
 /* Of what is reaped, nobody waits for orphans, and to look for them the kernel walks over all
  * children: the sweep comes after what a death is followed by, and takes at most one part of so
- * many of the daemon's time. */
+ * many of the daemon's time. When one sweep is not enough it takes half of it: they must not pile
+ * up, for there are only so many process ids. */
 #define HOST_REAP_DELAY_USEC (1 * USEC_PER_MSEC)
 #define HOST_REAP_SHARE 20
 
@@ -221,8 +222,10 @@ void process_host_sweep(ProcessHost *host)
     process_host_check_groups(host);
 
     uint64_t ended_usec = clock_monotonic_usec(host->clock);
-    host->reap_next_usec = usec_add(ended_usec, (ended_usec - began_usec) * HOST_REAP_SHARE);
-    if (n == HOST_REAPS_PER_TURN)
+    bool is_behind = n == HOST_REAPS_PER_TURN;
+    uint64_t pause_usec = (ended_usec - began_usec) * (is_behind ? 1 : HOST_REAP_SHARE);
+    host->reap_next_usec = usec_add(ended_usec, pause_usec);
+    if (is_behind)
         timer_arm(host->reap_timer, host->reap_next_usec);
 }
 

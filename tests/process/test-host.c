@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The directories of notify sockets: several hosts side by side, and what was there before. */
+/* The directories of notify sockets: several hosts side by side, and what was there before; how
+ * fast orphans are reaped. */
 
 #include "base/random.h"
+#include "base/virtual.h"
 #include "process-fixture.h"
 #include "process/host-internal.h"
 #include "process/notify-socket.h"
@@ -10,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -152,6 +155,61 @@ static void test_directory_modes(ProcessFixture *fixture, const void *unused)
     g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
 }
 
+/* Orphans that the kernel takes its time to find, as it does among thousands of children. */
+#define ORPHANS 1000
+#define ORPHANS_FIND_USEC 100
+
+static struct {
+    Clock clock;
+    VirtualLoop *loop;
+    uint64_t busy_until_usec;
+    unsigned n_left;
+} orphans;
+
+static uint64_t orphans_monotonic_usec(Clock *clock)
+{
+    return MAX(clock_monotonic_usec(virtual_loop_clock(orphans.loop)), orphans.busy_until_usec);
+}
+
+static int orphans_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    orphans.busy_until_usec = orphans_monotonic_usec(NULL) + ORPHANS_FIND_USEC;
+    if (info != NULL)
+        info->si_pid = orphans.n_left > 0 ? INT32_MAX : 0; /* nobody's main process */
+    if ((options & WNOWAIT) == 0 && orphans.n_left > 0)
+        orphans.n_left--;
+    return 0;
+}
+
+/* A sweep that leaves some behind pauses no longer than it has worked. */
+static void test_orphans_do_not_pile_up(ProcessFixture *fixture, const void *unused)
+{
+    Sys sys = sys_linux;
+    sys.waitid = orphans_waitid;
+    orphans.clock = (Clock){.monotonic_usec = orphans_monotonic_usec};
+    orphans.loop = virtual_loop_new();
+    orphans.busy_until_usec = 0;
+    orphans.n_left = ORPHANS;
+    ProcessHostOptions options = {
+            .clock = &orphans.clock,
+            .timers = virtual_loop_timers(orphans.loop),
+            .watches = virtual_loop_watches(orphans.loop),
+            .random = random_system(),
+            .sys = &sys,
+            .runtime_dir = fixture->directory,
+    };
+    ProcessHost *host = process_host_new(&options, NULL);
+    g_assert_nonnull(host);
+
+    process_host_on_sigchld(host);
+    g_assert_cmpuint(orphans.n_left, ==, ORPHANS); /* what a death is followed by comes first */
+    virtual_loop_advance(orphans.loop, 5 * ORPHANS * ORPHANS_FIND_USEC); /* found twice each */
+    g_assert_cmpuint(orphans.n_left, ==, 0);
+    g_assert_cmpuint(virtual_loop_n_armed(orphans.loop), ==, 0);
+    process_host_free(host);
+    virtual_loop_free(orphans.loop);
+}
+
 #define HOST_TEST(path, function)                                                                  \
     g_test_add(path, ProcessFixture, NULL, host_init, function, host_done)
 
@@ -162,5 +220,6 @@ int main(int argc, char **argv)
     HOST_TEST("/host/address-in-use", test_address_in_use);
     HOST_TEST("/host/directory/refused", test_directory_refused);
     HOST_TEST("/host/directory/modes", test_directory_modes);
+    HOST_TEST("/host/orphans-do-not-pile-up", test_orphans_do_not_pile_up);
     return g_test_run();
 }
