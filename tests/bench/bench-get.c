@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Properties.Get of one string: of a service of ours, and of a bare sd-bus program; both on the
  * same message bus, and each on a socket of its own. Sequential: one call, its reply, the next.
- * Deep: 64 calls are always under way. */
+ * Deep: 64 calls are always under way.
+ *
+ * The client has one processor and the servers another: where both are on the same or not is worth
+ * more than anything that is measured here. */
 
 #include "bench.h"
+
+#include <sched.h>
 
 #define GET_DEEP 64
 
@@ -164,6 +169,25 @@ static void get_measure(const Bench *bench, const BenchBusFloor *floor, const Ge
     (void)sd_bus_flush_close_unref(ours.bus);   /* always NULL */
 }
 
+/* pid 0: this process. Processors that it may use are numbered from 0; all are one if there is no
+ * other. */
+static void get_pin(pid_t pid, int number)
+{
+    cpu_set_t allowed, one;
+    int n = 0;
+
+    g_assert_cmpint(sched_getaffinity(pid, sizeof(allowed), &allowed), ==, 0);
+    CPU_ZERO(&one);
+    for (int cpu = 0; cpu < CPU_SETSIZE && n <= number; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed))
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        n++;
+    }
+    g_assert_cmpint(sched_setaffinity(pid, sizeof(one), &one), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     BenchBusFloor floor;
@@ -173,6 +197,9 @@ int main(int argc, char **argv)
     bench_define(&bench, 1, "process", "{\"exec\":[\"true\"]}", false);
     bench_start_daemon(&bench);
     bench_bus_floor_start(&bench, &floor);
+    get_pin(bench.fixture.daemon.pid, 1);
+    get_pin(floor.child.pid, 1);
+    get_pin(0, 0);
     bench_note("calls a second, through a bus and on a socket of its own");
     for (size_t i = 0; i < G_N_ELEMENTS(get_figures); i++)
         get_measure(&bench, &floor, &get_figures[i]);
