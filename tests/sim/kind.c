@@ -246,6 +246,7 @@ void kind_ends(World *world, Actor *actor, EndHow how)
     State to = actor->unkillable ? STATE_FAILED
                                  : kind_state_after_end(world, actor, failed, false, codes[how]);
     bool ignored = actor->stop_pending;
+    bool forgets = !kind_is_wanted(actor) || actor->unkillable;
     world_touch(world, actor);
     kind_spend(actor);
     actor->running = false;
@@ -259,6 +260,10 @@ void kind_ends(World *world, Actor *actor, EndHow how)
         world_expect_nothing(world, next, "an end during a stop");
     else
         world_expect_done(world, next, "an end");
+    if (!ignored && forgets && actor->present &&
+        service_state(actor->service)->failed_attempts != 0)
+        violation("failures in a row are counted", "those of '%s' are not forgotten by a stop",
+                  service_id(actor->service));
 }
 
 void kind_begins_to_end(World *world, Actor *actor, bool cleanly)
