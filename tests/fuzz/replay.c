@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A target as an ordinary test, for every compiler: all of its corpus, and some thousand mutations
- * of it. An input that breaks the target is printed, so that it can become a file of the corpus. */
+ * of it, or many more with SVCMGR_TEST_LONG=1. An input that breaks the target is printed, so that
+ * it can become a file of the corpus. */
 
 #include "fuzz.h"
 
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define REPLAY_MUTATIONS 4000
+#define REPLAY_MUTATIONS_LONG 100000
 #define REPLAY_STEPS_MAX 8 /* of one mutation */
 #define REPLAY_MAX_BYTES 8192
 
@@ -175,7 +177,9 @@ static void test_corpus(void)
 
 static void test_mutations(void)
 {
-    for (unsigned i = 0; i < REPLAY_MUTATIONS; i++) {
+    bool is_long = g_strcmp0(g_getenv("SVCMGR_TEST_LONG"), "1") == 0;
+
+    for (unsigned i = 0; i < (is_long ? REPLAY_MUTATIONS_LONG : REPLAY_MUTATIONS); i++) {
         g_autoptr(GByteArray) input = replay_copy(i % replay_corpus->len);
 
         for (unsigned n = 1 + replay_random(REPLAY_STEPS_MAX); n > 0 && input->len > 0; n--)
