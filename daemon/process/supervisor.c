@@ -425,16 +425,24 @@ void supervisor_free(Supervisor *supervisor)
     g_free(supervisor);
 }
 
-static void supervisor_forget_last_run(Supervisor *supervisor, const SupervisorSpec *spec)
+/* Which facts have changed by that. */
+static unsigned supervisor_forget_last_run(Supervisor *supervisor, const SupervisorSpec *spec)
 {
+    unsigned facts = FACT_INVOCATION_ID;
+
     supervisor->spec = spec;
     supervisor->ending = (Ending){0};
     supervisor->group = (ProcessGroup){0};
     supervisor->n_dropped = 0;
+    if (*supervisor->facts.status_text != '\0')
+        facts |= FACT_STATUS_TEXT;
+    if (supervisor->facts.status_errno != 0)
+        facts |= FACT_STATUS_ERRNO;
     g_autofree char *invocation_id = random_id128(supervisor->host->random);
     supervisor_set_text(&supervisor->facts.status_text, "");
     supervisor->facts.status_errno = 0;
     supervisor_set_text(&supervisor->facts.invocation_id, invocation_id);
+    return facts;
 }
 
 /* Without a way to see its death it cannot stay. It is our child, but may take its time to die: the
@@ -481,7 +489,7 @@ bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError
     g_assert(supervisor->phase == PHASE_IDLE);
     if (!spawn_resolve_identity(&spec->spawn, &identity, error))
         return false;
-    supervisor_forget_last_run(supervisor, spec);
+    unsigned facts = supervisor_forget_last_run(supervisor, spec);
 
     bool spawned = supervisor_spawn(supervisor, &identity, error);
     identity_clear(&identity);
@@ -489,13 +497,11 @@ bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError
         supervisor_close_notify(supervisor);
         supervisor_exec_clear(supervisor);
         supervisor->spec = NULL;
-        supervisor_tell_facts(supervisor,
-                              FACT_STATUS_TEXT | FACT_STATUS_ERRNO | FACT_INVOCATION_ID);
+        supervisor_tell_facts(supervisor, facts);
         return false;
     }
     supervisor->host->n_running++;
-    supervisor_tell_facts(supervisor, FACT_MAIN_PID | FACT_STATUS_TEXT | FACT_STATUS_ERRNO |
-                                              FACT_INVOCATION_ID);
+    supervisor_tell_facts(supervisor, FACT_MAIN_PID | facts);
     supervisor_set_phase(supervisor, PHASE_START);
     if (spec->readiness == READINESS_SPAWNED && !supervisor_exec_is_pending(supervisor))
         supervisor_become_ready(supervisor);
