@@ -93,8 +93,9 @@ def names():
 
 
 def environment(build):
-    """Where the benches find the programs that they run."""
-    return {**os.environ, "SVCMGRD": str(build / "daemon/svcmgrd"),
+    """Where the benches find the programs that they run. Their folders have short names, which stand
+    in the definitions: these are to be as long everywhere."""
+    return {**os.environ, "TMPDIR": "/tmp", "SVCMGRD": str(build / "daemon/svcmgrd"),
             "SVCMGR": str(build / "client/svcmgr"),
             "BENCH_BUS_CALL": str(build / "tests/bench/bench-bus-call"),
             "BENCH_BUS_FLOOR": str(build / "tests/bench/bench-bus-floor")}
