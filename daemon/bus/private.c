@@ -381,7 +381,7 @@ void private_free(PrivateServer *server)
 }
 
 /* A sanitizer keeps what was freed, so that what grows says nothing. */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(ADDRESS_SANITIZED)
 #define PRIVATE_IS_MEASURABLE false
 #else
 #define PRIVATE_IS_MEASURABLE true

@@ -27,7 +27,8 @@ static bool rest_has_connection(const Connection *connection)
            timeout_usec == 0;
 }
 
-/* Also tells the loop what each private connection waits for. */
+/* Also tells the loop what each private connection waits for. There are few: their number is
+ * limited, and sd-bus looks at its own in each turn as well. */
 static bool rest_look(const Bus *bus)
 {
     bool is_any = false;

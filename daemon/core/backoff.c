@@ -24,7 +24,7 @@ static uint64_t backoff_clamp(const Backoff *backoff, double delay)
     return (uint64_t)delay;
 }
 
-/* By squaring. The only place for pow(3), which would bring a library's pages into memory. */
+/* By squaring: for pow(3) in this one place, the pages of a library would be in memory. */
 static double backoff_power(double factor, unsigned exponent)
 {
     double power = 1;

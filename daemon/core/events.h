@@ -18,8 +18,8 @@ typedef struct Event {
     Cause cause : 8;
     const char *method; /* static, or NULL */
     Caller *caller;     /* or NULL */
-    char *id;
-    char *error; /* the message when the change set one, or NULL */
+    char *id;           /* a GRefString */
+    char *error;        /* the message when the change set one, or NULL */
 } Event;
 
 typedef struct Events Events;

@@ -100,7 +100,7 @@ void hostile_repeat(Hostile *hostile, unsigned n, uint64_t slack_bytes,
     uint64_t after = hostile_memory_bytes(hostile);
     g_test_message("memory: %" G_GUINT64_FORMAT " KiB, then %" G_GUINT64_FORMAT " KiB",
                    before / 1024, after / 1024);
-#if !defined(__SANITIZE_ADDRESS__) /* it keeps what was freed for a while */
+#if !defined(ADDRESS_SANITIZED) /* it keeps what was freed for a while */
     g_assert_cmpuint(after, <=, before + slack_bytes);
 #endif
     hostile_assert_unharmed(hostile);

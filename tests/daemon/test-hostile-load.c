@@ -194,7 +194,7 @@ static void assert_faster_than_bus(Hostile *hostile, Flood *flood)
     g_test_message("%u calls: %" G_GUINT64_FORMAT " us of the daemon, %" G_GUINT64_FORMAT
                    " us of the bus",
                    N_FLOOD_CALLS, of_daemon / 1000, of_bus / 1000);
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(ADDRESS_SANITIZED)
     g_assert_cmpuint(of_daemon, <, of_bus);
 #endif
 }
@@ -405,7 +405,7 @@ static void test_unread(Hostile *hostile, const void *unused)
     g_test_message("%" G_GUINT64_FORMAT " KiB, most %" G_GUINT64_FORMAT
                    " KiB, then %" G_GUINT64_FORMAT " KiB",
                    before / 1024, most / 1024, after / 1024);
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(ADDRESS_SANITIZED)
     g_assert_cmpuint(most, <, before + 2 * UNREAD_MOST_BYTES); /* and what malloc adds */
     g_assert_cmpuint(after, <, before + SLACK_BYTES);
 #endif

@@ -405,7 +405,7 @@ static void test_claims(Hostile *hostile, const void *unused)
     uint64_t after = hostile_memory_bytes(hostile);
     g_test_message("memory: %" G_GUINT64_FORMAT " KiB, then %" G_GUINT64_FORMAT " KiB",
                    before / 1024, after / 1024);
-#if !defined(__SANITIZE_ADDRESS__) /* it writes to what it gives */
+#if !defined(ADDRESS_SANITIZED) /* it writes to what it gives */
     g_assert_cmpuint(after, <, before + SLACK_BYTES);
 #endif
     (void)fd_close(fds[0]); /* -1 */

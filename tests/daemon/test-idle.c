@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(ADDRESS_SANITIZED)
 #define RESTART_MOST_USEC (100 * USEC_PER_MSEC)
 #else
 #define RESTART_MOST_USEC (10 * USEC_PER_MSEC)

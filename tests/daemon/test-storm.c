@@ -20,7 +20,7 @@
 #define STORM_NAME "org.svcmgr1"
 #define STORM_CLIENTS 20
 #define STORM_SERVICES 50
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ADDRESS_SANITIZED
 #define STORM_OPERATIONS 300
 #else
 #define STORM_OPERATIONS 1000
@@ -507,7 +507,7 @@ static void storm_await_fds(DaemonFixture *fixture, unsigned n_fds)
 
 static void storm_check_memory(const DaemonFixture *fixture, unsigned kib)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ADDRESS_SANITIZED
     (void)fixture; /* a sanitizer keeps what was freed */
     (void)kib;
 #else

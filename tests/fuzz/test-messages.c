@@ -178,7 +178,7 @@ static void test_damaged(MessagesFixture *fixture, const void *unused)
 
 static unsigned messages_seconds(int argc, char **argv)
 {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ADDRESS_SANITIZED
     unsigned seconds = MESSAGES_SECONDS_LONG;
 #else
     unsigned seconds = MESSAGES_SECONDS_SHORT;
