@@ -49,7 +49,7 @@ if [ "$sanitize" = yes ]; then
     export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
 elif [ "$bench" = yes ]; then
     build=build-bench
-    set -- "$@" -Dbuildtype=release
+    set -- "$@" -Dbuildtype=debugoptimized # as distributions build
 fi
 if [ "$long" = yes ]; then
     patience=$((patience * 10))

@@ -36,6 +36,15 @@ static void emit_on(Connection *connection, const Emission *emission)
     sd_bus_message_unref(writer.message);
 }
 
+static bool emit_is_heard(const Bus *bus)
+{
+    for (unsigned i = 0; i < bus->connections->len; i++) {
+        if (connection_wants_signals(g_ptr_array_index(bus->connections, i)))
+            return true;
+    }
+    return false;
+}
+
 static void emit_to_all(Bus *bus, const Emission *emission)
 {
     for (unsigned i = 0; i < bus->connections->len; i++) {
@@ -96,8 +105,11 @@ static void emit_properties_changed(Bus *bus, const Service *service,
                                     void (*write)(Writer *writer, const void *data),
                                     const void *data)
 {
-    g_autofree char *path = objects_path(service_id(service));
+    g_autofree char *path = NULL;
 
+    if (!emit_is_heard(bus))
+        return;
+    path = objects_path(service_id(service));
     emit_to_all(bus, &(Emission){
                              .path = path,
                              .interface = "org.freedesktop.DBus.Properties",

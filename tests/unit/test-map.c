@@ -1,104 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The map, its feed of changes and the ring of events. */
+/* The map: creating, finding and deleting services. */
 
-#include "core-fixture.h"
+#include "map-fixture.h"
 
 #include "base/errors.h"
 #include "base/parse.h"
-#include "core/events.h"
-
-static CoreFixture fixture;
-static Map *map;
-static GString *seen; /* "+id ", "-id ", "id:state " */
-static uint64_t last_serial;
-
-static void on_change(const Change *change, void *data)
-{
-    static const char *const marks[] = {"+", "", "-"};
-    const char *id = service_id(change->service);
-    g_assert_cmpuint(change->serial, ==, last_serial + 1);
-    last_serial = change->serial;
-    if (change->type == CHANGE_UPDATE)
-        g_string_append_printf(seen, "%s:%s ", id, state_to_string(change->new_state->state));
-    else
-        g_string_append_printf(seen, "%s%s ", marks[change->type], id);
-}
-
-static FeedListener *listener;
-
-static void setup_with(IdRule rule, unsigned max)
-{
-    core_fixture_init(&fixture);
-    map = map_new(fixture.core, rule, max);
-    map_register_kind(map, &kind_fake_other);
-    map_register_kind(map, &kind_fake);
-    seen = g_string_new(NULL);
-    last_serial = 0;
-    listener = map_listen(map, on_change, NULL);
-}
-
-static void setup(void)
-{
-    setup_with(ID_IS_UUID, 0);
-}
-
-static void teardown(void)
-{
-    for (Service *each = map_next(map, NULL); each != NULL; each = map_next(map, service_id(each)))
-        fake_stop_whatever(&fixture, each);
-    feed_unlisten(listener);
-    map_free(map);
-    g_string_free(seen, TRUE);
-    core_fixture_done(&fixture);
-}
-
-static void assert_seen(const char *expected)
-{
-    g_assert_cmpstr(seen->str, ==, expected);
-    g_string_truncate(seen, 0);
-}
-
-static Service *create_full(const char *id, const char *kind, const char *config, bool start,
-                            GError **error)
-{
-    CreateSpec spec = {.id = id,
-                       .kind = kind,
-                       .config = config,
-                       .config_length = config != NULL ? strlen(config) : 0,
-                       .start = start};
-    return map_create(map, &spec, &origin_test, error);
-}
-
-static Service *create(const char *id, bool start)
-{
-    g_autoptr(GError) error = NULL;
-    Service *service = create_full(id, "fake", "{}", start, &error);
-    g_assert_no_error(error);
-    return service;
-}
-
-static void delete (const char *id)
-{
-    g_autoptr(GError) error = NULL;
-    map_delete(map, id, &origin_test, NULL, NULL, &error);
-    g_assert_no_error(error);
-}
-
-static void assert_counts_are_a_recount(void)
-{
-    MapCounts recount = {0};
-    for (Service *each = map_next(map, NULL); each != NULL;
-         each = map_next(map, service_id(each))) {
-        const StateRecord *record = service_state(each);
-        recount.total++;
-        recount.active += record->active;
-        recount.inactive_failed += !record->active && record->error != NULL;
-        recount.by_state[record->state]++;
-    }
-    g_assert_cmpmem(&recount, sizeof recount, map_counts(map), sizeof recount);
-    g_assert_cmpuint(map_count_of_kind(map, "fake") + map_count_of_kind(map, "other"), ==,
-                     recount.total);
-}
 
 static void test_create_configures_before_start(void)
 {
@@ -351,108 +257,6 @@ static void test_delete_inside_a_callback(void)
     teardown();
 }
 
-static FeedListener *self;
-static unsigned n_self;
-
-static void on_change_leave(const Change *change, void *data)
-{
-    n_self++;
-    feed_unlisten(self);
-    self = NULL;
-}
-
-static void test_unlisten_inside_a_callback(void)
-{
-    setup();
-    n_self = 0;
-    Service *service = create("web", false);
-    self = service_listen(service, on_change_leave, NULL);
-    g_assert_true(service_start(service, &origin_test, NULL));
-    core_fixture_settle(&fixture);
-    fake_apply_ok(service);
-    g_assert_cmpuint(n_self, ==, 1);
-    teardown();
-}
-
-static void on_change_start_it(const Change *change, void *data)
-{
-    if (change->type == CHANGE_ADD)
-        g_assert_true(service_start(change->service, &origin_test, NULL));
-}
-
-/* A change made inside a callback is told after the present one, to everybody. */
-static void test_changes_are_told_in_order(void)
-{
-    setup();
-    feed_unlisten(listener);
-    FeedListener *starter = map_listen(map, on_change_start_it, NULL);
-    listener = map_listen(map, on_change, NULL);
-    create("web", false);
-    assert_seen("+web web:starting ");
-    feed_unlisten(starter);
-    teardown();
-}
-
-static uint64_t late_first;
-static FeedListener *late;
-
-static void on_change_late(const Change *change, void *data)
-{
-    if (late_first == 0)
-        late_first = change->serial;
-}
-
-static void on_change_add_late(const Change *change, void *data)
-{
-    if (change->type == CHANGE_ADD && late == NULL) {
-        g_assert_true(service_start(change->service, &origin_test, NULL)); /* queued, serial 2 */
-        late = map_listen(map, on_change_late, NULL);
-    }
-}
-
-/* Whoever joins late starts exactly after its snapshot, even while older changes are still being
- * told. */
-static void test_late_listener(void)
-{
-    setup();
-    late = NULL;
-    late_first = 0;
-    FeedListener *adder = map_listen(map, on_change_add_late, NULL);
-    Service *service = create("web", false);
-    core_fixture_settle(&fixture);
-    g_assert_cmpuint(late_first, ==, 0);
-    fake_apply_ok(service);
-    g_assert_cmpuint(late_first, ==, 3);
-    feed_unlisten(late);
-    feed_unlisten(adder);
-    teardown();
-}
-
-static void test_snapshot_and_changes(void)
-{
-    g_autoptr(GPtrArray) ids = NULL, states = NULL;
-    g_autoptr(StateRecord) state = NULL;
-    setup();
-    create("b", false);
-    create("a", false);
-    last_serial = 2;
-    FeedListener *both = map_get_and_listen(map, &ids, &states, on_change, NULL);
-    feed_unlisten(listener);
-    listener = NULL;
-    g_assert_cmpuint(ids->len, ==, 2);
-    g_assert_cmpstr(ids->pdata[0], ==, "a");
-    g_assert_cmpuint(((StateRecord *)states->pdata[0])->serial, ==, 2);
-    g_string_truncate(seen, 0);
-    g_assert_true(service_start(map_find(map, "a"), &origin_test, NULL));
-    assert_seen("a:starting ");
-    g_assert_cmpint(((StateRecord *)states->pdata[0])->state, ==, STATE_INACTIVE);
-    FeedListener *one = service_state_and_listen(map_find(map, "b"), &state, on_change_late, NULL);
-    g_assert_cmpuint(state->serial, ==, 1);
-    feed_unlisten(one);
-    feed_unlisten(both);
-    teardown();
-}
-
 static void test_immutable(void)
 {
     g_autoptr(GError) error = NULL;
@@ -507,77 +311,6 @@ static void test_kinds_are_sorted(void)
 }
 
 /* One apply a turn: a thousand starts do not keep the loop from its other work. */
-static unsigned n_turns;
-
-static void on_turn(void *data)
-{
-    unsigned begun = 0;
-    for (Service *each = map_next(map, NULL); each != NULL; each = map_next(map, service_id(each)))
-        begun += fake_of(each)->context != NULL;
-    g_assert_cmpuint(begun, <=, n_turns + 1);
-    if (++n_turns < 10)
-        timer_host_defer(virtual_loop_timers(fixture.loop), on_turn, NULL);
-}
-
-static void test_one_apply_a_turn(void)
-{
-    setup();
-    n_turns = 0;
-    for (unsigned i = 0; i < 10; i++) {
-        g_autofree char *id = g_strdup_printf("s%u", i);
-        create(id, true);
-    }
-    timer_host_defer(virtual_loop_timers(fixture.loop), on_turn, NULL);
-    core_fixture_settle(&fixture);
-    for (Service *each = map_next(map, NULL); each != NULL; each = map_next(map, service_id(each)))
-        g_assert_nonnull(fake_of(each)->context);
-    teardown();
-}
-
-static void test_events_ring(void)
-{
-    setup();
-    Events *events = events_new(fixture.core->feed);
-    g_assert_cmpuint(events_oldest(events), ==, 1);
-    g_assert_cmpuint(events_newest(events), ==, 0);
-    Service *service = create("web", false);
-    for (unsigned i = 0; i < 3000; i++) {
-        g_assert_true(service_start(service, &origin_test, NULL));
-        core_fixture_settle(&fixture);
-        fake_apply_fail(service, "no luck", true);
-    }
-    uint64_t newest = 1 + 2 * 3000;
-    g_assert_cmpuint(events_newest(events), ==, newest);
-    g_assert_cmpuint(events_oldest(events), ==, newest - EVENTS_KEPT + 1);
-    g_assert_null(events_find(events, newest - EVENTS_KEPT));
-    g_assert_null(events_find(events, newest + 1));
-    for (uint64_t serial = events_oldest(events); serial <= newest; serial++)
-        g_assert_cmpuint(events_find(events, serial)->serial, ==, serial);
-    const Event *event = events_find(events, newest);
-    g_assert_cmpstr(event->id, ==, "web");
-    g_assert_cmpint(event->from, ==, STATE_STARTING);
-    g_assert_cmpint(event->to, ==, STATE_FAILED);
-    g_assert_cmpstr(event->error, ==, "no luck");
-    g_assert_null(events_find(events, newest - 1)->error);
-    events_free(events);
-    teardown();
-}
-
-static void test_serials_start_where_told(void)
-{
-    core_fixture_init(&fixture);
-    core_free(fixture.core);
-    fixture.core = core_new(virtual_loop_clock(fixture.loop), virtual_loop_timers(fixture.loop),
-                            &fixture.random.random, 1001);
-    Events *events = events_new(fixture.core->feed);
-    g_assert_cmpuint(feed_serial(fixture.core->feed), ==, 1000);
-    Service *service = fixture_service(&fixture, NULL);
-    g_assert_cmpuint(service_state(service)->serial, ==, 1001);
-    g_assert_cmpuint(events_oldest(events), ==, 1001);
-    service_unref(service);
-    events_free(events);
-    core_fixture_done(&fixture);
-}
 
 int main(int argc, char **argv)
 {
@@ -600,13 +333,6 @@ int main(int argc, char **argv)
             {"/map/delete/forgotten", test_delete_forgotten},
             {"/map/delete/inside-a-callback", test_delete_inside_a_callback},
             {"/map/immutable", test_immutable},
-            {"/feed/unlisten-inside-a-callback", test_unlisten_inside_a_callback},
-            {"/feed/order", test_changes_are_told_in_order},
-            {"/feed/late-listener", test_late_listener},
-            {"/feed/snapshot-and-changes", test_snapshot_and_changes},
-            {"/feed/first-serial", test_serials_start_where_told},
-            {"/queue/one-apply-a-turn", test_one_apply_a_turn},
-            {"/events/ring", test_events_ring},
     };
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)
