@@ -266,9 +266,10 @@ static void services_create_broken(Daemon *daemon, const Definition *definition,
         log_service(LOG_LEVEL_ERROR, definition->id, "not created: %s", error->message);
 }
 
-static bool services_load(Daemon *daemon, GError **error)
+static bool services_pre_run(void *data, GError **error)
 {
     static const Origin origin = {.cause = CAUSE_STARTUP};
+    Daemon *daemon = data;
     g_autoptr(GPtrArray) definitions =
             definitions_load((const char *const *)daemon->options.services_dirs, error);
 
@@ -282,15 +283,6 @@ static bool services_load(Daemon *daemon, GError **error)
             services_create_broken(daemon, definition, reason, &origin);
     }
     return true;
-}
-
-/* Thousands of documents have been read: their memory goes back to the system. */
-static bool services_pre_run(void *data, GError **error)
-{
-    bool ok = services_load(data, error);
-
-    (void)malloc_trim(0); /* that there was nothing to give is no matter */
-    return ok;
 }
 
 /* A service that had to be killed has said so, in the log and in its state. It is no failure of the
@@ -325,12 +317,14 @@ static void on_daemon_phase(GroupPhase phase, void *data)
         bus_begin_shutdown(daemon->bus);
 }
 
+/* Thousands of documents may have been read by now: their memory goes back to the system. */
 static void on_daemon_ready(void *data)
 {
     Daemon *daemon = data;
     unsigned n_services = map_counts(daemon->map)->total;
     unsigned n_started = services_start_enabled(daemon->map);
 
+    (void)malloc_trim(0); /* that there was nothing to give is no matter */
     log_notice("ready: %u services, %u of them started now", n_services, n_started);
     (void)sd_notifyf(0, "READY=1\nSTATUS=%u services", n_services); /* nobody may listen */
 }

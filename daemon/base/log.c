@@ -100,10 +100,27 @@ void log_set_sink(LogSink sink, void *data)
     log_state.sink_data = data;
 }
 
+/* How much of it is ASCII that needs nothing: most is all of it, and for that the tables of Unicode
+ * need not be in memory. */
+static size_t log_plain_length(const char *string)
+{
+    size_t length = 0;
+
+    while (string[length] >= ' ' && string[length] < 0x7f)
+        length++;
+    return length;
+}
+
 /* Control characters (C0, DEL and C1) and bytes that are not UTF-8 become \n, \t or \xNN. */
 static void log_append_escaped(GString *text, const char *string)
 {
-    while (*string != '\0') {
+    for (;;) {
+        size_t n_plain = log_plain_length(string);
+        g_string_append_len(text, string, (gssize)n_plain);
+        string += n_plain;
+        if (*string == '\0')
+            return;
+
         gunichar c = g_utf8_get_char_validated(string, -1);
         bool valid = c != (gunichar)-1 && c != (gunichar)-2;
         size_t n_bytes = valid ? (size_t)(g_utf8_next_char(string) - string) : 1;
