@@ -339,3 +339,17 @@ bool raw_read_answer(int fd, uint32_t serial, RawAnswer *ret_answer)
     }
     return false;
 }
+
+void raw_assert_ping(int fd, uint32_t serial)
+{
+    RawMessage ping = {.serial = serial,
+                       .path = "/",
+                       .interface = "org.freedesktop.DBus.Peer",
+                       .member = "Ping"};
+    RawAnswer answer;
+
+    g_assert_true(raw_send_message(fd, &ping));
+    g_assert_true(raw_read_answer(fd, serial, &answer));
+    g_assert_cmpuint(answer.type, ==, RAW_METHOD_RETURN);
+    raw_answer_clear(&answer);
+}

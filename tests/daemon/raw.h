@@ -68,5 +68,7 @@ bool raw_read(int fd, RawAnswer *ret_answer);
 void raw_answer_clear(RawAnswer *answer);
 /* The answer to this call; what else comes is passed over. */
 bool raw_read_answer(int fd, uint32_t serial, RawAnswer *ret_answer);
+/* A Ping with this serial is answered. */
+void raw_assert_ping(int fd, uint32_t serial);
 /* Waits until the other side has hung up, and closes. What it said before is passed over. */
 void raw_await_end(int fd);

@@ -118,17 +118,6 @@ static void test_parts(Hostile *hostile, const void *unused)
     hostile_assert_unharmed(hostile);
 }
 
-static void assert_ping(int fd, uint32_t serial)
-{
-    RawMessage ping = {.serial = serial, .path = "/", .interface = PEER, .member = "Ping"};
-    RawAnswer answer;
-
-    g_assert_true(raw_send_message(fd, &ping));
-    g_assert_true(raw_read_answer(fd, serial, &answer));
-    g_assert_cmpuint(answer.type, ==, RAW_METHOD_RETURN);
-    raw_answer_clear(&answer);
-}
-
 /* As large as a configuration may be, a little at a time, each in a turn of its own. */
 static void assert_slow_config(const Hostile *hostile, uid_t uid)
 {
@@ -151,7 +140,7 @@ static void assert_slow_config(const Hostile *hostile, uid_t uid)
     for (unsigned sent = 0, step; sent < bytes->len; sent += step) {
         step = sent < 600 ? 1 : MIN((unsigned)g_test_rand_int_range(1, 8000), bytes->len - sent);
         g_assert_true(raw_send(fd, bytes->data + sent, step));
-        assert_ping(other, sent + 1);
+        raw_assert_ping(other, sent + 1);
     }
     g_assert_true(raw_read_answer(fd, 7, &answer));
     g_assert_cmpstr(answer.error, ==, NULL);
