@@ -4,7 +4,9 @@
 /* The map owns all services and is the only place that creates them, from a registry of kinds. Its
  * order is the order of ids. */
 
+#include "core/about.h"
 #include "core/core.h"
+#include "core/durable.h"
 #include "core/service.h"
 
 typedef struct Map Map;
@@ -43,6 +45,10 @@ typedef struct CreateSpec {
     bool enabled;
     const char *description; /* or NULL */
     GHashTable *labels;      /* or NULL */
+    ServiceSource source;
+    const char *directory;     /* of the definition, or NULL */
+    uint64_t revision;         /* that config has; 0: 1 */
+    const DurableState *state; /* what is remembered of it, or NULL */
 } CreateSpec;
 /* All or nothing. The service is the map's; NULL: nothing remains and nobody saw anything. */
 Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GError **error);
