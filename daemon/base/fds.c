@@ -79,18 +79,78 @@ static bool file_read_all(int fd, const char *path, size_t max_bytes, GString *t
     }
 }
 
-bool file_read(int directory_fd, const char *path, size_t max_bytes, char **ret_text,
-               size_t *ret_length, GError **error)
+/* Negative on failure. */
+static int file_open(int directory_fd, const char *path, GError **error)
 {
-    autofd int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = openat(directory_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+    if (fd < 0) {
+        ErrorCode code = errno == ENOENT ? ERROR_NOT_FOUND : ERROR_FAILED;
+
+        error_set(error, code, "cannot open %s: %s", path, g_strerror(errno));
+    }
+    return fd;
+}
+
+static bool file_read_open(int fd, const char *path, size_t max_bytes, char **ret_text,
+                           size_t *ret_length, GError **error)
+{
     g_autoptr(GString) text = g_string_new(NULL);
 
-    if (fd < 0)
-        return error_set_errno(error, errno, "cannot open %s", path);
     if (!file_check(fd, path, max_bytes, error) || !file_read_all(fd, path, max_bytes, text, error))
         return false;
     if (ret_length != NULL)
         *ret_length = text->len;
     *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
+    return true;
+}
+
+bool file_read(int directory_fd, const char *path, size_t max_bytes, char **ret_text,
+               size_t *ret_length, GError **error)
+{
+    autofd int fd = file_open(directory_fd, path, error);
+
+    return fd >= 0 && file_read_open(fd, path, max_bytes, ret_text, ret_length, error);
+}
+
+bool file_read_trusted(int directory_fd, const char *path, size_t max_bytes, uint32_t uid,
+                       char **ret_text, size_t *ret_length, GError **error)
+{
+    autofd int fd = file_open(directory_fd, path, error);
+
+    return fd >= 0 && file_check_trusted(fd, path, uid, error) &&
+           file_read_open(fd, path, max_bytes, ret_text, ret_length, error);
+}
+
+/* "root", "root or user 1000" */
+static char *file_trusted_owners(uint32_t uid)
+{
+    if (uid == 0)
+        return g_strdup("root");
+    return g_strdup_printf("root or user %" G_GUINT32_FORMAT, uid);
+}
+
+bool file_check_trusted(int fd, const char *path, uint32_t uid, GError **error)
+{
+    struct stat status;
+
+    if (fstat(fd, &status) < 0)
+        return error_set_errno(error, errno, "cannot examine %s", path);
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+        return error_set(error, ERROR_ACCESS_DENIED, "%s is neither a regular file nor a directory",
+                         path);
+    if (status.st_uid != 0 && status.st_uid != uid) {
+        g_autofree char *owners = file_trusted_owners(uid);
+
+        return error_set(error, ERROR_ACCESS_DENIED,
+                         "%s belongs to user %" G_GUINT32_FORMAT
+                         " and must belong to %s: change it with chown",
+                         path, (uint32_t)status.st_uid, owners);
+    }
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return error_set(error, ERROR_ACCESS_DENIED,
+                         "%s can be written by others than its owner (mode %04o): change it with "
+                         "chmod go-w",
+                         path, status.st_mode & 07777U);
     return true;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* File descriptors that close themselves, and reading small files whole. */
+/* File descriptors that close themselves, reading small files whole, and whose word they are. */
 
 #include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Closes fd if it is not negative, keeps errno, returns -1: "fd = fd_close(fd)". */
 int fd_close(int fd);
@@ -27,6 +28,16 @@ static inline void fd_close_pointer(int *fd)
 int fd_count_open(void);
 
 /* Reads a regular file of at most max_bytes; the text is NUL-terminated besides. Refuses other
- * file types, larger files, and does not block on a FIFO. Error names the path. */
+ * file types, larger files, and does not block on a FIFO. Error names the path; ERROR_NOT_FOUND:
+ * there is no such file. */
 bool file_read(int directory_fd, const char *path, size_t max_bytes, char **ret_text,
                size_t *ret_length, GError **error);
+/* The same of a file that file_check_trusted trusts. The check is of the very file that is read. */
+bool file_read_trusted(int directory_fd, const char *path, size_t max_bytes, uint32_t uid,
+                       char **ret_text, size_t *ret_length, GError **error);
+
+/* Whether nobody but root and uid can change what fd is open on: a regular file or directory, owned
+ * by one of them, and not writable by group or others (in a directory, a sticky bit keeps nobody
+ * from adding files). What fd was opened through, a link or a directory above, is not looked at.
+ * Else ERROR_ACCESS_DENIED that names path, says why, and what to do. */
+bool file_check_trusted(int fd, const char *path, uint32_t uid, GError **error);

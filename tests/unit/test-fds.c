@@ -160,7 +160,7 @@ static void test_file_read_refused(Fixture *fixture, const void *unused)
 {
     int before = fd_count_open();
 
-    g_autofree char *missing = fixture_fail(fixture, "missing", 10, ERROR_FAILED);
+    g_autofree char *missing = fixture_fail(fixture, "missing", 10, ERROR_NOT_FOUND);
     g_autofree char *expected = g_strdup_printf("cannot open missing: %s", g_strerror(ENOENT));
     g_assert_cmpstr(missing, ==, expected);
 
@@ -174,6 +174,89 @@ static void test_file_read_refused(Fixture *fixture, const void *unused)
     g_autofree char *device = fixture_fail(fixture, "/dev/zero", 10, ERROR_FAILED);
     g_assert_cmpstr(device, ==, "/dev/zero is not a regular file");
     g_assert_cmpint(fd_count_open(), ==, before);
+}
+
+typedef struct TrustRow {
+    mode_t mode;
+    uid_t owner;
+    uint32_t uid;
+    const char *expected; /* of the message, after the path; NULL: trusted */
+} TrustRow;
+
+static const TrustRow trust_rows[] = {
+        {0644, 0, 0, NULL},
+        {0755, 0, 7, NULL},
+        {0600, 7, 7, NULL},
+        {01755, 0, 0, NULL},
+        {0664, 0, 0,
+         " can be written by others than its owner (mode 0664): change it with chmod go-w"},
+        {0602, 0, 0,
+         " can be written by others than its owner (mode 0602): change it with chmod go-w"},
+        {01777, 7, 7,
+         " can be written by others than its owner (mode 1777): change it with chmod go-w"},
+        {0600, 7, 0, " belongs to user 7 and must belong to root: change it with chown"},
+        {0600, 7, 8, " belongs to user 7 and must belong to root or user 8: change it with chown"},
+};
+
+static void trust_check(int fd, const char *name, const TrustRow *row)
+{
+    g_autofree char *expected = g_strconcat(name, row->expected, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(fchown(fd, row->owner, (gid_t)-1), ==, 0);
+    g_assert_cmpint(fchmod(fd, row->mode), ==, 0);
+    g_assert_cmpint(file_check_trusted(fd, name, row->uid, &error), ==, row->expected == NULL);
+    if (row->expected == NULL) {
+        g_assert_no_error(error);
+        return;
+    }
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
+    g_assert_cmpstr(error->message, ==, expected);
+}
+
+/* A file and a directory alike. */
+static void test_trusted_rows(Fixture *fixture, const void *unused)
+{
+    if (geteuid() != 0) {
+        g_test_skip("only root may give files away");
+        return;
+    }
+    fixture_write(fixture, "file", "", 0);
+    autofd int fd = openat(fixture->fd, "file", O_RDONLY | O_CLOEXEC);
+    for (size_t i = 0; i < G_N_ELEMENTS(trust_rows); i++) {
+        trust_check(fd, "file", &trust_rows[i]);
+        trust_check(fixture->fd, "folder", &trust_rows[i]);
+    }
+    trust_check(fixture->fd, "folder", &(TrustRow){.mode = 0700});
+}
+
+/* What is read is what was checked: the target of a link, whoever made the link. */
+static void test_trusted_read(Fixture *fixture, const void *unused)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    fixture_write(fixture, "file", "hello", 5);
+    g_assert_cmpint(symlinkat("file", fixture->fd, "link"), ==, 0);
+    g_assert_true(file_read_trusted(fixture->fd, "link", 10, geteuid(), &text, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_cmpstr(text, ==, "hello");
+
+    g_assert_cmpint(fchmodat(fixture->fd, "file", 0620, 0), ==, 0);
+    g_clear_pointer(&text, g_free);
+    g_assert_false(file_read_trusted(fixture->fd, "link", 10, geteuid(), &text, NULL, &error));
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
+    g_assert_null(text);
+}
+
+static void test_trusted_type(void)
+{
+    autofd int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(file_check_trusted(fd, "/dev/null", 0, &error));
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
+    g_assert_cmpstr(error->message, ==, "/dev/null is neither a regular file nor a directory");
 }
 
 static void file_read_add(const char *path, void (*func)(Fixture *, const void *))
@@ -191,5 +274,8 @@ int main(int argc, char **argv)
     file_read_add("/file-read/large", test_file_read_large);
     g_test_add_func("/file-read/without-size", test_file_read_without_size);
     file_read_add("/file-read/refused", test_file_read_refused);
+    file_read_add("/trusted/rows", test_trusted_rows);
+    file_read_add("/trusted/read", test_trusted_read);
+    g_test_add_func("/trusted/type", test_trusted_type);
     return g_test_run();
 }
