@@ -24,6 +24,9 @@ typedef struct ProcessHostOptions {
     const Sys *sys; /* NULL: sys_linux */
     const char
             *runtime_dir; /* exists; notify sockets go to RUNTIME_DIR/notify/NUMBER (made here) */
+    /* 16 lower-case hexadecimal digits that every INVOCATION_ID begins with, the same in every run
+     * of the daemon on one state directory (former.h); NULL: none. */
+    const char *invocation_prefix;
 } ProcessHostOptions;
 
 /* Becomes a subreaper (PR_SET_CHILD_SUBREAPER) so that orphans of services come back to the daemon.
