@@ -1,38 +1,62 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The commands that act on services: start, stop, restart, signal, reset-failed. */
+/* The commands that act on services: start, stop, restart, enable, disable, signal, reset-failed.
+ */
 
 #include "base/parse.h"
 #include "call.h"
 #include "command.h"
 #include "each.h"
+#include "enable.h"
 #include "operate.h"
+
+static const Operation act_operation_start = {
+        .verb = "start",
+        .member = "Start",
+        .until = "settled",
+        .goals = {"active"},
+        .already_error = "org.svcmgr1.Error.AlreadyStarted",
+};
+
+static const Operation act_operation_stop = {
+        .verb = "stop",
+        .member = "Stop",
+        .until = "inactive",
+        .goals = {"inactive"},
+        .already_error = "org.svcmgr1.Error.AlreadyStopped",
+        .already = "stopped",
+        .joins_error = "org.svcmgr1.Error.Busy",
+};
 
 static Outcome act_start(Client *client, char **arguments)
 {
-    static const Operation start = {
-            .verb = "start",
-            .member = "Start",
-            .until = "settled",
-            .goals = {"active"},
-            .already_error = "org.svcmgr1.Error.AlreadyStarted",
-    };
-
-    return operate(client, &start, arguments);
+    return operate(client, &act_operation_start, arguments);
 }
 
 static Outcome act_stop(Client *client, char **arguments)
 {
-    static const Operation stop = {
-            .verb = "stop",
-            .member = "Stop",
-            .until = "inactive",
-            .goals = {"inactive"},
-            .already_error = "org.svcmgr1.Error.AlreadyStopped",
-            .already = "stopped",
-            .joins_error = "org.svcmgr1.Error.Busy",
-    };
+    return operate(client, &act_operation_stop, arguments);
+}
 
-    return operate(client, &stop, arguments);
+static gboolean act_now;
+
+static const GOptionEntry act_enable_options[] = {
+        {"now", 0, 0, G_OPTION_ARG_NONE, &act_now, "Start them now, too", NULL},
+        {NULL},
+};
+
+static const GOptionEntry act_disable_options[] = {
+        {"now", 0, 0, G_OPTION_ARG_NONE, &act_now, "Stop them now, too", NULL},
+        {NULL},
+};
+
+static Outcome act_enable(Client *client, char **arguments)
+{
+    return enable_run(client, true, act_now ? &act_operation_start : NULL, arguments);
+}
+
+static Outcome act_disable(Client *client, char **arguments)
+{
+    return enable_run(client, false, act_now ? &act_operation_stop : NULL, arguments);
 }
 
 static Outcome act_restart(Client *client, char **arguments)
@@ -133,6 +157,12 @@ const Command act_commands[] = {
         {"restart", "ID|PATTERN...", "Stop services, and start them again",
          "A service that is down is started.", "svcmgr restart web", 1, COMMAND_ANY, NULL,
          act_restart},
+        {"enable", "ID|PATTERN...", "Start services whenever svcmgrd starts",
+         "Stands above what a definition says. Without --now nothing is started now.",
+         "svcmgr enable --now web", 1, COMMAND_ANY, act_enable_options, act_enable},
+        {"disable", "ID|PATTERN...", "No longer start services when svcmgrd starts",
+         "Stands above what a definition says. Without --now what runs goes on.",
+         "svcmgr disable --now web", 1, COMMAND_ANY, act_disable_options, act_disable},
         {"signal", "ID|PATTERN... SIGNAL", "Send a signal to the processes of services", NULL,
          "svcmgr signal web HUP", 2, COMMAND_ANY, act_signal_options, act_signal},
         {"reset-failed", "[ID|PATTERN...]", "Forget errors and failed attempts of services",

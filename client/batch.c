@@ -87,6 +87,7 @@ Outcome batch_run(Client *client, char **arguments, const BatchSteps *steps, voi
     outcome = batch_turn(client, &batch);
     for (unsigned i = 0; i < batch.n_items && steps->end != NULL; i++)
         steps->end(batch_item(&batch, i), data);
-    output_json_finish(&client->output);
+    if (!steps->has_more)
+        output_json_finish(&client->output);
     return outcome;
 }

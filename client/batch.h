@@ -22,6 +22,7 @@ typedef struct BatchSteps {
     size_t item_size; /* of the command's item, which begins with a BatchItem; the rest is zeroed */
     BatchFunc begin;  /* in order; it ends by batch_item_done, now or from a reply */
     BatchFunc end;    /* in order, when the last is done; NULL: nothing */
+    bool has_more;    /* the JSON goes on with what another batch adds */
 } BatchSteps;
 
 /* Connects when needed, finds the services (arguments: ids and patterns), and returns when all are

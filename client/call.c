@@ -27,6 +27,8 @@ static const CallError call_errors[] = {
         {"org.svcmgr1.Error.NotFound", OUTCOME_NO_SERVICE, "no such service", "see: svcmgr list"},
         {SD_BUS_ERROR_UNKNOWN_OBJECT, OUTCOME_NO_SERVICE, "no such service", "see: svcmgr list"},
         {"org.svcmgr1.Error.IdExists", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
+        {"org.svcmgr1.Error.Immutable", OUTCOME_FAILED, NULL,
+         "remove its file, then: svcmgr daemon-reload"},
         {"org.svcmgr1.Error.UnknownKind", OUTCOME_FAILED, NULL, "see: svcmgr kinds"},
         {"org.svcmgr1.Error.StartLimitHit", OUTCOME_FAILED, NULL, "try: svcmgr reset-failed %s"},
         {"org.svcmgr1.Error.Busy", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
@@ -110,10 +112,10 @@ static char *call_message_arrange(const char *message)
     return g_strdup_printf("%u mistakes\n%s", n_lines, trimmed);
 }
 
-static Outcome call_print(const CallSubject *subject, Outcome outcome, const char *message,
-                          const char *hint)
+Outcome call_report_reason(const CallSubject *subject, Outcome outcome, const char *reason,
+                           const char *hint)
 {
-    g_autofree char *arranged = call_message_arrange(call_message_skip_id(message, subject->id));
+    g_autofree char *arranged = call_message_arrange(call_message_skip_id(reason, subject->id));
     char *rest = strchr(arranged, '\n');
     g_autofree char *quoted =
             subject->id != NULL ? g_strdup_printf(" '%s'", subject->id) : g_strdup("");
@@ -132,6 +134,8 @@ Outcome call_report(const CallSubject *subject, const sd_bus_error *error)
     bool of_id = known.hint != NULL && strstr(known.hint, "%s") != NULL;
     g_autofree char *hint = NULL;
 
+    if (subject->not_found != NULL && sd_bus_error_has_name(error, "org.svcmgr1.Error.NotFound"))
+        return call_report_reason(subject, OUTCOME_FAILED, subject->not_found, NULL);
     if (of_id && subject->id != NULL) {
         g_auto(GStrv) parts = g_strsplit(known.hint, "%s", 2);
         hint = g_strconcat(parts[0], subject->id, NULL);
@@ -140,7 +144,7 @@ Outcome call_report(const CallSubject *subject, const sd_bus_error *error)
     }
     if (message == NULL || message[0] == '\0')
         message = error->name;
-    return call_print(subject, known.outcome, message, hint);
+    return call_report_reason(subject, known.outcome, message, hint);
 }
 
 json_t *call_error_to_json(const char *id, const sd_bus_error *error)
@@ -159,7 +163,7 @@ Outcome call_report_service(const CallSubject *subject, const char *error, const
     g_autofree char *see = g_strdup_printf("see: svcmgr status %s", subject->id);
     g_autofree char *hint = note != NULL ? g_strdup_printf("%s; %s", note, see) : g_strdup(see);
 
-    return call_print(subject, OUTCOME_FAILED, error, hint);
+    return call_report_reason(subject, OUTCOME_FAILED, error, hint);
 }
 
 Outcome call_report_unreachable(const GError *error)
@@ -259,6 +263,27 @@ Outcome call_manager(Client *client, const char *verb, const char *member,
     int r = types != NULL ? sd_bus_message_appendv(call, types, args) : 0;
     va_end(args);
     outcome = r < 0 ? call_report_errno(&subject, r) : call_send(client, &subject, call, ret_reply);
+    sd_bus_message_unref(call);
+    return outcome;
+}
+
+Outcome call_service(Client *client, const CallSubject *subject, const char *member,
+                     sd_bus_message **ret_reply, const char *types, ...)
+{
+    g_autofree char *path = call_service_path(subject->id);
+    sd_bus_message *call = NULL;
+    va_list args;
+    Outcome outcome = call_connect(client);
+
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    int r = sd_bus_message_new_method_call(client->bus, &call, DAEMON_NAME, path, SERVICE_INTERFACE,
+                                           member);
+    va_start(args, types);
+    if (r >= 0 && types != NULL)
+        r = sd_bus_message_appendv(call, types, args);
+    va_end(args);
+    outcome = r < 0 ? call_report_errno(subject, r) : call_send(client, subject, call, ret_reply);
     sd_bus_message_unref(call);
     return outcome;
 }

@@ -26,6 +26,7 @@ char *call_service_id(const char *path);
 typedef struct CallSubject {
     const char *verb;
     const char *id;
+    const char *not_found; /* what NotFound means when the service is there; NULL: that it is not */
 } CallSubject;
 /* Prints the error, and returns the outcome that it stands for. */
 Outcome call_report(const CallSubject *subject, const sd_bus_error *error);
@@ -37,6 +38,11 @@ json_t *call_error_to_json(const char *id, const sd_bus_error *error);
  * added, e.g. when it is tried again; or NULL. */
 Outcome call_report_service(const CallSubject *subject, const char *error, const char *note);
 
+/* Prints any other reason; one of several lines is a list of mistakes. hint: what to try, or NULL.
+ * Returns outcome. */
+Outcome call_report_reason(const CallSubject *subject, Outcome outcome, const char *reason,
+                           const char *hint);
+
 /* A call on the Manager; connects when needed. */
 Outcome call_manager(Client *client, const char *verb, const char *member,
                      sd_bus_message **ret_reply, const char *types, ...);
@@ -45,6 +51,9 @@ Outcome call_manager_new(Client *client, const char *member, sd_bus_message **re
 /* Sends it and waits. */
 Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *call,
                   sd_bus_message **ret_reply);
+/* A call on a service, sent and awaited; connects when needed. */
+Outcome call_service(Client *client, const CallSubject *subject, const char *member,
+                     sd_bus_message **ret_reply, const char *types, ...);
 /* Appends one entry of an a{sv} that is open. */
 void call_append_option(sd_bus_message *call, const char *name, const char *type, ...);
 /* The same with an array of strings. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The commands about the daemon itself: version; help is in help.c. */
+/* The commands about the daemon itself: version; help is in help.c, daemon-reload in
+ * reload.c. */
 
 #include "call.h"
 #include "command.h"
 #include "help.h"
+#include "reload.h"
 
 static Outcome daemon_version(Client *client, char **arguments)
 {
@@ -24,6 +26,10 @@ static Outcome daemon_version(Client *client, char **arguments)
 }
 
 const Command daemon_commands[] = {
+        {"daemon-reload", "", "Read the definitions of services anew",
+         "Tells which are new, have changed, have gone, or are as they were. New services are not "
+         "started;\nwhat has gone is stopped. Exit status 1 if a definition cannot be used.",
+         "svcmgr daemon-reload --dry-run", 0, 0, reload_option_entries, reload_run},
         {"version", "", "Show the versions of svcmgr and svcmgrd", NULL, "svcmgr version", 0, 0,
          NULL, daemon_version},
         {"help", "[COMMAND]", "Show the commands, or how to use one", NULL, "svcmgr help create", 0,

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The commands that define services: create, configure, config, delete, validate. */
+/* The commands that define services: create, configure, delete, validate; config is in config.c. */
 
-#include "base/errors.h"
-#include "base/fds.h"
-#include "base/json.h"
 #include "call.h"
 #include "command.h"
+#include "config.h"
 #include "each.h"
+#include "input.h"
 #include "operate.h"
 #include "text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static struct {
     gboolean start;
+    gboolean enable;
+    gboolean no_persist;
     char **labels;
     char *description;
     gboolean allow_missing;
@@ -25,6 +24,10 @@ static struct {
 
 static const GOptionEntry define_create_options[] = {
         {"start", 0, 0, G_OPTION_ARG_NONE, &define_options.start, "Start it too", NULL},
+        {"enable", 0, 0, G_OPTION_ARG_NONE, &define_options.enable, "Start it when svcmgrd starts",
+         NULL},
+        {"no-persist", 0, 0, G_OPTION_ARG_NONE, &define_options.no_persist,
+         "Keep nothing of it: it ends with svcmgrd", NULL},
         {"label", 'l', 0, G_OPTION_ARG_STRING_ARRAY, &define_options.labels,
          "Label it; may be repeated", "NAME=VALUE"},
         {"description", 'd', 0, G_OPTION_ARG_STRING, &define_options.description,
@@ -37,51 +40,6 @@ static const GOptionEntry define_delete_options[] = {
          "One that is not there is no error", NULL},
         {NULL},
 };
-
-/* Whole standard input, but not more than a configuration may have. */
-static bool define_read_stdin(char **ret_text, GError **error)
-{
-    GString *text = g_string_new(NULL);
-    char buffer[65536];
-    ssize_t n;
-
-    while ((n = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0 && text->len <= JSON_MAX_BYTES)
-        g_string_append_len(text, buffer, n);
-    if (n < 0)
-        (void)error_set_errno(error, errno, "standard input");
-    else if (text->len > JSON_MAX_BYTES)
-        (void)error_set(error, ERROR_LIMIT_EXCEEDED, "standard input: more than %d bytes",
-                        JSON_MAX_BYTES);
-    else {
-        *ret_text = g_string_free(text, FALSE);
-        return true;
-    }
-    g_string_free(text, TRUE);
-    return false;
-}
-
-/* file: a path, or "-". What no message can carry is refused here; everything else is the daemon's
- * to judge. */
-static Outcome define_read(const char *file, char **ret_text)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL;
-    size_t length = 0;
-    bool is_stdin = g_str_equal(file, "-");
-    bool ok = is_stdin ? define_read_stdin(&text, &error)
-                       : file_read(AT_FDCWD, file, JSON_MAX_BYTES, &text, &length, &error);
-
-    if (!ok)
-        return client_fail(OUTCOME_FAILED, "cannot read the configuration: %s", error->message);
-    if (!is_stdin && strlen(text) != length)
-        return client_fail(OUTCOME_FAILED, "cannot read the configuration: %s: holds a NUL byte",
-                           file);
-    if (!g_utf8_validate(text, -1, NULL))
-        return client_fail(OUTCOME_FAILED, "cannot read the configuration: %s: is not UTF-8",
-                           is_stdin ? "standard input" : file);
-    *ret_text = g_steal_pointer(&text);
-    return OUTCOME_DONE;
-}
 
 static Outcome define_append_labels(sd_bus_message *call, char **labels)
 {
@@ -112,6 +70,10 @@ static Outcome define_append_create(sd_bus_message *call, char **arguments, cons
     (void)sd_bus_message_open_container(call, 'a', "{sv}"); /* cannot fail on a new message */
     if (define_options.start)
         call_append_option(call, "start", "b", 1);
+    if (define_options.enable)
+        call_append_option(call, "enabled", "b", 1);
+    if (define_options.no_persist)
+        call_append_option(call, "persist", "b", 0);
     if (define_options.description != NULL)
         call_append_option(call, "description", "s", define_options.description);
     if (define_options.labels != NULL)
@@ -143,8 +105,13 @@ static Outcome define_create(Client *client, char **arguments)
     sd_bus_message *call = NULL;
     sd_bus_message *reply = NULL;
     const char *path = NULL;
-    Outcome outcome = arguments[2] != NULL ? define_read(arguments[2], &config) : OUTCOME_DONE;
+    Outcome outcome = OUTCOME_DONE;
 
+    if (define_options.enable && define_options.no_persist)
+        return client_fail(OUTCOME_USAGE, "create: only one of --enable and --no-persist: what is "
+                                          "not kept cannot start with svcmgrd");
+    if (arguments[2] != NULL)
+        outcome = input_read("configuration", arguments[2], &config);
     if (outcome == OUTCOME_DONE)
         outcome = call_manager_new(client, "CreateService", &call);
     if (outcome != OUTCOME_DONE)
@@ -188,76 +155,20 @@ static Outcome define_configured(Client *client, const char *id, sd_bus_message 
     return OUTCOME_DONE;
 }
 
-/* Calls a method of one service and waits; text: its argument, or NULL. */
-static Outcome define_call(Client *client, const char *verb, const char *id, const char *member,
-                           const char *text, sd_bus_message **ret_reply)
-{
-    CallSubject subject = {.verb = verb, .id = id};
-    g_autofree char *path = call_service_path(id);
-    sd_bus_message *call = NULL;
-    Outcome outcome = call_connect(client);
-
-    if (outcome != OUTCOME_DONE)
-        return outcome;
-    int r = sd_bus_message_new_method_call(client->bus, &call, DAEMON_NAME, path, SERVICE_INTERFACE,
-                                           member);
-    if (r >= 0 && text != NULL)
-        r = sd_bus_message_append(call, "s", text);
-    outcome = r < 0 ? client_fail(OUTCOME_FAILED, "cannot %s '%s': %s", verb, id, g_strerror(-r))
-                    : call_send(client, &subject, call, ret_reply);
-    sd_bus_message_unref(call);
-    return outcome;
-}
-
 static Outcome define_configure(Client *client, char **arguments)
 {
+    CallSubject subject = {.verb = "configure", .id = arguments[0]};
     const char *file = arguments[1] != NULL ? arguments[1] : "-";
     g_autofree char *config = NULL;
     sd_bus_message *reply = NULL;
 
     if (arguments[1] == NULL && isatty(STDIN_FILENO) == 1)
         return client_fail(OUTCOME_USAGE, "configure: name a FILE, or - to type it in");
-    Outcome outcome = define_read(file, &config);
+    Outcome outcome = input_read("configuration", file, &config);
     if (outcome == OUTCOME_DONE)
-        outcome = define_call(client, "configure", arguments[0], "Configure", config, &reply);
+        outcome = call_service(client, &subject, "Configure", &reply, "s", config);
     if (outcome == OUTCOME_DONE)
         outcome = define_configured(client, arguments[0], reply);
-    sd_bus_message_unref(reply);
-    return outcome;
-}
-
-static void define_print_config(const Output *output, const char *id, const char *config,
-                                uint64_t revision)
-{
-    if (output->json != JSON_MODE_NONE) {
-        output_json(output, json_pack("{s:s, s:s, s:I}", "Id", id, "Config", config,
-                                      "ConfigRevision", (json_int_t)revision));
-        return;
-    }
-    if (revision == 0) {
-        output_note("'%s' has no configuration yet", id);
-        return;
-    }
-    /* In a pipe it must be what it was, byte by byte. */
-    g_autofree char *text = output->is_terminal ? text_escape_lines(config) : g_strdup(config);
-    fputs(text, stdout);
-    if (output->is_terminal && !g_str_has_suffix(text, "\n"))
-        putchar('\n');
-}
-
-static Outcome define_config(Client *client, char **arguments)
-{
-    sd_bus_message *reply = NULL;
-    const char *config;
-    uint64_t revision;
-    Outcome outcome = define_call(client, "show the configuration of", arguments[0], "GetConfig",
-                                  NULL, &reply);
-
-    if (outcome == OUTCOME_DONE && sd_bus_message_read(reply, "st", &config, &revision) < 0)
-        outcome =
-                client_fail(OUTCOME_FAILED, "cannot read the configuration of '%s'", arguments[0]);
-    if (outcome == OUTCOME_DONE)
-        define_print_config(&client->output, arguments[0], config, revision);
     sd_bus_message_unref(reply);
     return outcome;
 }
@@ -335,7 +246,7 @@ static Outcome define_validate(Client *client, char **arguments)
     g_autofree char *config = NULL;
     g_autoptr(json_t) problems = NULL;
     sd_bus_message *reply = NULL;
-    Outcome outcome = define_read(arguments[1], &config);
+    Outcome outcome = input_read("configuration", arguments[1], &config);
 
     if (outcome == OUTCOME_DONE)
         outcome = call_manager(client, "validate", "ValidateConfig", &reply, "ss", arguments[0],
@@ -351,14 +262,17 @@ static Outcome define_validate(Client *client, char **arguments)
 const Command define_commands[] = {
         {"create", "ID KIND [FILE|-]", "Create a service",
          "FILE holds its configuration (JSON); without one it has none yet. An empty ID ('') lets "
-         "the daemon choose.",
+         "the daemon choose. It is kept on disk and there again when svcmgrd starts anew, except "
+         "with\n"
+         "--no-persist.",
          "svcmgr create web process web.json --start --label team=shop", 2, 3,
          define_create_options, define_create},
         {"configure", "ID [FILE|-]", "Give a service a configuration",
          "Without FILE it is read from standard input. A service that runs takes it over at once.",
          "svcmgr configure web web.json", 1, 2, NULL, define_configure},
-        {"config", "ID", "Show the configuration of a service", NULL, "svcmgr config web >web.json",
-         1, 1, NULL, define_config},
+        {"config", "ID", "Show the configuration of a service",
+         "Earlier ones are kept too: --list shows which, --revision shows one.",
+         "svcmgr config web --revision 3 >web.json", 1, 1, config_option_entries, config_run},
         {"delete", "ID|PATTERN...", "Stop services and remove them", NULL,
          "svcmgr delete --allow-missing web", 1, COMMAND_ANY, define_delete_options, define_delete},
         {"validate", "KIND FILE|-", "Check a configuration without using it",
