@@ -59,7 +59,15 @@ typedef struct DurableRevision {
     char *text; /* NUL-terminated */
     size_t length;
 } DurableRevision;
-void durable_revision_free(DurableRevision *revision); /* accepts NULL */
+/* Accepts NULL. */
+static inline void durable_revision_free(DurableRevision *revision)
+{
+    if (revision == NULL)
+        return;
+    g_free(revision->text);
+    g_free(revision);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DurableRevision, durable_revision_free)
 
 typedef struct Durable Durable;
 struct Durable {
