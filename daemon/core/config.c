@@ -102,12 +102,27 @@ static const JsonMember restart_members[] = {
         {NULL, NULL, 0, NULL, false},
 };
 
-/* The bounds that were not given follow those that were. */
+/* Whether the defaults that were read before name this member of restart. The kind comes with the
+ * context; while the defaults themselves are read there is none. */
+static bool config_defaults_name(const JsonContext *context, const char *member)
+{
+    const Kind *kind = context->data;
+    const json_t *restart = kind != NULL ? json_object_get(kind->defaults, "restart") : NULL;
+
+    return json_object_get(restart, member) != NULL;
+}
+
+/* The bounds that were not given follow those that were; one that only the defaults name gives way
+ * no further than it must. */
 static void config_settle_delays(JsonContext *context, const JsonPath *path, const json_t *object,
                                  Backoff *backoff)
 {
+    uint64_t floor_usec = MIN(backoff->initial_usec, backoff->max_usec);
+
+    if (config_defaults_name(context, "min_delay"))
+        floor_usec = backoff->max_usec;
     if (json_object_get(object, "min_delay") == NULL)
-        backoff->min_usec = MIN(backoff->min_usec, MIN(backoff->initial_usec, backoff->max_usec));
+        backoff->min_usec = MIN(backoff->min_usec, floor_usec);
     else if (json_object_get(object, "max_delay") == NULL)
         backoff->max_usec = MAX(backoff->max_usec, backoff->min_usec);
     if (backoff->min_usec > backoff->max_usec) {
@@ -155,6 +170,40 @@ static const CommonConfig common_defaults = {
         .stop_timeout_usec = 10 * USEC_PER_SEC,
 };
 
+static void common_config_done(CommonConfig *common)
+{
+    exit_set_clear(&common->restart.prevent);
+    exit_set_clear(&common->restart.force);
+}
+
+static void config_read_defaults(JsonContext *context, const JsonPath *path, const json_t *defaults,
+                                 CommonConfig *common)
+{
+    JsonTable table = {common_members, common};
+
+    json_read_object(context, path, defaults, &table, 1);
+}
+
+void config_check_defaults(JsonContext *context, const JsonPath *path, const json_t *value)
+{
+    JsonContext own = {.problems = context->problems};
+    CommonConfig common = common_defaults;
+
+    common.restart = restart_policy_default;
+    config_read_defaults(&own, path, value, &common);
+    common_config_done(&common);
+}
+
+/* What they say may stand beside any kind's own defaults, so that they fit once is enough. */
+static void config_apply_defaults(Config *config, const json_t *defaults)
+{
+    g_autoptr(Problems) problems = problems_new();
+    JsonContext context = {.problems = problems};
+
+    config_read_defaults(&context, NULL, defaults, &config->common);
+    g_assert(!problems_have_errors(problems));
+}
+
 static Config *config_new(const Kind *kind)
 {
     Config *config = g_new0(Config, 1);
@@ -164,6 +213,8 @@ static Config *config_new(const Kind *kind)
     config->common.restart = restart_policy_default;
     if (kind->common_defaults != NULL)
         kind->common_defaults(&config->common);
+    if (kind->defaults != NULL)
+        config_apply_defaults(config, kind->defaults);
     if (kind->config_new != NULL)
         config->own = kind->config_new();
     return config;
@@ -175,7 +226,7 @@ static Config *config_read(const Kind *kind, const char *text, size_t length, Pr
     if (document == NULL)
         return NULL;
     g_autoptr(Config) config = config_new(kind);
-    JsonContext context = {.problems = problems};
+    JsonContext context = {.problems = problems, .data = (void *)kind};
     JsonTable tables[] = {
             {kind->members != NULL ? kind->members : no_members, config->own},
             {common_members, &config->common},
@@ -218,8 +269,7 @@ void config_unref(Config *config)
         return;
     if (config->own != NULL)
         config->kind->config_free(config->own);
-    exit_set_clear(&config->common.restart.prevent);
-    exit_set_clear(&config->common.restart.force);
+    common_config_done(&config->common);
     config_text_unref(config->text);
     g_free(config);
 }

@@ -4,7 +4,9 @@
 /* A configuration as it was accepted: the text and what was read from it. Immutable and
  * reference-counted, since the running one and the newest one are kept apart. What every kind has
  * in common (restart, start limit, timeouts) is read here, once for all kinds; the rest by the
- * kind's member table. */
+ * kind's member table. A member that the text does not name has the value of the kind's `defaults`
+ * (kind.h), else the kind's own, else the built-in one; member by member, also within `restart` and
+ * `start_limit`. */
 
 #include "base/json.h"
 #include "core/config-text.h"
@@ -35,6 +37,10 @@ Config *config_parse_again(const Kind *kind, ConfigText *text);
 Config *config_ref(Config *config);
 void config_unref(Config *config); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)
+
+/* Adds what keeps value from being a kind's `defaults`: an object of the members that all kinds
+ * have in common. */
+void config_check_defaults(JsonContext *context, const JsonPath *path, const json_t *value);
 
 /* Reads an array of exit codes (0-255) and signal names into an ExitSet; a JsonRead for kinds too.
  */

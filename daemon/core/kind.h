@@ -68,7 +68,11 @@ struct Kind {
     const JsonMember *members;
     void *(*config_new)(void);
     void (*config_free)(void *own);
-    void (*common_defaults)(CommonConfig *common);              /* optional */
+    void (*common_defaults)(CommonConfig *common); /* optional */
+    /* What whoever runs the daemon wants of every service that does not say otherwise; in force
+     * over common_defaults. config_check_defaults has found no error in it. Borrowed, and the same
+     * for as long as the kind is used; NULL: nothing. */
+    const json_t *defaults;
     void (*config_check)(JsonContext *context, Config *config); /* optional */
     /* Deeper or slower checks than parsing, as warnings; for ValidateConfig. Optional. */
     void (*validate)(const Config *config, Problems *problems);

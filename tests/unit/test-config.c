@@ -130,6 +130,138 @@ static void test_all_mistakes_at_once(void)
     g_assert_nonnull(strstr(error->message, "restart.factor: "));
 }
 
+/* The fake kind with defaults of its own and of the daemon. */
+typedef struct DefaultsFixture {
+    Kind kind;
+    json_t *defaults;
+} DefaultsFixture;
+
+static void defaults_common(CommonConfig *common)
+{
+    common->start_timeout_usec = USEC_INFINITY;
+    common->stop_timeout_usec = 1;
+}
+
+static void defaults_init(DefaultsFixture *fixture, const char *text)
+{
+    g_autoptr(Problems) problems = problems_new();
+    JsonContext context = {.problems = problems};
+
+    fixture->kind = kind_fake;
+    fixture->kind.common_defaults = defaults_common;
+    fixture->defaults = json_loads(text, 0, NULL);
+    config_check_defaults(&context, NULL, fixture->defaults);
+    g_assert_cmpuint(problems_count(problems), ==, 0);
+    fixture->kind.defaults = fixture->defaults;
+}
+
+static Config *defaults_parse(DefaultsFixture *fixture, const char *text)
+{
+    g_autoptr(Problems) problems = problems_new();
+    Config *config = config_parse(&fixture->kind, text, strlen(text), problems);
+
+    g_assert_nonnull(config);
+    return config;
+}
+
+static bool has_code(const ExitSet *set, int code)
+{
+    return exit_set_has(set, &(ExitStatus){.known = true, .value = code});
+}
+
+/* Built-in, kind's, daemon's, service's: each wins over those before it, member by member. */
+static void test_of_daemon(void)
+{
+    DefaultsFixture fixture;
+    defaults_init(&fixture,
+                  "{\"$comment\": \"x\", \"stop_timeout\": \"3s\", \"restart\": {\"policy\": "
+                  "\"always\", \"factor\": 3, \"prevent_exit_status\": [3]}, \"start_limit\": "
+                  "{\"burst\": 4, \"interval\": \"7s\"}}");
+    g_autoptr(Config) silent = defaults_parse(&fixture, "{}");
+    g_assert_cmpint(silent->common.restart.mode, ==, RESTART_ALWAYS);
+    g_assert_cmpfloat_with_epsilon(silent->common.restart.backoff.factor, 3, 1e-9);
+    g_assert_cmpuint(silent->common.restart.backoff.max_usec, ==, 30 * USEC_PER_SEC);
+    g_assert_cmpuint(silent->common.start_timeout_usec, ==, USEC_INFINITY);
+    g_assert_cmpuint(silent->common.stop_timeout_usec, ==, 3 * USEC_PER_SEC);
+    g_assert_true(has_code(&silent->common.restart.prevent, 3));
+
+    g_autoptr(Config) own = defaults_parse(
+            &fixture, "{\"stop_timeout\": \"4s\", \"start_limit\": {\"burst\": 5}, \"restart\": "
+                      "{\"factor\": 2, \"prevent_exit_status\": [4]}}");
+    g_assert_cmpint(own->common.restart.mode, ==, RESTART_ALWAYS);
+    g_assert_cmpfloat_with_epsilon(own->common.restart.backoff.factor, 2, 1e-9);
+    g_assert_cmpuint(own->common.stop_timeout_usec, ==, 4 * USEC_PER_SEC);
+    g_assert_cmpuint(own->common.start_limit.burst, ==, 5);
+    g_assert_cmpuint(own->common.start_limit.interval_usec, ==, 7 * USEC_PER_SEC);
+    g_assert_false(has_code(&own->common.restart.prevent, 3));
+    g_assert_true(has_code(&own->common.restart.prevent, 4));
+    json_decref(fixture.defaults);
+}
+
+/* Each has a copy of its own of what the defaults say. */
+static void test_of_daemon_again(void)
+{
+    DefaultsFixture fixture;
+    defaults_init(&fixture, "{\"restart\": {\"force_exit_status\": [9], \"min_delay\": \"2s\"}}");
+    Config *first = defaults_parse(&fixture, "{\"restart\": {\"policy\": \"no\"}}");
+    Config *again = config_parse_again(&fixture.kind, first->text);
+
+    config_unref(first);
+    g_assert_cmpint(again->common.restart.mode, ==, RESTART_NO);
+    g_assert_true(has_code(&again->common.restart.force, 9));
+    g_assert_cmpuint(again->common.restart.backoff.min_usec, ==, 2 * USEC_PER_SEC);
+    config_unref(again);
+    json_decref(fixture.defaults);
+}
+
+/* Bounds of the defaults hold, and give way to those of the service. */
+static void test_of_daemon_delays(void)
+{
+    static const struct {
+        const char *defaults, *restart;
+        uint64_t min, max; /* ms */
+    } rows[] = {
+            {"{\"min_delay\": \"2s\"}", "{}", 2000, 30000},
+            {"{\"min_delay\": \"2s\"}", "{\"initial_delay\": \"1s\"}", 2000, 30000},
+            {"{\"min_delay\": \"2s\"}", "{\"max_delay\": \"1s\"}", 1000, 1000},
+            {"{\"max_delay\": \"2s\"}", "{\"min_delay\": \"3s\"}", 3000, 3000},
+            {"{\"max_delay\": \"2s\"}", "{\"initial_delay\": \"100ms\"}", 100, 2000},
+            {"{\"initial_delay\": \"50ms\"}", "{\"policy\": \"no\"}", 50, 30000},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *defaults = g_strdup_printf("{\"restart\": %s}", rows[i].defaults);
+        g_autofree char *text = g_strdup_printf("{\"restart\": %s}", rows[i].restart);
+        DefaultsFixture fixture;
+        defaults_init(&fixture, defaults);
+        g_autoptr(Config) config = defaults_parse(&fixture, text);
+        g_assert_cmpuint(config->common.restart.backoff.min_usec, ==, rows[i].min * 1000);
+        g_assert_cmpuint(config->common.restart.backoff.max_usec, ==, rows[i].max * 1000);
+        json_decref(fixture.defaults);
+    }
+}
+
+static void test_of_daemon_mistakes(void)
+{
+    static const char *const rows[][2] = {
+            {"[]", "expected an object, got []"},
+            {"{\"value\": \"x\", \"restart\": {\"polcy\": \"no\"}, \"stop_timeout\": -1}",
+             "value: unknown member\nrestart.polcy: unknown member; did you mean \"policy\"?\n"
+             "stop_timeout: expected a duration such as \"30s\", got -1"},
+            {"{\"restart\": {\"min_delay\": \"2s\", \"max_delay\": \"1s\", "
+             "\"force_exit_status\": [1]}}",
+             "restart.max_delay: expected at least min_delay"},
+    };
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Problems) problems = problems_new();
+        JsonContext context = {.problems = problems};
+        json_t *value = json_loads(rows[i][0], 0, NULL);
+        config_check_defaults(&context, NULL, value);
+        g_autoptr(GError) error = problems_to_error(problems);
+        g_assert_cmpstr(error->message, ==, rows[i][1]);
+        json_decref(value);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -138,5 +270,9 @@ int main(int argc, char **argv)
     g_test_add_func("/config/delays-settle", test_delays_settle);
     g_test_add_func("/config/mistakes", test_mistakes);
     g_test_add_func("/config/all-mistakes-at-once", test_all_mistakes_at_once);
+    g_test_add_func("/config/of-daemon/precedence", test_of_daemon);
+    g_test_add_func("/config/of-daemon/parsed-again", test_of_daemon_again);
+    g_test_add_func("/config/of-daemon/delays", test_of_daemon_delays);
+    g_test_add_func("/config/of-daemon/mistakes", test_of_daemon_mistakes);
     return g_test_run();
 }
