@@ -34,6 +34,8 @@ static const CallError call_errors[] = {
         {"org.svcmgr1.Error.Busy", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
         {"org.svcmgr1.Error.Timeout", OUTCOME_TIMED_OUT, NULL, "see: svcmgr status %s"},
         {SD_BUS_ERROR_TIMEOUT, OUTCOME_TIMED_OUT, "svcmgrd does not answer", NULL},
+        {SD_BUS_ERROR_UNKNOWN_METHOD, OUTCOME_FAILED, "svcmgrd does not know how to",
+         "is it older? see: svcmgr version"},
         {SD_BUS_ERROR_INVALID_ARGS, OUTCOME_USAGE, NULL, NULL},
         {SD_BUS_ERROR_ACCESS_DENIED, OUTCOME_NOT_AUTHORISED, NULL, NULL},
         {SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, OUTCOME_NOT_AUTHORISED, NULL, NULL},

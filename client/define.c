@@ -5,6 +5,7 @@
 #include "command.h"
 #include "config.h"
 #include "each.h"
+#include "export.h"
 #include "input.h"
 #include "operate.h"
 #include "text.h"
@@ -275,6 +276,10 @@ const Command define_commands[] = {
          "svcmgr config web --revision 3 >web.json", 1, 1, config_option_entries, config_run},
         {"delete", "ID|PATTERN...", "Stop services and remove them", NULL,
          "svcmgr delete --allow-missing web", 1, COMMAND_ANY, define_delete_options, define_delete},
+        {"export", "ID|PATTERN...", "Show services as definition files",
+         "What the folders of definitions take: kind, enabled, description, labels, configuration.",
+         "svcmgr export 'web-*' --output /etc/svcmgr/services", 1, COMMAND_ANY,
+         export_option_entries, export_run},
         {"validate", "KIND FILE|-", "Check a configuration without using it",
          "Every mistake is a line: FILE:LINE:COLUMN: error: MESSAGE. Exit status 1 if there are "
          "errors.",

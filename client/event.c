@@ -10,9 +10,35 @@
 #include <stdio.h>
 #include <string.h>
 
+#define EVENT_DAEMON "svcmgrd" /* instead of the id of a service */
 #define EVENT_ID_WIDTH 12
 #define EVENT_SERIAL_WIDTH 6
 #define EVENT_MOVE_WIDTH 22
+
+typedef enum EventSort {
+    EVENT_SORT_SERVICE,
+    EVENT_SORT_DOUBLE, /* of a service, too; its transitions tell the same */
+    EVENT_SORT_DAEMON, /* the id, if there is one, is no service's */
+} EventSort;
+
+static EventSort event_sort(const json_t *event)
+{
+    static const struct {
+        const char *prefix; /* of the type */
+        EventSort sort;
+    } sorts[] = {
+            {"Process", EVENT_SORT_DOUBLE},
+            {"App", EVENT_SORT_DAEMON},
+            {"PreHook", EVENT_SORT_DAEMON},
+            {"PostHook", EVENT_SORT_DAEMON},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(sorts); i++) {
+        if (g_str_has_prefix(value_string(event, "type"), sorts[i].prefix))
+            return sorts[i].sort;
+    }
+    return EVENT_SORT_SERVICE;
+}
 
 int event_from_signal(sd_bus_message *signal, json_t **ret_event)
 {
@@ -42,18 +68,27 @@ int event_read_reply(sd_bus_message *reply, uint64_t *ret_oldest, uint64_t *ret_
     return r < 0 ? r : value_read(reply, ret_events);
 }
 
-/* Prints "starting -> active", or the type in lower case; returns its width. */
+/* "Created" is "created" to a person; what the daemon says of itself keeps its name, which tells it
+ * from a service's. */
+static char *event_word(const json_t *event)
+{
+    g_autofree char *type = text_escape(value_string(event, "type"));
+
+    return event_sort(event) == EVENT_SORT_SERVICE ? g_ascii_strdown(type, -1)
+                                                   : g_steal_pointer(&type);
+}
+
+/* Prints "starting -> active", or what else it is; returns its width. */
 static int event_print_move(const Output *output, const json_t *event)
 {
     g_autofree char *from = text_escape(value_string(event, "from"));
     g_autofree char *to = text_escape(value_string(event, "to"));
-    g_autofree char *type = text_escape(value_string(event, "type"));
     g_autofree char *before = g_str_equal(from, to)
                                       ? g_strdup("")
                                       : g_strdup_printf("%s %s ", from, output_arrow(output));
 
-    if (!g_str_equal(type, "Transition")) {
-        g_autofree char *word = g_ascii_strdown(type, -1);
+    if (!g_str_equal(value_string(event, "type"), "Transition")) {
+        g_autofree char *word = event_word(event);
         return printf("%s", word);
     }
     printf("%s%s%s%s", before, output_colour(output, output_state_colour(to)), to,
@@ -64,7 +99,8 @@ static int event_print_move(const Output *output, const json_t *event)
 static void event_print_text(const Output *output, const json_t *event)
 {
     g_autofree char *clock = text_clock(value_unsigned(event, "time"));
-    g_autofree char *id = text_escape(value_string(event, "id"));
+    const char *named = value_string(event, "id");
+    g_autofree char *id = text_escape(named[0] != '\0' ? named : EVENT_DAEMON);
     g_autofree char *cause = record_cause(event);
     const char *error = value_string(event, "error");
     g_autofree char *why = g_strdup_printf("%s%s%s", cause,
@@ -87,13 +123,28 @@ void event_print(const Output *output, json_t *event)
         event_print_text(output, event);
 }
 
-bool event_is_wanted(char **patterns, const char *id)
+bool event_is_of(const EventFilter *filter, const char *id)
 {
-    if (patterns[0] == NULL)
+    if (filter->patterns[0] == NULL)
         return true;
-    for (; *patterns != NULL; patterns++) {
-        if (fnmatch(*patterns, id, 0) == 0)
+    for (char **pattern = filter->patterns; *pattern != NULL; pattern++) {
+        if (fnmatch(*pattern, id, 0) == 0)
             return true;
     }
     return false;
+}
+
+bool event_is_wanted(const EventFilter *filter, const json_t *event)
+{
+    EventSort sort = event_sort(event);
+
+    if (sort == EVENT_SORT_DAEMON)
+        return filter->patterns[0] == NULL;
+    return (sort != EVENT_SORT_DOUBLE || filter->everything) &&
+           event_is_of(filter, value_string(event, "id"));
+}
+
+bool event_is_first(const json_t *event)
+{
+    return g_str_equal(value_string(event, "type"), "AppStartup");
 }

@@ -14,5 +14,15 @@ int event_read_reply(sd_bus_message *reply, uint64_t *ret_oldest, uint64_t *ret_
                      json_t **ret_events);
 /* One line, or one value of JSON. Takes nothing. */
 void event_print(const Output *output, json_t *event);
-/* Whether the id is one of ids and patterns; none of them: every id is. */
-bool event_is_wanted(char **patterns, const char *id);
+/* Which events are shown. */
+typedef struct EventFilter {
+    char **patterns; /* ids and patterns: events of such services only; empty: all, and the
+                      * daemon's own */
+    bool everything; /* also ProcessStart and ProcessEnd, of which the transitions tell already */
+} EventFilter;
+bool event_is_wanted(const EventFilter *filter, const json_t *event);
+/* Whether the id of a service is one of those. */
+bool event_is_of(const EventFilter *filter, const char *id);
+
+/* Whether an instance of the daemon begins with this event: nothing came before. */
+bool event_is_first(const json_t *event);

@@ -12,14 +12,27 @@
 static struct {
     gint64 since;
     gint n;
+    gboolean all;
     char *until;
     gint64 after_serial;
 } follow_options;
+
+#define FOLLOW_OPTION_ALL                                                                          \
+    {                                                                                              \
+        "all", 'a', 0, G_OPTION_ARG_NONE, &follow_options.all, "ProcessStart and ProcessEnd, too", \
+                NULL                                                                               \
+    }
+
+static const GOptionEntry follow_watch_options[] = {
+        FOLLOW_OPTION_ALL,
+        {NULL},
+};
 
 static const GOptionEntry follow_events_options[] = {
         {"since", 's', 0, G_OPTION_ARG_INT64, &follow_options.since, "Only after this serial",
          "SERIAL"},
         {"lines", 'n', 0, G_OPTION_ARG_INT, &follow_options.n, "At most the newest so many", "N"},
+        FOLLOW_OPTION_ALL,
         {NULL},
 };
 
@@ -32,7 +45,7 @@ static const GOptionEntry follow_wait_options[] = {
 };
 
 /* The wanted ones of events, at most the newest n of them (0: all). */
-static json_t *follow_pick(json_t *events, char **patterns, unsigned n)
+static json_t *follow_pick(json_t *events, const EventFilter *filter, unsigned n)
 {
     json_t *picked = json_array();
     size_t index;
@@ -40,7 +53,7 @@ static json_t *follow_pick(json_t *events, char **patterns, unsigned n)
 
     json_array_foreach(events, index, event)
     {
-        if (event_is_wanted(patterns, value_string(event, "id")))
+        if (event_is_wanted(filter, event))
             (void)json_array_append(picked, event); /* fails only without memory */
     }
     while (n > 0 && json_array_size(picked) > n)
@@ -110,8 +123,16 @@ static Outcome follow_read(Client *client, uint64_t since, json_t **ret_events)
     return OUTCOME_DONE;
 }
 
+static Outcome follow_watch(Client *client, char **arguments)
+{
+    EventFilter filter = {.patterns = arguments, .everything = follow_options.all};
+
+    return watch_run(client, &filter);
+}
+
 static Outcome follow_events(Client *client, char **arguments)
 {
+    EventFilter filter = {.patterns = arguments, .everything = follow_options.all};
     g_autoptr(json_t) events = NULL;
 
     if (follow_options.since < 0 || follow_options.n < 0)
@@ -119,7 +140,7 @@ static Outcome follow_events(Client *client, char **arguments)
     Outcome outcome = follow_read(client, (uint64_t)follow_options.since, &events);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    g_autoptr(json_t) picked = follow_pick(events, arguments, (unsigned)follow_options.n);
+    g_autoptr(json_t) picked = follow_pick(events, &filter, (unsigned)follow_options.n);
     follow_print_events(&client->output, picked);
     return OUTCOME_DONE;
 }
@@ -145,12 +166,18 @@ static Outcome follow_wait(Client *client, char **arguments)
     return operate(client, &wait, arguments);
 }
 
+#define FOLLOW_DAEMON                                                                              \
+    "Without an ID also what svcmgrd itself does: AppStartup, AppRunning, AppTerminating,\n"       \
+    "AppTerminated, and its hooks. ProcessStart and ProcessEnd, which say when a service "         \
+    "becomes\n"                                                                                    \
+    "active and when it no longer is, only with --all: the changes of state tell it already."
+
 const Command follow_commands[] = {
         {"watch", "[ID|PATTERN...]", "Show every change as it happens",
          "Goes on when svcmgrd or the bus is restarted, and misses nothing that the daemon still "
-         "knows.",
-         "svcmgr watch 'web-*'", 0, COMMAND_ANY, NULL, watch_run},
-        {"events", "[ID|PATTERN...]", "Show the changes that the daemon remembers", NULL,
+         "knows.\n" FOLLOW_DAEMON,
+         "svcmgr watch 'web-*'", 0, COMMAND_ANY, follow_watch_options, follow_watch},
+        {"events", "[ID|PATTERN...]", "Show the changes that the daemon remembers", FOLLOW_DAEMON,
          "svcmgr events -n 20 web", 0, COMMAND_ANY, follow_events_options, follow_events},
         {"wait", "ID|PATTERN...", "Wait until services are in a state",
          "active and ready end early, with the error of the service, when it fails. Exit status 6 "

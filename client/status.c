@@ -133,6 +133,20 @@ static char *status_enabled(const Output *output, const json_t *service)
     return g_strdup(value_boolean(service, "Enabled") ? "yes, starts with the daemon" : "no");
 }
 
+/* A daemon that does not say has neither. */
+static char *status_origin(const Output *output, const json_t *service)
+{
+    const char *path = value_string(service, "DefinitionPath");
+
+    if (path[0] != '\0')
+        return text_escape(path);
+    if (json_object_get(service, "Persistent") == NULL)
+        return NULL;
+    return g_strdup(value_boolean(service, "Persistent")
+                            ? "created over the bus"
+                            : "created over the bus, not kept: ends with the daemon");
+}
+
 static char *status_labels(const Output *output, const json_t *service)
 {
     json_t *labels = json_object_get(service, "Labels");
@@ -155,7 +169,7 @@ static const struct {
         {"Last exit", status_last_exit}, {"Status", status_text},
         {"Restarts", status_restarts},   {"Last change", status_transition},
         {"Config", status_config},       {"Enabled", status_enabled},
-        {"Labels", status_labels},
+        {"Origin", status_origin},       {"Labels", status_labels},
 };
 
 static void status_print_line(const Output *output, const char *label, const char *text)
@@ -279,6 +293,18 @@ static char *status_daemon_services(const json_t *manager)
                            backoff, value_unsigned(manager, "NFailed"));
 }
 
+/* Only when something is wrong with it: what is done now may be gone after the next start. */
+static void status_print_storage(const Output *output, const char *error)
+{
+    g_autofree char *escaped = text_escape(error);
+    g_autofree char *text = g_strdup_printf(
+            "%sNOTHING IS KEPT: %s%s; what needs the disk is refused",
+            output_colour(output, COLOUR_RED), escaped, output_reset(output, COLOUR_RED));
+
+    if (error[0] != '\0')
+        status_print_line(output, "Storage", text);
+}
+
 static void status_print_daemon(const Output *output, const json_t *manager)
 {
     g_autofree char *version = g_strdup_printf("version %s", value_string(manager, "Version"));
@@ -288,6 +314,7 @@ static void status_print_daemon(const Output *output, const json_t *manager)
 
     status_print_head(output, value_string(manager, "State"), "svcmgrd", version);
     status_print_line(output, "State", state);
+    status_print_storage(output, value_string(manager, "StorageError"));
     status_print_line(output, "Services", services);
     status_print_line(output, "Instance", instance);
 }

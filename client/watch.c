@@ -32,7 +32,7 @@
 
 typedef struct Watch {
     Client *client;
-    char **patterns;
+    EventFilter filter;
     sd_event *loop;
     sd_event_source *retry;
     uint64_t retry_delay_usec;
@@ -65,7 +65,7 @@ static void watch_note(Watch *watch, const char *message)
 
 static void watch_print(Watch *watch, json_t *event)
 {
-    if (event_is_wanted(watch->patterns, value_string(event, "id")))
+    if (event_is_wanted(&watch->filter, event))
         event_print(&watch->client->output, event);
     watch->last_serial = value_unsigned(event, "serial");
     if (!output_flush())
@@ -122,7 +122,7 @@ static void watch_list_missed(Watch *watch, json_t *services, uint64_t oldest)
         const char *state = value_string(service, "State");
 
         if (serial <= watch->last_serial || serial >= oldest ||
-            !event_is_wanted(watch->patterns, value_string(service, "Id")))
+            !event_is_of(&watch->filter, value_string(service, "Id")))
             continue;
         const json_t *transition = json_object_get(service, "LastTransition");
         g_autoptr(json_t) event = json_pack(
@@ -147,14 +147,16 @@ static void watch_resynchronise(Watch *watch, uint64_t oldest)
         watch_list_missed(watch, services, oldest);
 }
 
-/* Prints what is new in an answer, which may end before the newest event. */
+/* Prints what is new in an answer, which may end before the newest event. The numbers of an
+ * instance of the daemon begin where it likes: before its first event there is nothing to miss. */
 static void watch_catch_up(Watch *watch, uint64_t oldest, json_t *events)
 {
     size_t index;
     json_t *event;
 
     if (oldest > watch->last_serial + 1) {
-        watch_resynchronise(watch, oldest);
+        if (!event_is_first(json_array_get(events, 0)))
+            watch_resynchronise(watch, oldest);
         watch->last_serial = oldest - 1;
     }
     json_array_foreach(events, index, event)
@@ -339,11 +341,11 @@ static void watch_retry_later(Watch *watch)
         watch_end(watch, client_fail(OUTCOME_FAILED, "cannot wait for svcmgrd"));
 }
 
-Outcome watch_run(Client *client, char **patterns)
+Outcome watch_run(Client *client, const EventFilter *filter)
 {
     g_autoptr(GError) error = NULL;
     Watch watch = {.client = client,
-                   .patterns = patterns,
+                   .filter = *filter,
                    .retry_delay_usec = WATCH_RETRY_MIN,
                    .last_serial = UINT64_MAX};
 

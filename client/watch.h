@@ -5,6 +5,6 @@
  * the bus. Ends by a signal, or when nobody reads. */
 
 #include "client.h"
+#include "event.h"
 
-/* patterns: ids and patterns; none: all services. */
-Outcome watch_run(Client *client, char **patterns);
+Outcome watch_run(Client *client, const EventFilter *filter);

@@ -33,9 +33,30 @@ static int counterfeit_instance(const Counterfeit *self, sd_bus_message *call,
 static int counterfeit_properties(const Counterfeit *self, sd_bus_message *call,
                                   sd_bus_message *reply)
 {
-    return sd_bus_message_append(reply, "a{sv}", 5, "Id", "s", "evil", "State", "s", "failed",
-                                 "Error", "s", COUNTERFEIT_RED "error", "FailureClass", "s",
-                                 COUNTERFEIT_RED "class", COUNTERFEIT_RED "name", "s", "value");
+    return sd_bus_message_append(reply, "a{sv}", 8, "Id", "s", "evil", "Kind", "s", "process",
+                                 "State", "s", "failed", "Error", "s", COUNTERFEIT_RED "error",
+                                 "FailureClass", "s", COUNTERFEIT_RED "class", "StorageError", "s",
+                                 COUNTERFEIT_RED "disk", "DefinitionPath", "s",
+                                 COUNTERFEIT_RED "path", COUNTERFEIT_RED "name", "s", "value");
+}
+
+static int counterfeit_config(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
+{
+    return sd_bus_message_append(reply, "st", "{}", UINT64_C(1));
+}
+
+static int counterfeit_revisions(const Counterfeit *self, sd_bus_message *call,
+                                 sd_bus_message *reply)
+{
+    return sd_bus_message_append(reply, "aa{sv}", 1, 2, "source", "s", COUNTERFEIT_RED "source",
+                                 "digest", "s", COUNTERFEIT_RED "digest");
+}
+
+static int counterfeit_reload(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
+{
+    return sd_bus_message_append(reply, "a{sv}", 3, "created", "as", 1, COUNTERFEIT_RED "id",
+                                 "changed", "s", "not a list", "failed", "a{ss}", 1,
+                                 COUNTERFEIT_RED "id", COUNTERFEIT_RED "reason");
 }
 
 static int counterfeit_events(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
@@ -72,6 +93,9 @@ static const struct {
         {"Get", counterfeit_instance},
         {"GetAll", counterfeit_properties},
         {"GetEvents", counterfeit_events},
+        {"GetConfig", counterfeit_config},
+        {"ListConfigRevisions", counterfeit_revisions},
+        {"ReloadDefinitions", counterfeit_reload},
         {"ListServices", counterfeit_services},
 };
 

@@ -107,6 +107,27 @@ class Counterfeit(unittest.TestCase):
             self.assertNotIn("\033", result.out)
             self.assertIn(r"\x1b[31mclass", result.out)
         self.assertIn("\\x1b[31mname=value\n", result.out)
+        for command, word in (("status", "disk"), ("status evil", "path"),
+                              ("config evil --list", "source"), ("config evil --list", "digest"),
+                              ("daemon-reload", "id")):
+            result = self.world.run(*command.split(), address=self.world.bus)
+            self.assertNotIn("\033", result.out + result.err)
+            self.assertIn(rf"\x1b[31m{word}", result.out)
+        self.assertEqual((result.status, result.err),
+                         (1, "svcmgr: cannot load the definition of '\\x1b[31mid': \\x1b[31mreason\n"))
+
+    def test_an_id_names_no_file_elsewhere(self):
+        (self.world.directory / "out").mkdir()
+        result = self.world.run("export", "../evil", "--output", str(self.world.directory / "out"),
+                                address=self.world.bus)
+        self.assertEqual((result.status, result.out), (1, ""))
+        self.assertRegex(result.err, r"^svcmgr: cannot export '../evil': ")
+        self.assertFalse((self.world.directory / "evil.json").exists())
+
+    def test_lost_disk_is_told_loudly(self):
+        result = self.world.run("status", address=self.world.bus)
+        self.assertIn(r"     Storage: NOTHING IS KEPT: \x1b[31mdisk; what needs the disk is refused",
+                      result.out)
 
 
 class Silence(unittest.TestCase):

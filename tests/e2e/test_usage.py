@@ -9,7 +9,7 @@ import unittest
 from harness import SVCMGR, Case, World
 
 COMMANDS = ("list status show kinds schema start stop restart enable disable signal reset-failed create "
-            "configure config delete validate watch events wait is-active is-failed daemon-reload version "
+            "configure config delete export validate watch events wait is-active is-failed daemon-reload version "
             "help").split()
 
 
@@ -39,6 +39,7 @@ class Usage(unittest.TestCase):
         self.fails(r"only one of --system, --user and --address", "--system", "--user", "list")
         self.fails(r"no command 'nope'", "help", "nope")
         self.fails(r"enable: too few arguments", "enable", "--now")
+        self.fails(r"export: --force needs --output", "export", "web", "--force")
         self.fails(r"daemon-reload: too many arguments", "daemon-reload", "web")
         self.fails(r"config: only one of --list and --revision", "config", "web", "--list", "-r", "1")
         self.fails(r"config: --revision must be a number from 1, not '0'", "config", "web", "-r", "0")
