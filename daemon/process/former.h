@@ -22,7 +22,7 @@ typedef struct FormerService {
 
 typedef struct FormerReport {
     unsigned n_found;              /* processes, of all services together */
-    unsigned n_killed;             /* of them, by SIGKILL */
+    unsigned n_killed;             /* of them, ended by SIGKILL */
     unsigned n_left;               /* that have survived it; the texts name them */
     const FormerService *services; /* in the order in which they were found */
     unsigned n_services;

@@ -7,6 +7,8 @@
 
 #include <sys/resource.h>
 
+#define HOST_INVOCATION_PREFIX_LENGTH 16
+
 typedef struct Supervisor Supervisor;
 
 struct ProcessHost {
@@ -17,6 +19,7 @@ struct ProcessHost {
     const Sys *sys;
     char *notify_directory; /* of this host alone */
     uint32_t last_notify_name;
+    char invocation_prefix[HOST_INVOCATION_PREFIX_LENGTH + 1]; /* "": none */
     int null_fd;            /* /dev/null for reading, 3 or more */
     struct rlimit64 nofile; /* of programs */
     uint64_t dispositions;  /* of the daemon's signals: a bit for each that is not SIG_DFL */
@@ -31,3 +34,6 @@ struct ProcessHost {
     unsigned n_supervisors;
     unsigned n_running;
 };
+
+/* A new INVOCATION_ID: 32 hexadecimal digits, of which the first are the prefix if there is one. */
+char *process_host_new_invocation_id(ProcessHost *host);

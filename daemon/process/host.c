@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -143,6 +144,22 @@ static bool process_host_set_up(ProcessHost *host, const char *runtime_dir, GErr
     return true;
 }
 
+static void process_host_set_invocation_prefix(ProcessHost *host, const char *prefix)
+{
+    if (prefix == NULL)
+        return;
+    g_assert(strspn(prefix, "0123456789abcdef") == HOST_INVOCATION_PREFIX_LENGTH &&
+             strlen(prefix) == HOST_INVOCATION_PREFIX_LENGTH);
+    g_strlcpy(host->invocation_prefix, prefix, sizeof host->invocation_prefix);
+}
+
+char *process_host_new_invocation_id(ProcessHost *host)
+{
+    if (host->invocation_prefix[0] == '\0')
+        return random_id128(host->random);
+    return g_strdup_printf("%s%016" PRIx64, host->invocation_prefix, random_next(host->random));
+}
+
 ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
 {
     ProcessHost *host = g_new(ProcessHost, 1);
@@ -158,6 +175,7 @@ ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
             .reap_timer = timer_new(options->timers, on_process_host_reap, host),
     };
     g_queue_init(&host->watchers);
+    process_host_set_invocation_prefix(host, options->invocation_prefix);
     if (process_host_set_up(host, options->runtime_dir, error))
         return host;
     process_host_free(host);

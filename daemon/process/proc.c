@@ -20,6 +20,8 @@
 #define PROC_GENERATIONS 32
 /* More cannot be looked through in one turn of the loop. */
 #define PROC_PROCESSES_MAX 65536
+/* Entries of 24 bytes, for a portion of the processes. */
+#define PROC_WALK_BYTES 4096
 
 /* What there is of the file up to size bytes; negative if it cannot be read. */
 static ssize_t proc_read(const Sys *sys, pid_t pid, const char *name, char *buffer, size_t size)
@@ -89,39 +91,95 @@ bool proc_descends_from(const Sys *sys, pid_t pid, pid_t ancestor)
     return false;
 }
 
-bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable)
+char *proc_read_environ(const Sys *sys, pid_t pid, size_t *ret_length)
 {
-    g_autofree char *text = g_malloc(PROC_ENVIRON_BYTES);
-    size_t size = strlen(variable) + 1;
+    g_autofree char *text = g_malloc(PROC_ENVIRON_BYTES + 1);
     ssize_t length = proc_read(sys, pid, "environ", text, PROC_ENVIRON_BYTES);
 
-    for (const char *at = text, *end = text + MAX(length, 0); at < end;) {
-        size_t rest = (size_t)(end - at);
+    if (length < 0)
+        return NULL;
+    text[length] = '\0';
+    *ret_length = (size_t)length;
+    return g_steal_pointer(&text);
+}
 
-        if (rest >= size && memcmp(at, variable, size) == 0)
+const char *proc_environ_find(const char *text, size_t length, const char *name)
+{
+    size_t size = strlen(name);
+
+    for (const char *at = text, *end = text + length; at < end; at += strlen(at) + 1) {
+        if (strncmp(at, name, size) == 0 && at[size] == '=')
+            return at + size + 1;
+    }
+    return NULL;
+}
+
+/* What was cut off at the end of the buffer is no variable. */
+bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable)
+{
+    size_t length = 0;
+    g_autofree char *text = proc_read_environ(sys, pid, &length);
+
+    for (const char *at = text, *end = text + length; at < end; at += strlen(at) + 1) {
+        if (at + strlen(at) < end && strcmp(at, variable) == 0)
             return true;
-        at += strnlen(at, rest) + 1;
     }
     return false;
 }
 
+bool proc_read_comm(const Sys *sys, pid_t pid, char ret_comm[PROC_COMM_BYTES])
+{
+    char line[64];
+    ssize_t length = proc_read(sys, pid, "comm", line, sizeof line - 1);
+
+    if (length < 0)
+        return false;
+    if (length > 0 && line[length - 1] == '\n')
+        length--;
+    line[length] = '\0';
+    g_strlcpy(ret_comm, line, PROC_COMM_BYTES);
+    return true;
+}
+
+int proc_walk(const Sys *sys, int directory_fd, ProcWalkFunc func, void *data)
+{
+    union {
+        struct dirent64 alignment;
+        char bytes[PROC_WALK_BYTES];
+    } buffer;
+    ssize_t n = sys->getdents64(directory_fd, buffer.bytes, sizeof buffer.bytes);
+
+    if (n < 0)
+        return -errno;
+    for (ssize_t at = 0; at < n;) {
+        const struct dirent64 *entry = (const void *)(buffer.bytes + at);
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10); /* 0: not a process */
+
+        at += entry->d_reclen;
+        if (pid > 0)
+            func(pid, data);
+    }
+    return n > 0;
+}
+
 typedef struct ProcSurvey {
+    const Sys *sys;
     pid_t group;
     unsigned n_processes;
     unsigned n_dead; /* of the group */
     bool lives;      /* a member of it, or nobody knows */
 } ProcSurvey;
 
-static void proc_survey_entry(const Sys *sys, ProcSurvey *survey, const char *name)
+static void on_proc_survey(pid_t pid, void *data)
 {
-    pid_t pid = (pid_t)strtol(name, NULL, 10); /* 0: not a process */
+    ProcSurvey *survey = data;
     ProcStat stat;
 
-    if (pid <= 0)
+    if (survey->lives)
         return;
     if (++survey->n_processes > PROC_PROCESSES_MAX)
         survey->lives = true;
-    else if (!proc_read_stat(sys, pid, &stat))
+    else if (!proc_read_stat(survey->sys, pid, &stat))
         survey->lives = errno != ENOENT && errno != ESRCH; /* else it is gone meanwhile */
     else if (stat.group == survey->group && stat.is_dead)
         survey->n_dead++;
@@ -131,22 +189,11 @@ static void proc_survey_entry(const Sys *sys, ProcSurvey *survey, const char *na
 
 bool proc_group_is_dead(const Sys *sys, pid_t group)
 {
-    union {
-        struct dirent64 alignment;
-        char bytes[32 * 1024];
-    } buffer;
-    ProcSurvey survey = {.group = group};
+    ProcSurvey survey = {.sys = sys, .group = group};
     autofd int fd = sys_open(sys, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    ssize_t n = -1;
+    int r = -1;
 
-    while (fd >= 0 && !survey.lives &&
-           (n = sys->getdents64(fd, buffer.bytes, sizeof buffer.bytes)) > 0) {
-        for (ssize_t at = 0; at < n;) {
-            const struct dirent64 *entry = (const void *)(buffer.bytes + at);
-
-            proc_survey_entry(sys, &survey, entry->d_name);
-            at += entry->d_reclen;
-        }
-    }
-    return n == 0 && !survey.lives && survey.n_dead > 0;
+    while (fd >= 0 && !survey.lives && (r = proc_walk(sys, fd, on_proc_survey, &survey)) > 0)
+        ;
+    return r == 0 && !survey.lives && survey.n_dead > 0;
 }

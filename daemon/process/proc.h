@@ -22,8 +22,20 @@ bool proc_read_stat(const Sys *sys, pid_t pid, ProcStat *ret_stat);
 /* Whether ancestor is the parent of pid, or its parent, and so on for 32 generations, without going
  * through this process. */
 bool proc_descends_from(const Sys *sys, pid_t pid, pid_t ancestor);
+/* The first 16 KiB of the environment that pid was started with, "NAME=value" strings that end in a
+ * NUL byte each; NULL and errno when it cannot be read. Nothing (length 0) of a zombie. */
+char *proc_read_environ(const Sys *sys, pid_t pid, size_t *ret_length);
+/* The value of the first such string with this name, borrowed; NULL: there is none. */
+const char *proc_environ_find(const char *text, size_t length, const char *name);
 /* Whether "NAME=value" was among the first 16 KiB of the environment that pid was started with. */
 bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable);
+#define PROC_COMM_BYTES 16
+/* The name of the program, as the kernel keeps it; false and errno: as proc_read_stat. */
+bool proc_read_comm(const Sys *sys, pid_t pid, char ret_comm[PROC_COMM_BYTES]);
+/* Calls func for the next of all processes, one or two hundred of them. directory_fd is open on
+ * /proc and keeps the place. 1: there are more, 0: these were the last, negative errno. */
+typedef void (*ProcWalkFunc)(pid_t pid, void *data);
+int proc_walk(const Sys *sys, int directory_fd, ProcWalkFunc func, void *data);
 /* Whether a process group has members, all of them dead. One pass over all processes; false when
  * there are too many of them, or something cannot be read. */
 bool proc_group_is_dead(const Sys *sys, pid_t group);

@@ -103,7 +103,8 @@ static Environment *spawn_make_environment(const SpawnSpec *spec, const SpawnExt
         return NULL;
     spawn_set_strings(environment, spec->environment);
     environment_set(environment, "INVOCATION_ID", extras->invocation_id);
-    environment_set(environment, "SVCMGR_ID", extras->service_id);
+    if (extras->service_id != NULL)
+        environment_set(environment, "SVCMGR_ID", extras->service_id);
     if (extras->notify_socket != NULL)
         environment_set(environment, "NOTIFY_SOCKET", extras->notify_socket);
     return g_steal_pointer(&environment);

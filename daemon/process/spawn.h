@@ -26,7 +26,7 @@ void spawn_spec_clear(SpawnSpec *spec);
 
 /* What is different in every start. */
 typedef struct SpawnExtras {
-    const char *service_id;
+    const char *service_id; /* NULL: it is no service */
     const char *invocation_id;
     const char *notify_socket; /* NULL: none */
     const Identity *identity;  /* of the spec's user and groups */

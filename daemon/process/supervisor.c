@@ -438,7 +438,7 @@ static unsigned supervisor_forget_last_run(Supervisor *supervisor, const Supervi
         facts |= FACT_STATUS_TEXT;
     if (supervisor->facts.status_errno != 0)
         facts |= FACT_STATUS_ERRNO;
-    g_autofree char *invocation_id = random_id128(supervisor->host->random);
+    g_autofree char *invocation_id = process_host_new_invocation_id(supervisor->host);
     supervisor_set_text(&supervisor->facts.status_text, "");
     supervisor->facts.status_errno = 0;
     supervisor_set_text(&supervisor->facts.invocation_id, invocation_id);

@@ -65,7 +65,7 @@ typedef struct SupervisorEvents {
 
 typedef struct Supervisor Supervisor;
 
-/* service_id and events are borrowed. */
+/* service_id and events are borrowed. service_id NULL: what it runs is no service. */
 Supervisor *supervisor_new(ProcessHost *host, const char *service_id,
                            const SupervisorEvents *events, void *owner);
 void supervisor_free(Supervisor *supervisor); /* nothing may run (asserted). Accepts NULL */

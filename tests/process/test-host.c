@@ -210,6 +210,32 @@ static void test_orphans_do_not_pile_up(ProcessFixture *fixture, const void *unu
     virtual_loop_free(orphans.loop);
 }
 
+#define PREFIX "0123456789abcdef"
+
+static void test_invocation_prefix(ProcessFixture *fixture, const void *unused)
+{
+    ProcessHostOptions options = {
+            .clock = loop_clock(fixture->loop),
+            .timers = loop_timers(fixture->loop),
+            .watches = loop_watches(fixture->loop),
+            .random = random_system(),
+            .runtime_dir = fixture->directory,
+            .invocation_prefix = PREFIX,
+    };
+    ProcessHost *host = process_host_new(&options, NULL);
+    g_autofree char *first = process_host_new_invocation_id(host);
+    g_autofree char *second = process_host_new_invocation_id(host);
+    g_autofree char *without = process_host_new_invocation_id(fixture->host);
+
+    g_assert_true(g_str_has_prefix(first, PREFIX) && g_str_has_prefix(second, PREFIX));
+    g_assert_cmpstr(first, !=, second);
+    g_assert_cmpuint(strspn(first, "0123456789abcdef"), ==, 32);
+    g_assert_cmpuint(strlen(first), ==, 32);
+    g_assert_false(g_str_has_prefix(without, PREFIX));
+    g_assert_cmpuint(strlen(without), ==, 32);
+    process_host_free(host);
+}
+
 #define HOST_TEST(path, function)                                                                  \
     g_test_add(path, ProcessFixture, NULL, host_init, function, host_done)
 
@@ -221,5 +247,6 @@ int main(int argc, char **argv)
     HOST_TEST("/host/directory/refused", test_directory_refused);
     HOST_TEST("/host/directory/modes", test_directory_modes);
     HOST_TEST("/host/orphans-do-not-pile-up", test_orphans_do_not_pile_up);
+    HOST_TEST("/host/invocation-prefix", test_invocation_prefix);
     return g_test_run();
 }

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Real processes that carry the mark of a former run, and what becomes of them. Each test has a
+ * mark of its own, since others of these tests may run at the same time. */
+
+#include "base/fds.h"
+#include "base/random.h"
+#include "process-fixture.h"
+#include "process/former.h"
+#include "process/host-internal.h"
+#include "process/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LONG_GRACE_USEC (2 * FIXTURE_DEADLINE_USEC) /* nobody may need it */
+#define SHORT_GRACE_USEC (50 * USEC_PER_MSEC)
+#define HERD 300
+#define FOLLOWED_MAX 256
+
+typedef struct FormerFixture {
+    ProcessFixture process;
+    char *prefix;
+    int lifeline[2]; /* all processes of the test end when [1] is closed */
+    int ready[2];
+} FormerFixture;
+
+/* Of the test that runs; the table of system calls has no place for it. */
+static FormerFixture *current;
+static pid_t marked_pid;
+static unsigned n_calls;
+static int n_fds_most;
+
+static void former_test_init(FormerFixture *fixture, const void *unused)
+{
+    fixture_init(&fixture->process);
+    fixture->prefix = g_strdup_printf("%016" PRIx64, random_next(random_system()));
+    g_assert_cmpint(pipe2(fixture->lifeline, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(pipe2(fixture->ready, O_CLOEXEC), ==, 0);
+    current = fixture;
+    marked_pid = 0;
+    n_calls = 0;
+    n_fds_most = 0;
+}
+
+static void former_test_done(FormerFixture *fixture, const void *unused)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        fixture->lifeline[i] = fd_close(fixture->lifeline[i]);
+        fixture->ready[i] = fd_close(fixture->ready[i]);
+    }
+    fixture_done(&fixture->process);
+    g_free(fixture->prefix);
+}
+
+typedef struct OrphanSpec {
+    const char *words;  /* separated by blanks */
+    const char *prefix; /* of INVOCATION_ID; NULL: none */
+    const char *id;     /* NULL: none */
+    bool is_adopted;    /* double-forked */
+    uid_t uid;          /* 0: of the test */
+} OrphanSpec;
+
+static void orphan_execute(const FormerFixture *fixture, const OrphanSpec *spec)
+{
+    const char *program = fixture_program("orphan");
+    g_autofree char *command = g_strconcat(program, " ", spec->words, NULL);
+    g_auto(GStrv) argv = g_strsplit(g_strchomp(command), " ", -1);
+    g_auto(GStrv) envp = g_strsplit("FIRST=1", " ", -1);
+
+    /* Not the first, as in what a shell starts. */
+    if (spec->prefix != NULL) {
+        g_autofree char *invocation_id = g_strconcat(spec->prefix, "fedcba9876543210", NULL);
+        envp = g_environ_setenv(envp, "INVOCATION_ID", invocation_id, TRUE);
+    }
+    if (spec->id != NULL)
+        envp = g_environ_setenv(envp, "SVCMGR_ID", spec->id, TRUE);
+    if (dup2(fixture->lifeline[0], STDIN_FILENO) < 0 ||
+        dup2(fixture->ready[1], STDOUT_FILENO) < 0 || (spec->uid != 0 && setuid(spec->uid) < 0))
+        _exit(96);
+    (void)execve(program, argv, envp);
+    _exit(97);
+}
+
+static pid_t read_ready(const FormerFixture *fixture)
+{
+    pid_t pid = 0;
+
+    g_assert_cmpint(read(fixture->ready[0], &pid, sizeof pid), ==, sizeof pid);
+    return pid;
+}
+
+/* When it says that it is ready. */
+static pid_t orphan_spawn(const FormerFixture *fixture, const OrphanSpec *spec)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (!spec->is_adopted || fork() == 0)
+            orphan_execute(fixture, spec);
+        _exit(0);
+    }
+    g_assert_cmpint(pid, >, 0);
+    if (spec->is_adopted)
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    return read_ready(fixture);
+}
+
+static bool is_alive(pid_t pid)
+{
+    ProcStat stat;
+
+    return proc_read_stat(&sys_linux, pid, &stat) && !stat.is_dead;
+}
+
+typedef struct Sweep {
+    FormerReport report; /* its numbers */
+    GString *services;   /* "web: 1 process ... ended\n" */
+    char *text;
+    char *error;
+    bool is_done;
+} Sweep;
+
+static void on_sweep_done(const FormerReport *report, void *data)
+{
+    Sweep *sweep = data;
+
+    g_assert_false(sweep->is_done);
+    sweep->is_done = true;
+    sweep->report = *report;
+    sweep->text = g_strdup(report->text);
+    sweep->error = report->error != NULL ? g_strdup(report->error->message) : NULL;
+    for (unsigned i = 0; i < report->n_services; i++)
+        g_string_append_printf(sweep->services, "%s: %s\n",
+                               report->services[i].id != NULL ? report->services[i].id : "(none)",
+                               report->services[i].text);
+}
+
+static bool sweep_is_done(void *data)
+{
+    return ((Sweep *)data)->is_done;
+}
+
+static void sweep_run(FormerFixture *fixture, Sweep *sweep, uint64_t grace_usec)
+{
+    *sweep = (Sweep){.services = g_string_new(NULL)};
+    Former *former =
+            former_sweep(fixture->process.host, fixture->prefix, grace_usec, on_sweep_done, sweep);
+    g_assert_false(sweep->is_done); /* only from the loop */
+    fixture_run_until(&fixture->process, sweep_is_done, sweep);
+    former_free(former);
+}
+
+static void sweep_clear(Sweep *sweep)
+{
+    g_string_free(sweep->services, TRUE);
+    g_free(sweep->text);
+    g_free(sweep->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Sweep, sweep_clear)
+
+#define assert_numbers(sweep, found, killed, left)                                                 \
+    do {                                                                                           \
+        g_assert_cmpuint((sweep).report.n_found, ==, found);                                       \
+        g_assert_cmpuint((sweep).report.n_killed, ==, killed);                                     \
+        g_assert_cmpuint((sweep).report.n_left, ==, left);                                         \
+    } while (0)
+
+static void test_nothing(FormerFixture *fixture, const void *unused)
+{
+    g_auto(Sweep) sweep;
+
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 0, 0, 0);
+    g_assert_null(sweep.text);
+    g_assert_null(sweep.error);
+    g_assert_cmpuint(sweep.report.n_services, ==, 0);
+}
+
+/* Whoever their parent is; and nobody else. */
+static void test_asked(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec web = {.words = "", .prefix = fixture->prefix, .id = "web"};
+    const OrphanSpec adopted = {
+            .words = "", .prefix = fixture->prefix, .id = "web", .is_adopted = true};
+    const OrphanSpec db = {.words = "", .prefix = fixture->prefix, .id = "db"};
+    const OrphanSpec hook = {.words = "", .prefix = fixture->prefix};
+    const OrphanSpec other = {.words = "", .prefix = "0000000000000000", .id = "web"};
+    const OrphanSpec unmarked = {.words = "", .id = "web"};
+    pid_t pids[] = {orphan_spawn(fixture, &web), orphan_spawn(fixture, &adopted),
+                    orphan_spawn(fixture, &db), orphan_spawn(fixture, &hook)};
+    pid_t innocents[] = {orphan_spawn(fixture, &other), orphan_spawn(fixture, &unmarked)};
+    g_auto(Sweep) sweep;
+
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, G_N_ELEMENTS(pids), 0, 0);
+    for (unsigned i = 0; i < G_N_ELEMENTS(pids); i++)
+        g_assert_false(is_alive(pids[i]));
+    for (unsigned i = 0; i < G_N_ELEMENTS(innocents); i++)
+        g_assert_true(is_alive(innocents[i]));
+    g_assert_cmpstr(sweep.text, ==, "4 processes of the former run ended");
+    assert_contains(sweep.services->str, "web: 2 processes of the former run ended\n");
+    assert_contains(sweep.services->str, "db: 1 process of the former run ended\n");
+    assert_contains(sweep.services->str, "(none): 1 process of the former run ended\n");
+}
+
+static void test_by_force(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec stubborn = {.words = "stubborn", .prefix = fixture->prefix, .id = "web"};
+    const OrphanSpec polite = {.words = "", .prefix = fixture->prefix, .id = "web"};
+    pid_t pids[] = {orphan_spawn(fixture, &stubborn), orphan_spawn(fixture, &polite)};
+    g_auto(Sweep) sweep;
+
+    sweep_run(fixture, &sweep, SHORT_GRACE_USEC);
+    assert_numbers(sweep, 2, 1, 0);
+    g_assert_false(is_alive(pids[0]));
+    g_assert_false(is_alive(pids[1]));
+    g_assert_cmpstr(sweep.text, ==, "2 processes of the former run ended, 1 of them by force");
+}
+
+static void test_stopped(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "stop", .prefix = fixture->prefix, .id = "web"};
+    pid_t pid = orphan_spawn(fixture, &spec);
+    siginfo_t info;
+    g_auto(Sweep) sweep;
+
+    g_assert_cmpint(waitid(P_PID, (id_t)pid, &info, WSTOPPED), ==, 0);
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 1, 0, 0);
+    g_assert_false(is_alive(pid));
+}
+
+/* Each generation comes from the death of the one before. */
+static void test_forks(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "forks 5", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    (void)orphan_spawn(fixture, &spec);
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 6, 0, 0);
+}
+
+/* In the kill phase too, what is found is killed at once. */
+static void test_no_grace(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "stubborn herd 3", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    (void)orphan_spawn(fixture, &spec);
+    for (unsigned i = 0; i < 3; i++)
+        (void)read_ready(fixture);
+    sweep_run(fixture, &sweep, 0);
+    assert_numbers(sweep, 4, 4, 0);
+}
+
+static void test_zombie(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "zombie", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    (void)orphan_spawn(fixture, &spec);
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 1, 0, 0);
+}
+
+static int counting_pidfd_open(pid_t pid, unsigned flags)
+{
+    n_fds_most = MAX(n_fds_most, fd_count_open());
+    return sys_linux.pidfd_open(pid, flags);
+}
+
+/* More than there may be descriptors. */
+static void test_herd(FormerFixture *fixture, const void *words)
+{
+    const OrphanSpec spec = {.words = words, .prefix = fixture->prefix, .id = "web"};
+    bool is_stubborn = strstr(words, "stubborn") != NULL;
+    int n_fds = fd_count_open();
+    g_auto(Sweep) sweep;
+
+    fixture->process.sys.pidfd_open = counting_pidfd_open;
+    (void)orphan_spawn(fixture, &spec);
+    for (unsigned i = 0; i < HERD; i++)
+        (void)read_ready(fixture);
+    sweep_run(fixture, &sweep, is_stubborn ? SHORT_GRACE_USEC : LONG_GRACE_USEC);
+    assert_numbers(sweep, HERD + 1, is_stubborn ? HERD + 1 : 0, 0);
+    g_assert_cmpint(n_fds_most, >=, n_fds + FOLLOWED_MAX);
+    g_assert_cmpint(n_fds_most, <=, n_fds + FOLLOWED_MAX + 4);
+}
+
+static void test_of_another_user(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {
+            .words = "", .prefix = fixture->prefix, .id = "web", .uid = 65534, .is_adopted = true};
+    g_auto(Sweep) sweep;
+
+    if (geteuid() != 0) {
+        g_test_skip("only root can start programs as another user");
+        return;
+    }
+    pid_t pid = orphan_spawn(fixture, &spec);
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 1, 0, 0);
+    g_assert_false(is_alive(pid));
+}
+
+static bool is_environ_of(const char *path, pid_t pid)
+{
+    g_autofree char *environ_path = g_strdup_printf("/proc/%d/environ", (int)pid);
+
+    return g_str_equal(path, environ_path);
+}
+
+static int denying_open(const char *path, int flags)
+{
+    if (is_environ_of(path, marked_pid)) {
+        n_calls++;
+        errno = EACCES;
+        return -1;
+    }
+    return sys_linux.open(path, flags);
+}
+
+/* As those of others are for a daemon that is not root. */
+static void test_unreadable(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    marked_pid = orphan_spawn(fixture, &spec);
+    fixture->process.sys.open = denying_open;
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 0, 0, 0);
+    g_assert_cmpuint(n_calls, >, 0);
+    g_assert_true(is_alive(marked_pid));
+}
+
+/* This process, its parent and process 1 look as if they were of the former run. */
+static int marking_open(const char *path, int flags)
+{
+    if (is_environ_of(path, getpid()) || is_environ_of(path, getppid()) || is_environ_of(path, 1))
+        return sys_linux.open(fixture_path(&current->process, "marked"), flags);
+    return sys_linux.open(path, flags);
+}
+
+static int counting_signal(int pidfd, int signo, siginfo_t *info, unsigned flags)
+{
+    n_calls++;
+    return 0;
+}
+
+static void test_spared(FormerFixture *fixture, const void *unused)
+{
+    g_autofree char *mark = g_strdup_printf("INVOCATION_ID=%s0123456789abcdef", fixture->prefix);
+    g_auto(Sweep) sweep;
+
+    g_assert_true(g_file_set_contents(fixture_path(&fixture->process, "marked"), mark,
+                                      (gssize)strlen(mark) + 1, NULL));
+    fixture->process.sys.open = marking_open;
+    fixture->process.sys.pidfd_send_signal = counting_signal; /* if it comes to that, to nobody */
+    sweep_run(fixture, &sweep, SHORT_GRACE_USEC);
+    assert_numbers(sweep, 0, 0, 0);
+    g_assert_cmpuint(n_calls, ==, 0);
+}
+
+/* Between the look at it and the descriptor the number has become somebody else's. */
+static int reusing_pidfd_open(pid_t pid, unsigned flags)
+{
+    if (pid == marked_pid)
+        current->process.sys.open = denying_open;
+    return sys_linux.pidfd_open(pid, flags);
+}
+
+static void test_reused_number(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    marked_pid = orphan_spawn(fixture, &spec);
+    fixture->process.sys.pidfd_open = reusing_pidfd_open;
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 0, 0, 0);
+    g_assert_cmpuint(n_calls, >, 0);
+    g_assert_true(is_alive(marked_pid));
+}
+
+static int failing_pidfd_open(pid_t pid, unsigned flags)
+{
+    errno = EMFILE;
+    return -1;
+}
+
+static int failing_signal(int pidfd, int signo, siginfo_t *info, unsigned flags)
+{
+    errno = EPERM;
+    return -1;
+}
+
+typedef enum Obstacle {
+    OBSTACLE_OPEN,
+    OBSTACLE_SIGNAL,
+} Obstacle;
+
+/* What cannot be ended is given up in time, by its name. */
+static void test_left(FormerFixture *fixture, const void *data)
+{
+    const OrphanSpec spec = {.words = "", .prefix = fixture->prefix, .id = "web"};
+    pid_t pid = orphan_spawn(fixture, &spec);
+    g_autofree char *expected =
+            g_strdup_printf("web: 0 processes of the former run ended; 1 of them is still there: "
+                            "%d (program-orphan)\n",
+                            (int)pid);
+    g_auto(Sweep) sweep;
+
+    if (GPOINTER_TO_INT(data) == OBSTACLE_OPEN)
+        fixture->process.sys.pidfd_open = failing_pidfd_open;
+    else
+        fixture->process.sys.pidfd_send_signal = failing_signal;
+    fixture->process.clock.ahead_usec = 2 * USEC_PER_SEC; /* no need to wait for it */
+    sweep_run(fixture, &sweep, SHORT_GRACE_USEC);
+    assert_numbers(sweep, 1, 0, 1);
+    g_assert_cmpstr(sweep.services->str, ==, expected);
+    g_assert_true(is_alive(pid));
+}
+
+static ssize_t failing_getdents64(int fd, void *buffer, size_t size)
+{
+    errno = EIO;
+    return -1;
+}
+
+static void test_no_list(FormerFixture *fixture, const void *unused)
+{
+    g_auto(Sweep) sweep;
+
+    fixture->process.sys.getdents64 = failing_getdents64;
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 0, 0, 0);
+    g_assert_cmpstr(sweep.error, ==, "cannot list the processes: Input/output error");
+}
+
+static bool was_asked(void *data)
+{
+    return n_calls > 0;
+}
+
+static int noting_signal(int pidfd, int signo, siginfo_t *info, unsigned flags)
+{
+    n_calls++;
+    return sys_linux.pidfd_send_signal(pidfd, signo, info, flags);
+}
+
+static void test_cancelled(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "stubborn", .prefix = fixture->prefix, .id = "web"};
+    pid_t pid = orphan_spawn(fixture, &spec);
+    Sweep sweep = {0};
+
+    fixture->process.sys.pidfd_send_signal = noting_signal;
+    Former *former = former_sweep(fixture->process.host, fixture->prefix, SHORT_GRACE_USEC,
+                                  on_sweep_done, &sweep);
+    fixture_run_until(&fixture->process, was_asked, NULL);
+    former_free(former);
+    fixture_settle(&fixture->process);
+    g_assert_false(sweep.is_done);
+    g_assert_true(is_alive(pid));
+}
+
+/* What a service of this very run is started with is what is looked for. */
+static void test_of_a_service(FormerFixture *fixture, const void *unused)
+{
+    g_auto(Sweep) sweep;
+
+    g_strlcpy(fixture->process.host->invocation_prefix, fixture->prefix,
+              sizeof fixture->process.host->invocation_prefix);
+    Service *service = fixture_start(
+            &fixture->process, fixture->process.process,
+            "{'exec': ['@PROGRAMS/program-stayer', 'child', '@DIR/pid'], 'readiness': 'notify', "
+            "'restart': {'policy': 'no'}}");
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 2, 0, 0);
+    g_assert_true(g_str_has_prefix(sweep.services->str, "test-1: 2 processes"));
+    fixture_wait_settled(&fixture->process, service);
+    assert_failure(service, FAILURE_SIGNAL, "SIGTERM");
+    fixture_drop(&fixture->process, service);
+}
+
+#define FORMER_TEST(path, data, function)                                                          \
+    g_test_add(path, FormerFixture, data, former_test_init, function, former_test_done)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    FORMER_TEST("/former/nothing", NULL, test_nothing);
+    FORMER_TEST("/former/asked", NULL, test_asked);
+    FORMER_TEST("/former/by-force", NULL, test_by_force);
+    FORMER_TEST("/former/stopped", NULL, test_stopped);
+    FORMER_TEST("/former/forks", NULL, test_forks);
+    FORMER_TEST("/former/no-grace", NULL, test_no_grace);
+    FORMER_TEST("/former/zombie", NULL, test_zombie);
+    FORMER_TEST("/former/herd/asked", "herd 300", test_herd);
+    FORMER_TEST("/former/herd/by-force", "stubborn herd 300", test_herd);
+    FORMER_TEST("/former/of-another-user", NULL, test_of_another_user);
+    FORMER_TEST("/former/unreadable", NULL, test_unreadable);
+    FORMER_TEST("/former/spared", NULL, test_spared);
+    FORMER_TEST("/former/reused-number", NULL, test_reused_number);
+    FORMER_TEST("/former/left/no-descriptor", GINT_TO_POINTER(OBSTACLE_OPEN), test_left);
+    FORMER_TEST("/former/left/not-allowed", GINT_TO_POINTER(OBSTACLE_SIGNAL), test_left);
+    FORMER_TEST("/former/no-list", NULL, test_no_list);
+    FORMER_TEST("/former/cancelled", NULL, test_cancelled);
+    FORMER_TEST("/former/of-a-service", NULL, test_of_a_service);
+    return g_test_run();
+}
