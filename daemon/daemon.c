@@ -126,7 +126,7 @@ static bool core_pre_run(void *data, GError **error)
     core_raise_fd_limit();
     daemon->core =
             core_new(loop_clock(daemon->loop), loop_timers(daemon->loop), random_system(), 1);
-    daemon->map = map_new(daemon->core, ID_IS_UUID, daemon->options.max_services);
+    daemon->map = map_new(daemon->core, ID_IS_UUID, (unsigned)daemon->options.max_services);
     daemon->events = events_new(daemon->core->feed);
     daemon->kind_process = kind_process_new(daemon->host);
     daemon->kind_oneshot = kind_oneshot_new(daemon->host);
@@ -239,14 +239,10 @@ static CreateSpec services_spec(const Definition *definition)
 static GError *services_create(Daemon *daemon, const Definition *definition, const Origin *origin)
 {
     CreateSpec spec = services_spec(definition);
-    const Kind *kind =
-            definition->kind != NULL ? map_find_kind(daemon->map, definition->kind) : NULL;
     g_autoptr(GError) reason = NULL;
 
     if (definition->error != NULL)
         return g_error_copy(definition->error);
-    if (kind != NULL && !definition_check_config(definition, kind, &reason))
-        return g_steal_pointer(&reason);
     if (map_create(daemon->map, &spec, origin, &reason) != NULL)
         return NULL;
     return definition_error(definition, reason);
@@ -266,17 +262,44 @@ static void services_create_broken(Daemon *daemon, const Definition *definition,
         log_service(LOG_LEVEL_ERROR, definition->id, "not created: %s", error->message);
 }
 
+static Definitions *services_load(Daemon *daemon, GError **error)
+{
+    g_autoptr(GArray) directories = g_array_new(FALSE, FALSE, sizeof(DefinitionDirectory));
+    char **paths = daemon->options.services_dirs;
+
+    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
+        DefinitionDirectory directory = {.path = paths[i]};
+
+        g_array_append_val(directories, directory);
+    }
+    DefinitionsOptions options = {
+            .directories = (const DefinitionDirectory *)(void *)directories->data,
+            .n_directories = directories->len,
+            .trust = {.check = daemon->options.is_root, .uid = geteuid()},
+            .max_definitions = (unsigned)daemon->options.max_services,
+    };
+    Definitions *definitions = definitions_load(&options, error);
+
+    if (definitions != NULL)
+        definitions_check(definitions, daemon->map);
+    return definitions;
+}
+
 static bool services_pre_run(void *data, GError **error)
 {
     static const Origin origin = {.cause = CAUSE_STARTUP};
     Daemon *daemon = data;
-    g_autoptr(GPtrArray) definitions =
-            definitions_load((const char *const *)daemon->options.services_dirs, error);
+    g_autoptr(Definitions) definitions = services_load(daemon, error);
 
     if (definitions == NULL)
         return false;
-    for (unsigned i = 0; i < definitions->len; i++) {
-        const Definition *definition = g_ptr_array_index(definitions, i);
+    for (unsigned i = 0; i < definitions->messages->len; i++) {
+        const DefinitionMessage *message = g_ptr_array_index(definitions->messages, i);
+
+        log_full(message->level, __FILE__, __LINE__, __func__, NULL, NULL, "%s", message->text);
+    }
+    for (unsigned i = 0; i < definitions->list->len; i++) {
+        const Definition *definition = g_ptr_array_index(definitions->list, i);
         g_autoptr(GError) reason = services_create(daemon, definition, &origin);
 
         if (reason != NULL)

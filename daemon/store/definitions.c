@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The configuration inside a file is handed on byte for byte, since what people wrote, its digest
- * and what GetConfig shows are one and the same text. jansson does not tell where a value stood, so
- * a scan over the document, which is known to be valid by then, finds it. */
+/* First the names in all directories, then the files that count: nothing is read that another
+ * directory overrides, and how much will be read is known before. */
 
 #include "store/definitions.h"
 
 #include "base/errors.h"
 #include "base/fds.h"
-#include "base/json.h"
-#include "base/log.h"
 #include "base/parse.h"
 
 #include <dirent.h>
@@ -17,272 +14,391 @@
 #include <string.h>
 
 #define DEFINITION_SUFFIX ".json"
+#define DEFINITION_PATCHES_SUFFIX ".json.d"
 
-void definition_free(Definition *definition)
+/* Messages */
+
+static void definition_message_free(void *data)
 {
-    if (definition == NULL)
-        return;
-    g_free(definition->id);
-    g_free(definition->path);
-    g_free(definition->kind);
-    g_free(definition->description);
-    g_clear_pointer(&definition->labels, g_hash_table_unref);
-    g_free(definition->config);
-    g_clear_error(&definition->error);
-    g_free(definition);
+    DefinitionMessage *message = data;
+
+    g_free(message->text);
+    g_free(message);
 }
 
-GError *definition_error(const Definition *definition, const GError *reason)
+GPtrArray *definition_messages_new(void)
 {
-    g_auto(GStrv) lines = g_strsplit(reason->message, "\n", -1);
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (size_t i = 0; lines[i] != NULL; i++)
-        g_string_append_printf(text, "%s%s: %s", i > 0 ? "\n" : "", definition->path, lines[i]);
-    return g_error_new_literal(reason->domain, reason->code, text->str);
+    return g_ptr_array_new_with_free_func(definition_message_free);
 }
 
-/* Finding the text of a member. All of this relies on a valid document. */
-
-static const char *definition_skip_blank(const char *text)
+void definition_messages_add(GPtrArray *messages, LogLevel level, const char *format, ...)
 {
-    return text + strspn(text, " \t\r\n");
+    DefinitionMessage *message = g_new0(DefinitionMessage, 1);
+    va_list arguments;
+
+    message->level = level;
+    va_start(arguments, format);
+    message->text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_ptr_array_add(messages, message);
 }
 
-/* The end of the value that begins at text. */
-static const char *definition_skip_value(const char *text)
-{
-    unsigned depth = 0;
-
-    do {
-        if (*text == '"') {
-            for (text++; *text != '"'; text++)
-                text += *text == '\\';
-            text++;
-        } else if (strchr("[{", *text) != NULL) {
-            depth++;
-            text++;
-        } else if (strchr("]}", *text) != NULL) {
-            depth--;
-            text++;
-        } else {
-            text += MAX(strcspn(text, "\"[]{},"), 1);
-        }
-    } while (depth > 0);
-    return text;
-}
-
-/* A name may be written with escapes. */
-static bool definition_name_is(const char *start, const char *end, const char *name)
-{
-    json_t *string = json_loadb(start, (size_t)(end - start), JSON_DECODE_ANY, NULL);
-    bool same = string != NULL && g_str_equal(json_string_value(string), name);
-
-    json_decref(string);
-    return same;
-}
-
-static char *definition_find_member(const char *document, const char *name)
-{
-    const char *at = definition_skip_blank(definition_skip_blank(document) + 1);
-
-    while (*at == '"') {
-        const char *name_end = definition_skip_value(at);
-        const char *value = definition_skip_blank(definition_skip_blank(name_end) + 1);
-        const char *value_end = definition_skip_value(value);
-
-        if (definition_name_is(at, name_end, name))
-            return g_strndup(value, (size_t)(value_end - value));
-        at = definition_skip_blank(value_end);
-        at = definition_skip_blank(at + (*at == ','));
-    }
-    return NULL;
-}
-
-/* Reading */
-
-static void definition_read_labels(JsonContext *context, const JsonPath *path, const json_t *value,
-                                   void *field, const void *unused)
-{
-    g_autoptr(GHashTable) labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    const char *name;
-    json_t *label;
-
-    if (!json_is_object(value)) {
-        json_problem_expected(context, path, "an object of strings", value);
-        return;
-    }
-    /* The macro takes a json_t *, although it changes nothing. */
-    json_object_foreach((json_t *)value, name, label)
-    {
-        JsonPath child = {.parent = path, .member = name};
-
-        if (g_str_equal(name, JSON_COMMENT))
-            continue;
-        if (json_is_string(label))
-            g_hash_table_insert(labels, g_strdup(name), g_strdup(json_string_value(label)));
-        else
-            json_problem_expected(context, &child, "a string", label);
-    }
-    *(GHashTable **)field = g_steal_pointer(&labels);
-}
-
-static void definition_read_config(JsonContext *context, const JsonPath *path, const json_t *value,
-                                   void *field, const void *unused)
-{
-    if (json_is_object(value))
-        *(char **)field = definition_find_member(context->data, path->member);
-    else
-        json_problem_expected(context, path, "an object", value);
-}
-
-static const JsonMember definition_members[] = {
-        {"kind", json_read_string, offsetof(Definition, kind), NULL, true},
-        {"enabled", json_read_bool, offsetof(Definition, enabled), NULL, false},
-        {"description", json_read_string, offsetof(Definition, description), NULL, false},
-        {"labels", definition_read_labels, offsetof(Definition, labels), NULL, false},
-        {"config", definition_read_config, offsetof(Definition, config), NULL, false},
-        {NULL, NULL, 0, NULL, false},
-};
-
-static void definition_parse(Definition *definition, const char *text, size_t length)
-{
-    g_autoptr(Problems) problems = problems_new();
-    JsonContext context = {.problems = problems, .data = (void *)text};
-    JsonTable table = {definition_members, definition};
-    json_t *document = json_document_parse(text, length, problems);
-
-    if (document != NULL)
-        json_read_object(&context, NULL, document, &table, 1);
-    json_decref(document);
-
-    g_autoptr(GError) reason = problems_to_error(problems);
-    if (reason != NULL)
-        definition->error = definition_error(definition, reason);
-}
-
-static Definition *definition_read(const char *directory, const char *name)
-{
-    Definition *definition = g_new0(Definition, 1);
-    g_autofree char *text = NULL;
-    size_t length = 0;
-
-    definition->id = g_strndup(name, strlen(name) - strlen(DEFINITION_SUFFIX));
-    definition->path = g_build_filename(directory, name, NULL);
-    if (file_read(AT_FDCWD, definition->path, JSON_MAX_BYTES, &text, &length, &definition->error))
-        definition_parse(definition, text, length);
-    return definition;
-}
-
-bool definition_check_config(const Definition *definition, const Kind *kind, GError **error)
-{
-    g_autoptr(Problems) problems = problems_new();
-    g_autoptr(Problems) placed = problems_new();
-    g_autoptr(Config) config = NULL;
-
-    if (definition->config == NULL)
-        return true;
-    config = config_parse(kind, definition->config, strlen(definition->config), problems);
-    for (unsigned i = 0; i < problems_count(problems); i++) {
-        const Problem *problem = problems_get(problems, i);
-        g_autofree char *pointer = g_strconcat("/config", problem->pointer, NULL);
-
-        problems_add(placed, problem->severity, pointer, 0, 0, "%s", problem->message);
-    }
-
-    g_autoptr(GError) reason = problems_to_error(placed);
-    if (reason == NULL)
-        return true;
-    g_propagate_error(error, definition_error(definition, reason));
-    return false;
-}
-
-/* Directories */
-
-static bool definitions_want(const char *directory, const char *name)
-{
-    g_autofree char *id = NULL;
-    g_autoptr(GError) error = NULL;
-
-    if (name[0] == '.' || !g_str_has_suffix(name, DEFINITION_SUFFIX)) {
-        if (!g_str_equal(name, ".") && !g_str_equal(name, ".."))
-            log_debug("%s/%s is no definition: ignored", directory, name);
-        return false;
-    }
-    id = g_strndup(name, strlen(name) - strlen(DEFINITION_SUFFIX));
-    if (parse_id(id, &error))
-        return true;
-    log_warning("%s/%s: ignored: %s", directory, name, error->message);
-    return false;
-}
-
-/* False only if the directory is missing. */
-static bool definitions_load_directory(const char *path, GHashTable *definitions, GError **error)
-{
-    DIR *directory = opendir(path);
-
-    if (directory == NULL && (errno == ENOENT || errno == ENOTDIR))
-        return error_set_errno(error, errno, "cannot open the directory of definitions %s", path);
-    if (directory == NULL) {
-        log_warning("cannot open the directory of definitions %s: %s: ignored", path,
-                    g_strerror(errno));
-        return true;
-    }
-    errno = 0;
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL; errno = 0) {
-        Definition *definition;
-
-        if (!definitions_want(path, entry->d_name))
-            continue;
-        definition = definition_read(path, entry->d_name);
-        if (g_hash_table_contains(definitions, definition->id))
-            log_debug("%s comes in place of one of an earlier directory", definition->path);
-        g_hash_table_replace(definitions, definition->id, definition);
-    }
-    if (errno != 0)
-        log_warning("cannot read the directory of definitions %s to its end: %s", path,
-                    g_strerror(errno));
-    (void)closedir(directory); /* only read from, nothing to lose */
-    return true;
-}
-
-static int definitions_compare(const void *a, const void *b)
-{
-    const Definition *const *x = a, *const *y = b;
-
-    return strcmp((*x)->id, (*y)->id);
-}
+/* Definitions */
 
 static void definitions_free_one(void *definition)
 {
     definition_free(definition);
 }
 
-GPtrArray *definitions_load(const char *const *directories, GError **error)
+static void definitions_free_unread(void *data)
 {
-    g_autoptr(GHashTable) by_id =
-            g_hash_table_new_full(g_str_hash, g_str_equal, NULL, definitions_free_one);
-    g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
-    GPtrArray *definitions;
-    GHashTableIter iter;
-    void *definition;
+    DefinitionUnread *unread = data;
 
-    for (size_t i = 0; directories != NULL && directories[i] != NULL; i++) {
+    g_error_free(unread->error);
+    g_free(unread);
+}
+
+Definitions *definitions_new(void)
+{
+    Definitions *definitions = g_new0(Definitions, 1);
+
+    definitions->list = g_ptr_array_new_with_free_func(definitions_free_one);
+    definitions->unread = g_ptr_array_new_with_free_func(definitions_free_unread);
+    definitions->messages = definition_messages_new();
+    return definitions;
+}
+
+void definitions_free(Definitions *definitions)
+{
+    if (definitions == NULL)
+        return;
+    g_ptr_array_unref(definitions->list);
+    g_ptr_array_unref(definitions->unread);
+    g_ptr_array_unref(definitions->messages);
+    g_free(definitions);
+}
+
+const GError *definitions_find_unread(const Definitions *definitions, const char *directory)
+{
+    for (unsigned i = 0; i < definitions->unread->len; i++) {
+        const DefinitionUnread *unread = g_ptr_array_index(definitions->unread, i);
+
+        if (g_str_equal(unread->directory, directory))
+            return unread->error;
+    }
+    return NULL;
+}
+
+/* Walking directories */
+
+static int definitions_order_strings(const void *a, const void *b, void *unused)
+{
+    return strcmp(a, b);
+}
+
+/* What there is of an id. */
+typedef struct DefinitionSource {
+    const char *directory;        /* of the file; NULL: only patches */
+    GPtrArray *patch_directories; /* those that have ID.json.d, in order; or NULL */
+} DefinitionSource;
+
+typedef struct DefinitionsLoad {
+    const DefinitionsOptions *options;
+    GTree *sources; /* id -> DefinitionSource */
+    unsigned n_files;
+    unsigned n_dropped; /* messages */
+    Definitions *definitions;
+} DefinitionsLoad;
+
+static void definitions_free_source(void *data)
+{
+    DefinitionSource *source = data;
+
+    g_clear_pointer(&source->patch_directories, g_ptr_array_unref);
+    g_free(source);
+}
+
+static void definitions_warn(DefinitionsLoad *load, char *text)
+{
+    g_autofree char *owned = text;
+
+    if (load->definitions->messages->len < DEFINITIONS_MAX_MESSAGES)
+        definition_messages_add(load->definitions->messages, LOG_LEVEL_WARNING, "%s", owned);
+    else
+        load->n_dropped++;
+}
+
+static bool definitions_wants_name(const char *name)
+{
+    return name[0] != '.' && (g_str_has_suffix(name, DEFINITION_SUFFIX) ||
+                              g_str_has_suffix(name, DEFINITION_PATCHES_SUFFIX));
+}
+
+static bool definitions_list_entries(const DefinitionsOptions *options, DIR *directory,
+                                     const char *path, GPtrArray *names, GError **error)
+{
+    unsigned max = options->max_entries > 0 ? options->max_entries : DEFINITIONS_MAX_ENTRIES;
+    unsigned n_entries = 0;
+
+    errno = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL; errno = 0) {
+        if (g_str_equal(entry->d_name, ".") || g_str_equal(entry->d_name, ".."))
+            continue;
+        if (++n_entries > max)
+            return error_set(error, ERROR_LIMIT_EXCEEDED, "%s has more than %u entries", path, max);
+        if (definitions_wants_name(entry->d_name))
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+    }
+    if (errno != 0)
+        return error_set_errno(error, errno, "cannot read the directory %s to its end", path);
+    return true;
+}
+
+static int definitions_order_names(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+/* The names of interest in it, sorted, or NULL. of: what is in it, for people. ret_errno: why it
+ * could not be opened. */
+static GPtrArray *definitions_list(const char *path, const char *of,
+                                   const DefinitionsOptions *options, int *ret_errno,
+                                   GError **error)
+{
+    autofd int fd = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    DIR *directory;
+
+    if (fd < 0) {
+        *ret_errno = errno;
+        error_set_errno(error, errno, "cannot open the directory of %s %s", of, path);
+        return NULL;
+    }
+    if (options->trust.check && !file_check_trusted(fd, path, options->trust.uid, error))
+        return NULL;
+    directory = fdopendir(fd);
+    if (directory == NULL) {
+        error_set_errno(error, errno, "cannot read the directory of %s %s", of, path);
+        return NULL;
+    }
+    (void)fd_steal(&fd); /* the directory's */
+    bool whole = definitions_list_entries(options, directory, path, names, error);
+    (void)closedir(directory); /* only read from, nothing to lose */
+    if (!whole)
+        return NULL;
+    g_ptr_array_sort(names, definitions_order_names);
+    return g_steal_pointer(&names);
+}
+
+static DefinitionSource *definitions_get_source(DefinitionsLoad *load, const char *id)
+{
+    DefinitionSource *source = g_tree_lookup(load->sources, id);
+
+    if (source == NULL) {
+        source = g_new0(DefinitionSource, 1);
+        g_tree_insert(load->sources, g_strdup(id), source);
+    }
+    return source;
+}
+
+static void definitions_add_name(DefinitionsLoad *load, const char *directory, const char *name)
+{
+    bool is_patches = g_str_has_suffix(name, DEFINITION_PATCHES_SUFFIX);
+    const char *suffix = is_patches ? DEFINITION_PATCHES_SUFFIX : DEFINITION_SUFFIX;
+    g_autofree char *id = g_strndup(name, strlen(name) - strlen(suffix));
+    g_autoptr(GError) error = NULL;
+    DefinitionSource *source;
+
+    if (!parse_id(id, &error)) {
+        definitions_warn(load,
+                         g_strdup_printf("%s/%s: ignored: %s", directory, name, error->message));
+        return;
+    }
+    source = definitions_get_source(load, id);
+    if (is_patches) {
+        if (source->patch_directories == NULL)
+            source->patch_directories = g_ptr_array_new();
+        g_ptr_array_add(source->patch_directories, (void *)directory);
+    } else {
+        load->n_files += source->directory == NULL;
+        source->directory = directory;
+    }
+}
+
+/* Takes error. */
+static void definitions_leave_out(DefinitionsLoad *load, const char *directory, GError *error)
+{
+    DefinitionUnread *unread = g_new0(DefinitionUnread, 1);
+
+    unread->directory = directory;
+    unread->error = error;
+    g_ptr_array_add(load->definitions->unread, unread);
+    definition_messages_add(load->definitions->messages, LOG_LEVEL_ERROR,
+                            "the definitions in %s are left out: %s", directory, error->message);
+}
+
+/* False only if it is missing and must not be. */
+static bool definitions_walk(DefinitionsLoad *load, const DefinitionDirectory *directory,
+                             GError **error)
+{
+    g_autofree char *canonical = g_canonicalize_filename(directory->path, "/");
+    const char *path = g_intern_string(canonical);
+    int open_errno = 0;
+    GError *cause = NULL;
+    g_autoptr(GPtrArray) names =
+            definitions_list(path, "definitions", load->options, &open_errno, &cause);
+
+    for (unsigned i = 0; names != NULL && i < names->len; i++)
+        definitions_add_name(load, path, g_ptr_array_index(names, i));
+    if (names != NULL)
+        return true;
+    if (!directory->may_be_missing && (open_errno == ENOENT || open_errno == ENOTDIR)) {
+        g_propagate_error(error, cause);
+        return false;
+    }
+    if (open_errno == ENOENT)
+        g_error_free(cause);
+    else
+        definitions_leave_out(load, path, cause);
+    return true;
+}
+
+static bool definitions_walk_all(DefinitionsLoad *load, GError **error)
+{
+    g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    unsigned max = load->options->max_definitions;
+
+    for (size_t i = 0; i < load->options->n_directories; i++) {
         GError *cause = NULL;
 
-        if (!definitions_load_directory(directories[i], by_id, &cause))
+        if (!definitions_walk(load, &load->options->directories[i], &cause))
             g_ptr_array_add(errors, cause);
     }
     if (errors->len > 0) {
         g_propagate_error(error, errors_join(errors));
+        return false;
+    }
+    max = max > 0 ? max : MAP_MAX_SERVICES;
+    if (load->n_files <= max)
+        return true;
+    return error_set(error, ERROR_LIMIT_EXCEEDED,
+                     "there are %u definitions, more than the %u services that there may be (see "
+                     "--max-services)",
+                     load->n_files, max);
+}
+
+/* Reading */
+
+/* The paths of the patches in their order. */
+static bool definitions_find_patches(const DefinitionsLoad *load, const char *id,
+                                     const DefinitionSource *source, GPtrArray *ret_paths,
+                                     GError **error)
+{
+    /* name -> path; the later directory's */
+    g_autoptr(GTree) by_name = g_tree_new_full(definitions_order_strings, NULL, g_free, g_free);
+
+    for (unsigned i = 0; i < source->patch_directories->len; i++) {
+        const char *parent = g_ptr_array_index(source->patch_directories, i);
+        g_autofree char *path = g_strdup_printf("%s/%s%s", parent, id, DEFINITION_PATCHES_SUFFIX);
+        int unused;
+        g_autoptr(GPtrArray) names =
+                definitions_list(path, "patches", load->options, &unused, error);
+
+        if (names == NULL)
+            return false;
+        for (unsigned n = 0; n < names->len; n++) {
+            const char *name = g_ptr_array_index(names, n);
+
+            if (g_str_has_suffix(name, DEFINITION_SUFFIX))
+                g_tree_replace(by_name, g_strdup(name), g_build_filename(path, name, NULL));
+        }
+    }
+    if (g_tree_nnodes(by_name) > DEFINITION_MAX_PATCHES)
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "more than %d patches",
+                         DEFINITION_MAX_PATCHES);
+    for (GTreeNode *node = g_tree_node_first(by_name); node != NULL; node = g_tree_node_next(node))
+        g_ptr_array_add(ret_paths, g_strdup(g_tree_node_value(node)));
+    return true;
+}
+
+static Definition *definitions_read(const DefinitionsLoad *load, const char *id,
+                                    const DefinitionSource *source)
+{
+    Definition *definition = definition_new(source->directory, id);
+    g_autoptr(GPtrArray) patches = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+
+    if (source->patch_directories != NULL &&
+        !definitions_find_patches(load, id, source, patches, &error)) {
+        definition->error = definition_error(definition, error);
+        g_ptr_array_set_size(patches, 0);
+    }
+    g_ptr_array_add(patches, NULL);
+    definition_read(definition, (const char *const *)patches->pdata, &load->options->trust);
+    return definition;
+}
+
+static void definitions_read_all(DefinitionsLoad *load)
+{
+    for (GTreeNode *node = g_tree_node_first(load->sources); node != NULL;
+         node = g_tree_node_next(node)) {
+        const char *id = g_tree_node_key(node);
+        const DefinitionSource *source = g_tree_node_value(node);
+
+        if (source->directory != NULL)
+            g_ptr_array_add(load->definitions->list, definitions_read(load, id, source));
+        else
+            definitions_warn(load, g_strdup_printf("%s/%s%s: ignored: there is no definition '%s'",
+                                                   (char *)source->patch_directories->pdata[0], id,
+                                                   DEFINITION_PATCHES_SUFFIX, id));
+    }
+    if (load->n_dropped > 0)
+        definition_messages_add(load->definitions->messages, LOG_LEVEL_WARNING,
+                                "%u more warnings of definitions are not listed", load->n_dropped);
+}
+
+Definitions *definitions_load(const DefinitionsOptions *options, GError **error)
+{
+    g_autoptr(Definitions) definitions = definitions_new();
+    g_autoptr(GTree) sources =
+            g_tree_new_full(definitions_order_strings, NULL, g_free, definitions_free_source);
+    DefinitionsLoad load = {.options = options, .sources = sources, .definitions = definitions};
+
+    if (!definitions_walk_all(&load, error))
         return NULL;
+    definitions_read_all(&load);
+    return g_steal_pointer(&definitions);
+}
+
+/* Kinds */
+
+static GError *definitions_unknown_kind(const Definition *definition, Map *map)
+{
+    g_autofree char *excerpt = parse_excerpt(definition->kind);
+    g_autoptr(GString) known = g_string_new(NULL);
+    g_autoptr(GError) reason = NULL;
+
+    for (const Kind *const *kind = map_kinds(map); *kind != NULL; kind++)
+        g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", (*kind)->name);
+    error_set(&reason, ERROR_UNKNOWN_KIND, "kind: there is no kind '%s'; the kinds are %s", excerpt,
+              known->str);
+    return definition_error(definition, reason);
+}
+
+void definitions_check(Definitions *definitions, Map *map)
+{
+    for (unsigned i = 0; i < definitions->list->len; i++) {
+        Definition *definition = g_ptr_array_index(definitions->list, i);
+        const Kind *kind;
+
+        if (definition->error != NULL)
+            continue;
+        kind = map_find_kind(map, definition->kind);
+        if (kind == NULL)
+            definition->error = definitions_unknown_kind(definition, map);
+        else
+            (void)definition_check_config(definition, kind, &definition->error); /* kept there */
     }
-    definitions = g_ptr_array_new_with_free_func(definitions_free_one);
-    g_hash_table_iter_init(&iter, by_id);
-    while (g_hash_table_iter_next(&iter, NULL, &definition)) {
-        g_ptr_array_add(definitions, definition);
-        g_hash_table_iter_steal(&iter);
-    }
-    g_ptr_array_sort(definitions, definitions_compare);
-    return definitions;
 }

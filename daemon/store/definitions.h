@@ -1,37 +1,71 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Definitions: one JSON file per service, ID.json, in a list of directories, later directories win.
- * A file is
- * {"kind": s (required), "enabled": bool, "description": s, "labels": {s: s}, "config": {...}}. One
- * broken file hurts no other: it comes back with its error, which names file, place and reason, as
- * in "/etc/x/web.json: config.restart.max_delay: expected ...", one line per mistake. */
+/* Directories of definitions. Of two files ID.json, that of the later directory counts. Patches are
+ * the files ID.json.d/NAME.json in any of the directories: applied in the order of their names,
+ * and of two of the same name only that of the later directory. Names that start with a dot or do
+ * not end in ".json" are not looked at.
+ *
+ * One broken file hurts no other: it comes back with its error. A directory that cannot be used
+ * (unreadable, untrusted, too large) is left out as a whole and named in unread: what stands in it
+ * is not known, which is not the same as gone. */
 
-#include "core/config.h"
+#include "base/log.h"
+#include "core/map.h"
+#include "store/definition.h"
 
-#include <glib.h>
-#include <stdbool.h>
+/* A larger directory is refused. */
+#define DEFINITIONS_MAX_ENTRIES 1000000
+/* More of them are counted in the last one. */
+#define DEFINITIONS_MAX_MESSAGES 64
 
-typedef struct Definition {
-    char *id;
-    char *path;
-    char *kind; /* NULL if the file does not say */
-    bool enabled;
-    char *description;  /* or NULL */
-    GHashTable *labels; /* of strings, or NULL */
-    char *config;       /* the bytes of the member "config" as they stand in the file, or NULL */
-    GError *error;      /* or NULL; the rest then holds what could be read */
-} Definition;
-void definition_free(Definition *definition); /* accepts NULL */
+typedef struct DefinitionDirectory {
+    const char *path; /* absolute */
+    bool may_be_missing;
+} DefinitionDirectory;
 
-/* GPtrArray of Definition, sorted by id. Names that start with a dot or do not end in ".json" are
- * not looked at. A directory that cannot be read, or a name that is no id, is a warning in the log
- * and takes nothing else down; a directory given and missing is an error (all of them joined). */
-GPtrArray *definitions_load(const char *const *directories, GError **error);
+typedef struct DefinitionsOptions {
+    const DefinitionDirectory *directories;
+    size_t n_directories;
+    DefinitionTrust trust;
+    unsigned max_definitions; /* 0: MAP_MAX_SERVICES */
+    unsigned max_entries;     /* of one directory; 0: DEFINITIONS_MAX_ENTRIES */
+} DefinitionsOptions;
 
-/* Whether kind accepts the member "config" of a definition without error; without one: true. The
- * mistakes are reported at their places in the file. */
-bool definition_check_config(const Definition *definition, const Kind *kind, GError **error);
+/* Something to tell those who look after the daemon, a line without a newline. */
+typedef struct DefinitionMessage {
+    LogLevel level;
+    char *text;
+} DefinitionMessage;
+/* An array of them, with its free function. */
+GPtrArray *definition_messages_new(void);
+void definition_messages_add(GPtrArray *messages, LogLevel level, const char *format, ...)
+        G_GNUC_PRINTF(3, 4);
 
-/* Puts the path of the file in front of each line of reason. */
-GError *definition_error(const Definition *definition, const GError *reason);
+typedef struct DefinitionUnread {
+    const char *directory; /* interned */
+    GError *error;
+} DefinitionUnread;
+
+typedef struct Definitions {
+    GPtrArray *list;     /* of Definition, sorted by id (strcmp) */
+    GPtrArray *unread;   /* of DefinitionUnread */
+    GPtrArray *messages; /* of DefinitionMessage: directories left out, names that are no id,
+                            patches of nothing; not what stands in Definition.error */
+} Definitions;
+
+/* An empty one. */
+Definitions *definitions_new(void);
+void definitions_free(Definitions *definitions); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Definitions, definitions_free)
+
+/* NULL: a directory that must be there is missing (all of them are named), or there are more
+ * definitions than max_definitions (which of them to leave out would be arbitrary). */
+Definitions *definitions_load(const DefinitionsOptions *options, GError **error);
+
+/* Gives an error to each definition without one whose kind is not in map, or whose kind does not
+ * accept its config. */
+void definitions_check(Definitions *definitions, Map *map);
+
+/* Why the directory could not be used; NULL if it could. */
+const GError *definitions_find_unread(const Definitions *definitions, const char *directory);

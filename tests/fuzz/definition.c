@@ -3,7 +3,6 @@
  * document looks like, it must be the bytes that jansson takes for the same value. */
 
 #include "base/errors.h"
-#include "base/log.h"
 #include "config.h"
 #include "fuzz.h"
 #include "kinds/kinds.h"
@@ -13,11 +12,6 @@
 
 /* All mistakes, each with the path of the file before it. */
 #define DEFINITION_ERROR_MAX_BYTES (PROBLEMS_MAX * 8192)
-
-static void on_definition_log(LogLevel level, const char *service, const char *message, void *data)
-{
-    fuzz_assert_line(message, 8192);
-}
 
 static void definition_assert_error(const Definition *definition, const GError *error)
 {
@@ -63,16 +57,17 @@ static void definition_assert_accepted(const Definition *definition)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const char *const directories[] = {fuzz_directory(), NULL};
+    const DefinitionDirectory directory = {.path = fuzz_directory()};
+    const DefinitionsOptions options = {.directories = &directory, .n_directories = 1};
     g_autoptr(GError) error = NULL;
 
-    log_set_sink(on_definition_log, NULL);
     (void)fuzz_write_file("x.json", data, size);
-    g_autoptr(GPtrArray) definitions = definitions_load(directories, &error);
+    g_autoptr(Definitions) definitions = definitions_load(&options, &error);
     g_assert_no_error(error);
-    g_assert_cmpuint(definitions->len, ==, 1);
+    g_assert_cmpuint(definitions->list->len, ==, 1);
+    g_assert_cmpuint(definitions->messages->len, ==, 0);
 
-    const Definition *definition = g_ptr_array_index(definitions, 0);
+    const Definition *definition = g_ptr_array_index(definitions->list, 0);
     g_assert_cmpstr(definition->id, ==, "x");
     if (definition->error != NULL) {
         definition_assert_error(definition, definition->error);

@@ -148,13 +148,14 @@ static void test_environment(Folder *folder, const void *text)
 
 static void assert_definition(const Folder *folder, int errno_value)
 {
-    const char *directories[] = {folder->directory, NULL};
+    const DefinitionDirectory directory = {.path = folder->directory};
+    const DefinitionsOptions options = {.directories = &directory, .n_directories = 1};
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) definitions = definitions_load(directories, &error);
+    g_autoptr(Definitions) definitions = definitions_load(&options, &error);
 
     g_assert_no_error(error);
-    g_assert_cmpuint(definitions->len, ==, 1);
-    const Definition *definition = definitions->pdata[0];
+    g_assert_cmpuint(definitions->list->len, ==, 1);
+    const Definition *definition = definitions->list->pdata[0];
     g_assert_cmpstr(definition->id, ==, "file");
     if (errno_value != 0) {
         assert_names(definition->error, folder->path, errno_value);
