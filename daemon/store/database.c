@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Opening and closing, and who we are: the lineage of this state directory, its runs, its serials.
+ *
+ * The log is kept by SQLite in exclusive locking mode, so its index is in our memory, no third file
+ * is needed, and nobody else gets in. It never moves the log into the file by itself: that waits
+ * for the disk, and we know better when there is time. Until a file is known to be good and ours,
+ * closing it leaves it as it was. */
+
+#include "store/database-internal.h"
+
+#include "base/errors.h"
+#include "base/parse.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define DATABASE_NAME "svcmgr.db"
+
+/* Little memory: this database is written, and read once. */
+static const char database_settings[] =
+        "PRAGMA locking_mode = EXCLUSIVE;"
+        "PRAGMA page_size = " G_STRINGIFY(DATABASE_PAGE_BYTES) ";"
+                                                               "PRAGMA cache_size = -512;"
+                                                               "PRAGMA mmap_size = 0;"
+                                                               "PRAGMA temp_store = MEMORY;"
+                                                               "PRAGMA trusted_schema = OFF;"
+                                                               "PRAGMA cell_size_check = ON;"
+                                                               "PRAGMA synchronous = FULL;"
+                                                               "PRAGMA wal_autocheckpoint = 0;";
+
+Database *database_new(const DatabaseOptions *options, const DatabaseSchema *schema,
+                       const char *name)
+{
+    Database *database = g_new0(Database, 1);
+
+    database->options = *options;
+    database->options.state_dir = g_strdup(options->state_dir);
+    database->options.vfs = g_strdup(options->vfs);
+    database->schema = schema;
+    database->path = g_build_filename(options->state_dir, name, NULL);
+    database->messages = g_ptr_array_new_with_free_func(g_free);
+    database_group_init(database);
+    database_read_init(database);
+    return database;
+}
+
+bool database_open_file(Database *database, GError **error)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+
+    database->damaged = false;
+    database->level = DURABLE_POWER;
+    if (sqlite3_open_v2(database->path, &database->sqlite, flags, database->options.vfs) !=
+        SQLITE_OK)
+        return database_set_error(database, error, "open");
+    (void)sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (!database_execute(database, database_settings, "open", error))
+        return false;
+    database_group_listen(database);
+    return true;
+}
+
+void database_detach(Database *database, bool keep_log)
+{
+    database_finalize(database);
+    if (database->sqlite != NULL)
+        (void)sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep_log, NULL);
+    /* What cannot be moved into the file stays in the log. */
+    (void)sqlite3_close(database->sqlite);
+    database->sqlite = NULL;
+    database->wal_is_suspect = false;
+    database->wal_bytes = 0;
+}
+
+/* Looks at every page, unless there is no reason to. */
+static bool database_check_pages(Database *database, GError **error)
+{
+    g_autofree char *clean = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    if (!database_get_meta(database, "clean", &clean, error))
+        return false;
+    if (clean == NULL || g_str_equal(clean, "1"))
+        return true;
+
+    int code = sqlite3_prepare_v2(database->sqlite, "PRAGMA quick_check(1)", -1, &statement, NULL);
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    bool sound = found != NULL && g_str_equal(found, "ok");
+    if (found != NULL && !sound)
+        (void)database_set_damaged(database, error, "%s", found);
+    else if (!sound)
+        (void)database_set_error(database, error, "check");
+    (void)sqlite3_finalize(statement); /* says again what the step has said */
+    return sound;
+}
+
+static bool database_lineage_is_valid(const char *lineage)
+{
+    return lineage != NULL && strlen(lineage) == DATABASE_LINEAGE_DIGITS &&
+           strspn(lineage, "0123456789abcdef") == DATABASE_LINEAGE_DIGITS;
+}
+
+static bool database_make_lineage(Database *database, GError **error)
+{
+    g_autofree char *lineage =
+            g_strdup_printf("%016" PRIx64, random_next(database->options.random));
+
+    if (!database_group_begin(&database->durable, error))
+        return false;
+    database_group_put_meta(database, "lineage", lineage);
+    if (!database_group_commit(&database->durable, DURABLE_POWER, error))
+        return false;
+    (void)g_strlcpy(database->lineage, lineage, sizeof(database->lineage));
+    return true;
+}
+
+static bool database_read_identity(Database *database, GError **error)
+{
+    g_autofree char *lineage = NULL, *limit = NULL;
+    uint64_t last = 0;
+
+    if (!database_get_meta(database, "lineage", &lineage, error) ||
+        !database_get_meta(database, "serial_limit", &limit, error))
+        return false;
+    if (limit != NULL && !parse_unsigned(limit, 1, INT64_MAX, &last, NULL))
+        return database_set_damaged(database, error, "its limit of serials is no number");
+    database->serial_limit = last;
+    database->first_serial = last + 1;
+    if (!database_lineage_is_valid(lineage))
+        return database_make_lineage(database, error);
+    (void)g_strlcpy(database->lineage, lineage, sizeof(database->lineage));
+    return true;
+}
+
+/* SQLite takes an empty file for a new one and deletes its log. */
+static bool database_check_size(Database *database, GError **error)
+{
+    g_autofree char *log = g_strconcat(database->path, "-wal", NULL);
+
+    if (database_file_size(database->path) == 0 && database_file_size(log) > 0)
+        return database_set_damaged(database, error, "it is empty, and its log is not");
+    return true;
+}
+
+bool database_attach(Database *database, GError **error)
+{
+    if (!database_check_size(database, error) || !database_open_file(database, error))
+        return false;
+    /* Against what a damaged or hostile file may contain. */
+    (void)sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return database_schema_apply(database, error) && database_check_pages(database, error) &&
+           database_read_identity(database, error) && database_move_log(database, true, error);
+}
+
+/* Attaches; mends once what is found damaged. */
+static bool database_attach_or_mend(Database *database, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (database_attach(database, &reason))
+        return true;
+    database_detach(database, true);
+    if (!database->damaged) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return false;
+    }
+    return database_mend(database, reason->message, error) && database_attach(database, error);
+}
+
+Database *database_open_with_schema(const DatabaseOptions *options, const DatabaseSchema *schema,
+                                    GError **error)
+{
+    g_autoptr(Database) database = database_new(options, schema, DATABASE_NAME);
+
+    if (!database_file_check_directory(options, error) || !database_mend_finish(database, error) ||
+        !database_file_make(database->path, options->uid, error) ||
+        !database_file_sync(options->state_dir, error) ||
+        !database_attach_or_mend(database, error)) {
+        database_detach(database, true);
+        return NULL;
+    }
+    return g_steal_pointer(&database);
+}
+
+Database *database_open(const DatabaseOptions *options, GError **error)
+{
+    return database_open_with_schema(options, &database_schema, error);
+}
+
+void database_close(Database *database)
+{
+    if (database == NULL)
+        return;
+    database_group_rollback(&database->durable);
+    database_detach(database, database->damaged);
+    g_array_unref(database->writes);
+    g_ptr_array_unref(database->messages);
+    g_free((char *)database->options.state_dir);
+    g_free((char *)database->options.vfs);
+    g_free(database->path);
+    g_free(database);
+}
+
+Durable *database_durable(Database *database)
+{
+    return &database->durable;
+}
+
+const GPtrArray *database_messages(const Database *database)
+{
+    return database->messages;
+}
+
+const char *database_lineage(const Database *database)
+{
+    return database->lineage;
+}
+
+uint64_t database_next_serial(const Database *database)
+{
+    return database->first_serial;
+}
+
+bool database_note_start(Database *database, const char *boot_id, const char *instance_id,
+                         bool *ret_same_boot, bool *ret_clean, GError **error)
+{
+    g_autofree char *boot = NULL, *clean = NULL;
+
+    if (!database_get_meta(database, "boot_id", &boot, error) ||
+        !database_get_meta(database, "clean", &clean, error) ||
+        !database_group_begin(&database->durable, error))
+        return false;
+    database_group_put_meta(database, "boot_id", boot_id);
+    database_group_put_meta(database, "instance_id", instance_id);
+    database_group_put_meta(database, "clean", "0");
+    if (!database_group_commit(&database->durable, DURABLE_POWER, error))
+        return false;
+    *ret_same_boot = g_strcmp0(boot, boot_id) == 0;
+    *ret_clean = clean == NULL || g_str_equal(clean, "1");
+    return true;
+}
+
+bool database_note_clean_end(Database *database, GError **error)
+{
+    if (database->damaged)
+        return error_set(error, ERROR_FAILED, "%s is damaged: the next start looks at it",
+                         database->path);
+    if (!database_group_begin(&database->durable, error))
+        return false;
+    database_group_put_meta(database, "clean", "1");
+    return database_group_commit(&database->durable, DURABLE_POWER, error);
+}
+
+GPtrArray *database_load(Database *database, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    GPtrArray *services = database_read_all(database, &reason);
+
+    if (services != NULL || !database->damaged) {
+        if (services == NULL)
+            g_propagate_error(error, g_steal_pointer(&reason));
+        return services;
+    }
+    database_detach(database, true);
+    if (!database_mend(database, reason->message, error) || !database_attach(database, error))
+        return NULL;
+    return database_read_all(database, error);
+}
+
+bool database_wants_checkpoint(const Database *database)
+{
+    return database->wal_bytes > 0 || database->wal_is_suspect;
+}
+
+bool database_checkpoint(Database *database, GError **error)
+{
+    bool truncate = database->wal_is_suspect || database->wal_bytes > DATABASE_WAL_LARGE_BYTES;
+
+    g_assert(!database->group_is_open);
+    return database_move_log(database, truncate, error);
+}
