@@ -6,6 +6,7 @@
 #include "config.h"
 #include "each.h"
 #include "export.h"
+#include "import.h"
 #include "input.h"
 #include "operate.h"
 #include "text.h"
@@ -280,6 +281,12 @@ const Command define_commands[] = {
          "What the folders of definitions take: kind, enabled, description, labels, configuration.",
          "svcmgr export 'web-*' --output /etc/svcmgr/services", 1, COMMAND_ANY,
          export_option_entries, export_run},
+        {"import", "FILE|DIR...", "Create services from definition files",
+         "ID.json makes the service ID, which the daemon keeps like any other that was created. "
+         "One "
+         "that\nis there already stays as it is, and is an error. Of a folder: every ID.json in "
+         "it.",
+         "svcmgr import web.json /srv/services", 1, COMMAND_ANY, NULL, import_run},
         {"validate", "KIND FILE|-", "Check a configuration without using it",
          "Every mistake is a line: FILE:LINE:COLUMN: error: MESSAGE. Exit status 1 if there are "
          "errors.",

@@ -53,7 +53,7 @@ bool file_write(const char *directory, const char *name, const char *text, bool 
                 GError **error)
 {
     g_autofree char *path = g_build_filename(directory, name, NULL);
-    g_autofree char *temporary = g_strdup_printf("%s/.%s.XXXXXX", directory, name);
+    g_autofree char *temporary = g_build_filename(directory, ".svcmgr.XXXXXX", NULL);
     autofd int fd = mkostemp(temporary, O_CLOEXEC); /* its owner's only */
 
     if (fd < 0)

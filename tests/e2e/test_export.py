@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""export: services as definition files, which read back to the same."""
+"""export and import: services as definition files, which read back to the same."""
 
 import json
 import unittest
@@ -80,6 +80,78 @@ class ExportOnBus(Case):
                 self.assertEqual(other.run(command, name, address=other.private).out,
                                  self.svcmgr(command, name).out)
         self.assertEqual(self.svcmgr("config", "odd").out, config)
+
+
+class ImportOnBus(Case):
+    """Each test has ids of its own, and deletes what it made."""
+
+    def setUp(self):
+        self.folder = self.world.directory / self.id().replace(".", "-")
+        self.folder.mkdir()
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return str(path)
+
+    def forget(self, *names):
+        self.addCleanup(self.svcmgr, "-q", "delete", "--allow-missing", *names)
+
+    def test_files(self):
+        self.forget("full", "bare")
+        config = '{ "exec":["sleep", "1000"],\n  "$comment": "ü \\u00e9 {\\" "}'
+        text = ('{"labels": {"a": "}", "$comment": 1}, "k\\u0069nd": "process",\n'
+                f'"description": "\\"config\\": {{", "config" :{config} }}')
+        full = self.file("full.json", text)
+        bare = self.file("bare.json", {"kind": "oneshot"})
+        self.assertEqual(self.svcmgr("import", full, bare).out, "full: created\nbare: created\n")
+        self.assertEqual(self.svcmgr("config", "full").out, config)
+        shown = self.json("show", "full")
+        self.assertEqual((shown["Kind"], shown["Labels"], shown["Description"], shown["State"]),
+                         ("process", {"a": "}"}, '"config": {', "inactive"))
+        self.assertEqual(self.json("show", "bare")["ConfigRevision"], 0)
+
+    def test_folder(self):
+        self.forget("x", "y")
+        for name in ("y.json", "x.json", ".z.json", "notes.txt"):
+            self.file(name, {"kind": "process", "config": SLEEPER})
+        self.assertEqual(self.json("import", str(self.folder)), [{"Id": "x"}, {"Id": "y"}])
+
+    def test_one_mistake_hurts_no_other(self):
+        self.forget("good")
+        bad = '{"knd": 1, "enabled": 2, "labels": {"a": 1}, "config": []}'
+        paths = [self.file("bad.json", bad),
+                 self.file("worse.json", "{"), self.file("name.txt", "{}"),
+                 self.file("wrong.json", {"kind": "process", "config": {"exec": 1}}),
+                 self.file("good.json", {"kind": "process"}), "/no/such.json"]
+        result = self.svcmgr("import", *paths, status=1)
+        self.assertEqual(result.out, "good: created\n")
+        lines = [line.replace(f"{self.folder}/", "") for line in result.err.splitlines()]
+        self.assertEqual(lines[0], "svcmgr: cannot import 'bad.json': 5 mistakes:")
+        self.assertEqual({line.split(":")[0] for line in lines[1:6]},
+                         {"  knd", "  kind", "  enabled", "  labels.a", "  config"})
+        self.assertRegex(lines[6], r"^svcmgr: cannot import 'worse.json': line 1, column \d+: ")
+        self.assertEqual(lines[7], "svcmgr: cannot import 'name.txt': its name is not ID.json")
+        self.assertRegex(lines[8], r"^svcmgr: cannot import 'wrong': exec: ")
+        self.assertRegex(lines[9], r"^svcmgr: cannot read the definition: .*/no/such.json: No such ")
+        self.assertEqual(len(lines), 10)
+
+    def test_what_is_there_stays(self):
+        self.create("there", "process", SLEEPER)
+        path = self.file("there.json", {"kind": "oneshot"})
+        self.fails(1, "cannot import 'there': there is a service 'there' already (see: svcmgr "
+                      "status there)", "import", path)
+        self.assertEqual(self.json("show", "there")["Kind"], "process")
+
+    def test_undoes_export(self):
+        text = '{ "exec": [ "sleep", "7" ] }'
+        self.svcmgr("create", "odd", "process", "-", "-l", "x=1", "-d", "Odd", stdin=text)
+        self.forget("odd")
+        before = self.svcmgr("export", "odd").out
+        self.svcmgr("export", "odd", "-o", str(self.folder))
+        self.svcmgr("delete", "odd")
+        self.svcmgr("import", str(self.folder))
+        self.assertEqual(self.svcmgr("export", "odd").out, before)
 
 
 class ExportOnPrivateSocket(ExportOnBus):

@@ -8,9 +8,9 @@ import unittest
 
 from harness import SVCMGR, Case, World
 
-COMMANDS = ("list status show kinds schema start stop restart enable disable signal reset-failed create "
-            "configure config delete export validate watch events wait is-active is-failed daemon-reload version "
-            "help").split()
+COMMANDS = ("list status show kinds schema start stop restart enable disable signal reset-failed "
+            "create configure config delete export import validate watch events wait is-active "
+            "is-failed daemon-reload version help").split()
 
 
 class Usage(unittest.TestCase):
@@ -40,11 +40,12 @@ class Usage(unittest.TestCase):
         self.fails(r"no command 'nope'", "help", "nope")
         self.fails(r"enable: too few arguments", "enable", "--now")
         self.fails(r"export: --force needs --output", "export", "web", "--force")
+        self.fails(r"import: too few arguments", "import")
         self.fails(r"daemon-reload: too many arguments", "daemon-reload", "web")
-        self.fails(r"config: only one of --list and --revision", "config", "web", "--list", "-r", "1")
-        self.fails(r"config: --revision must be a number from 1, not '0'", "config", "web", "-r", "0")
-        self.fails(r"create: only one of --enable and --no-persist: what is not kept cannot start with "
-                   r"svcmgrd", "create", "a", "process", "--enable", "--no-persist")
+        self.fails(r"config: only one of --list and --revision", "config", "a", "--list", "-r", "1")
+        self.fails(r"config: --revision must be a number from 1, not '0'", "config", "a", "-r", "0")
+        self.fails(r"create: only one of --enable and --no-persist: what is not kept cannot start "
+                   r"with svcmgrd", "create", "a", "process", "--enable", "--no-persist")
         self.fails(r"unknown command 'a\\x1b\[31m", "a\033[31mb")
 
     def test_arguments_that_are_no_text(self):
