@@ -44,6 +44,8 @@ typedef struct Daemon {
     Core *core;
     Map *map;
     Events *events;
+    Keeper *keeper;
+    Requests *requests;
     Kind *kind_process;
     Kind *kind_oneshot;
     Bus *bus;
@@ -132,6 +134,8 @@ static bool core_pre_run(void *data, GError **error)
     daemon->kind_oneshot = kind_oneshot_new(daemon->host);
     map_register_kind(daemon->map, daemon->kind_process);
     map_register_kind(daemon->map, daemon->kind_oneshot);
+    daemon->keeper = keeper_new(daemon->map, NULL);
+    daemon->requests = requests_new(daemon->keeper, daemon->map);
     return true;
 }
 
@@ -141,6 +145,8 @@ static void core_undo(void *data)
 
     if (map_counts(daemon->map)->active > 0)
         return; /* given up: see above */
+    g_clear_pointer(&daemon->requests, requests_free);
+    g_clear_pointer(&daemon->keeper, keeper_free);
     g_clear_pointer(&daemon->events, events_free);
     g_clear_pointer(&daemon->map, map_free);
     g_clear_pointer(&daemon->core, core_free);
@@ -178,6 +184,8 @@ static bool bus_unit_pre_run(void *data, GError **error)
             .timers = loop_timers(daemon->loop),
             .map = daemon->map,
             .events = daemon->events,
+            .keeper = daemon->keeper,
+            .requests = daemon->requests,
             .version = SVCMGR_VERSION,
             .instance_id = daemon->instance_id,
     };
@@ -231,6 +239,7 @@ static CreateSpec services_spec(const Definition *definition)
             .config = definition->config,
             .config_length = definition->config != NULL ? strlen(definition->config) : 0,
             .enabled = definition->enabled,
+            .source = SOURCE_DEFINITION,
             .description = definition->description,
             .labels = definition->labels,
     };

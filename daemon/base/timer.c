@@ -8,15 +8,25 @@
 
 #include <stddef.h>
 
-Timer *timer_new(TimerHost *host, TimerFunc func, void *data)
+static Timer *timer_make(TimerHost *host, bool last, TimerFunc func, void *data)
 {
-    Timer *timer = host->create(host);
+    Timer *timer = host->create(host, last);
 
     timer->host = host;
     timer->func = func;
     timer->data = data;
     timer->armed = false;
     return timer;
+}
+
+Timer *timer_new(TimerHost *host, TimerFunc func, void *data)
+{
+    return timer_make(host, false, func, data);
+}
+
+Timer *timer_new_last(TimerHost *host, TimerFunc func, void *data)
+{
+    return timer_make(host, true, func, data);
 }
 
 void timer_arm(Timer *timer, uint64_t at_usec)

@@ -21,7 +21,7 @@ struct Timer {
 };
 
 struct TimerHost {
-    Timer *(*create)(TimerHost *host);
+    Timer *(*create)(TimerHost *host, bool last);
     void (*arm)(Timer *timer, uint64_t at_usec);
     void (*disarm)(Timer *timer);
     void (*destroy)(Timer *timer);
@@ -31,6 +31,9 @@ struct TimerHost {
 
 /* A disarmed timer that will call func(data) in the loop; free it with timer_free. */
 Timer *timer_new(TimerHost *host, TimerFunc func, void *data);
+/* The same, but when it is due it waits until nothing else is ready: no call, no death, no other
+ * timer. Under a load that never ends, for ever: who cannot wait so long has another besides. */
+Timer *timer_new_last(TimerHost *host, TimerFunc func, void *data);
 /* Arms (or re-arms) for at_usec; a time that has passed fires in the next turn. USEC_INFINITY
  * disarms. */
 void timer_arm(Timer *timer, uint64_t at_usec);

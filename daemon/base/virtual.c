@@ -22,6 +22,7 @@ struct VirtualLoop {
     int64_t wall_offset_usec;
     uint64_t last_serial;
     GSequence *armed;    /* of VirtualTimer * */
+    GSequence *last;     /* of those that come last */
     GQueue deferred;     /* of VirtualDeferred * */
     GHashTable *watched; /* fd -> VirtualWatch * */
     size_t n_timers;
@@ -31,6 +32,7 @@ typedef struct VirtualTimer {
     Timer timer;
     uint64_t at_usec;
     uint64_t serial;
+    bool last;
     GSequenceIter *place; /* NULL: not armed */
 } VirtualTimer;
 
@@ -80,10 +82,11 @@ static int virtual_timer_compare(const void *a, const void *b, void *unused)
     return x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
-static Timer *virtual_timer_create(TimerHost *host)
+static Timer *virtual_timer_create(TimerHost *host, bool last)
 {
     VirtualTimer *timer = g_new0(VirtualTimer, 1);
 
+    timer->last = last;
     virtual_loop_of_timers(host)->n_timers++;
     return &timer->timer;
 }
@@ -105,7 +108,8 @@ static void virtual_timer_arm(Timer *base, uint64_t at_usec)
         virtual_timer_disarm(base);
     timer->at_usec = at_usec;
     timer->serial = ++loop->last_serial;
-    timer->place = g_sequence_insert_sorted(loop->armed, timer, virtual_timer_compare, NULL);
+    timer->place = g_sequence_insert_sorted(timer->last ? loop->last : loop->armed, timer,
+                                            virtual_timer_compare, NULL);
 }
 
 static void virtual_timer_destroy(Timer *base)
@@ -159,6 +163,7 @@ VirtualLoop *virtual_loop_new(void)
             .now_usec = USEC_PER_SEC,
             .wall_offset_usec = (int64_t)(VIRTUAL_WALL_START_USEC - USEC_PER_SEC),
             .armed = g_sequence_new(NULL),
+            .last = g_sequence_new(NULL),
             .watched = g_hash_table_new(NULL, NULL),
     };
     g_queue_init(&loop->deferred);
@@ -173,6 +178,7 @@ void virtual_loop_free(VirtualLoop *loop)
     g_assert(g_hash_table_size(loop->watched) == 0);
     g_queue_clear_full(&loop->deferred, g_free);
     g_sequence_free(loop->armed);
+    g_sequence_free(loop->last);
     g_hash_table_unref(loop->watched);
     g_free(loop);
 }
@@ -202,12 +208,21 @@ static bool virtual_loop_run_deferred(VirtualLoop *loop)
     return true;
 }
 
-static bool virtual_loop_run_timer(VirtualLoop *loop)
+static uint64_t virtual_next_usec(GSequence *armed)
 {
-    if (g_sequence_is_empty(loop->armed) || virtual_loop_next_timer_usec(loop) > loop->now_usec)
+    GSequenceIter *first = g_sequence_get_begin_iter(armed);
+
+    if (g_sequence_iter_is_end(first))
+        return USEC_INFINITY;
+    return ((const VirtualTimer *)g_sequence_get(first))->at_usec;
+}
+
+static bool virtual_loop_run_timer(const VirtualLoop *loop, GSequence *armed)
+{
+    if (g_sequence_is_empty(armed) || virtual_next_usec(armed) > loop->now_usec)
         return false;
 
-    VirtualTimer *timer = g_sequence_get(g_sequence_get_begin_iter(loop->armed));
+    VirtualTimer *timer = g_sequence_get(g_sequence_get_begin_iter(armed));
     timer_disarm(&timer->timer);
     timer->timer.func(timer->timer.data);
     return true;
@@ -217,7 +232,8 @@ void virtual_loop_settle(VirtualLoop *loop)
 {
     unsigned n_calls = 0;
 
-    while (virtual_loop_run_deferred(loop) || virtual_loop_run_timer(loop))
+    while (virtual_loop_run_deferred(loop) || virtual_loop_run_timer(loop, loop->armed) ||
+           virtual_loop_run_timer(loop, loop->last))
         g_assert(++n_calls < VIRTUAL_MAX_CALLS);
 }
 
@@ -242,16 +258,12 @@ void virtual_loop_shift_wall(VirtualLoop *loop, int64_t usec)
 
 uint64_t virtual_loop_next_timer_usec(VirtualLoop *loop)
 {
-    GSequenceIter *first = g_sequence_get_begin_iter(loop->armed);
-
-    if (g_sequence_iter_is_end(first))
-        return USEC_INFINITY;
-    return ((const VirtualTimer *)g_sequence_get(first))->at_usec;
+    return MIN(virtual_next_usec(loop->armed), virtual_next_usec(loop->last));
 }
 
 size_t virtual_loop_n_armed(VirtualLoop *loop)
 {
-    return (size_t)g_sequence_get_length(loop->armed);
+    return (size_t)(g_sequence_get_length(loop->armed) + g_sequence_get_length(loop->last));
 }
 
 void virtual_loop_fire_watch(VirtualLoop *loop, int fd, uint32_t events)

@@ -3,7 +3,8 @@
 
 /* Virtual time for tests: a clock, a timer host and a watch host in one. Nothing happens until the
  * test says so; then everything happens in a defined order: deferred calls first, in order, then
- * timers by time and, for equal times, in the order they were armed. */
+ * timers by time and, for equal times, in the order they were armed; those that come last when
+ * nothing else is due. */
 
 #include "base/clock.h"
 #include "base/timer.h"

@@ -17,7 +17,7 @@ typedef void (*WatchFunc)(uint32_t events, void *data);
 typedef enum WatchPriority {
     WATCH_PRIORITY_SIGNAL = -1,
     WATCH_PRIORITY_NORMAL = 0, /* bus, deaths, notify, timers, deferred calls */
-    WATCH_PRIORITY_PROBE = 1,
+    WATCH_PRIORITY_PROBE = 1,  /* and timers that come last */
     WATCH_PRIORITY_OUTPUT = 2,
 } WatchPriority;
 

@@ -35,11 +35,13 @@ const StateRecord *bus_service_state(const Bus *bus, const Service *service)
 
 const char *bus_state(const Bus *bus)
 {
-    if (bus->shutting_down || g_str_equal(bus->phase, "graceful-stop"))
+    if (bus->shutting_down || (bus->has_served && !bus->is_serving))
         return "stopping";
-    if (!g_str_equal(bus->phase, "serve"))
+    if (!bus->is_serving)
         return "starting";
-    return map_counts(bus->map)->by_state[STATE_FAILED] > 0 ? "degraded" : "running";
+    if (map_counts(bus->map)->by_state[STATE_FAILED] > 0 || *keeper_error(bus->keeper) != '\0')
+        return "degraded";
+    return "running";
 }
 
 static uint64_t bus_labels_bytes(GHashTable *labels)
@@ -60,10 +62,12 @@ uint64_t bus_service_bytes(const Service *service)
 {
     const KindProperty *property = service_kind(service)->properties;
     const StateRecord *state = service_state(service);
-    uint64_t bytes = BUS_OBJECT_BYTES + bus_labels_bytes(service_labels(service));
+    const About *about = state_record_about(state);
+    uint64_t bytes = BUS_OBJECT_BYTES + bus_labels_bytes(about->labels);
 
     bytes += 4 * strlen(service_id(service)); /* the path may need three bytes for one */
-    bytes += strlen(service_description(service));
+    bytes += about->description != NULL ? strlen(about->description) : 0;
+    bytes += about->directory != NULL ? strlen(about->directory) : 0;
     bytes += state->error != NULL ? strlen(state->error->message) : 0;
     for (; property != NULL && property->name != NULL; property++) {
         KindValue value = {0};
@@ -93,6 +97,11 @@ static void on_bus_reap(void *data)
     bus->gives_back = false;
 }
 
+static void on_bus_storage(void *data)
+{
+    figures_note(((Bus *)data)->figures);
+}
+
 static void bus_free_connection(void *connection)
 {
     connection_free(connection);
@@ -108,6 +117,9 @@ Bus *bus_new(const BusOptions *options)
     bus->timers = options->timers;
     bus->map = options->map;
     bus->events = options->events;
+    bus->keeper = options->keeper;
+    bus->requests = options->requests;
+    bus->reloader = options->reloader;
     bus->version = g_strdup(options->version);
     bus->instance_id = g_strdup(options->instance_id);
     bus->started_time = clock_wall_usec(options->clock);
@@ -121,6 +133,7 @@ Bus *bus_new(const BusOptions *options)
     bus->rest = rest_new(bus);
     bus->figures = figures_new(bus);
     bus->changes = changes_new(bus);
+    keeper_listen(bus->keeper, on_bus_storage, bus);
     return bus;
 }
 
@@ -128,6 +141,7 @@ void bus_free(Bus *bus)
 {
     if (bus == NULL)
         return;
+    keeper_listen(bus->keeper, NULL, NULL);
     drain_free(bus->drain);
     changes_free(bus->changes);
     figures_free(bus->figures);
@@ -166,13 +180,17 @@ bool bus_request_name(Bus *bus, GError **error)
 void bus_set_phase(Bus *bus, const char *phase)
 {
     bus->phase = phase;
+    bus->is_serving = g_str_equal(phase, "serve");
+    bus->has_served = bus->has_served || bus->is_serving;
     figures_tell(bus->figures);
 }
 
+/* What has been asked for before is done before. */
 void bus_begin_shutdown(Bus *bus)
 {
     if (bus->shutting_down)
         return;
+    requests_flush(bus->requests);
     bus->shutting_down = true;
     figures_note(bus->figures);
 }

@@ -9,6 +9,8 @@
 #include "base/timer.h"
 #include "core/events.h"
 #include "core/map.h"
+#include "core/requests.h"
+#include "run/reload.h"
 
 #include <systemd/sd-event.h>
 
@@ -23,6 +25,9 @@ typedef struct BusOptions {
     TimerHost *timers;
     Map *map;
     Events *events;
+    Keeper *keeper;
+    Requests *requests;
+    Reloader *reloader; /* NULL: there are no definitions */
     const char *version;
     const char *instance_id;      /* 32 hex digits, new per start */
     unsigned max_calls_in_flight; /* per peer; 0: 512 */

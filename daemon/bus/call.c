@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "bus/authority.h"
 #include "bus/errors.h"
+#include "bus/staging.h"
 
 #include <errno.h>
 #include <string.h>
@@ -90,24 +91,29 @@ void call_reply_error(Call *call, const GError *error)
 
 /* Keeping */
 
-static bool call_hold(Call *call, void (*on_abandoned)(Call *call), GError **error)
+bool call_stage(Call *call, void (*on_abandoned)(Call *call), GError **error)
 {
-    unsigned limit = call->bus->max_calls_in_flight;
-
     g_assert(call->peer != NULL && !call->in_flight);
     if (call->bus->draining)
         return error_set(error, ERROR_SHUTTING_DOWN, "svcmgrd is shutting down");
-    if (g_queue_get_length(&call->peer->in_flight) >= limit)
-        return error_set(error, ERROR_LIMIT_EXCEEDED,
-                         "%u calls of yours are under way, which is as many as there may be; wait "
-                         "for some to be answered",
-                         limit);
     call->on_abandoned = on_abandoned;
     call->in_flight = true;
     g_queue_push_tail_link(&call->peer->in_flight, &call->flight);
     if (g_queue_get_length(&call->peer->in_flight) >= CALL_MANY)
         call->peer->was_large = true;
     return true;
+}
+
+static bool call_hold(Call *call, void (*on_abandoned)(Call *call), GError **error)
+{
+    unsigned limit = call->bus->max_calls_in_flight;
+
+    if (g_queue_get_length(&call->peer->in_flight) >= limit)
+        return error_set(error, ERROR_LIMIT_EXCEEDED,
+                         "%u calls of yours are under way, which is as many as there may be; wait "
+                         "for some to be answered",
+                         limit);
+    return call_stage(call, on_abandoned, error);
 }
 
 static bool call_refuse_unwatched(const Call *call, GError **error)
@@ -192,6 +198,9 @@ static bool call_act(Call *call, GError **error)
     if (call->method->changes && call->bus->shutting_down)
         return error_set(error, ERROR_SHUTTING_DOWN,
                          "svcmgrd is shutting down and changes nothing any more");
+    if (call->method->act == NULL)
+        return staging_act(call, error);
+    staging_catch_up(call);
     return call->method->act(call, error);
 }
 

@@ -39,7 +39,10 @@ Writer call_reply_begin(Call *call);
  * (may be NULL) is called and the call freed. Error LimitExceeded when its peer has too many in
  * flight or cannot be watched, ShuttingDown when the daemon is leaving. */
 bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error);
-/* Takes call_keep back. */
+/* The same for the rest of this turn of the loop: nobody has to notice when the peer goes, and any
+ * number may be. */
+bool call_stage(Call *call, void (*on_abandoned)(Call *call), GError **error);
+/* Takes call_keep or call_stage back. */
 void call_unkeep(Call *call);
 /* Nobody will notice when the peer goes: abandoned with an answer that says so. */
 void call_end_unwatched(Call *call);

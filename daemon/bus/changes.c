@@ -71,6 +71,8 @@ static void changes_tell(Changes *changes, const Change *change)
         (void)g_hash_table_remove(changes->dirty, service_id(change->service)); /* if it is there */
         emit_service_removed(bus, change->service);
         break;
+    case CHANGE_EVENT:
+        break;
     case _CHANGE_MAX:
     case _CHANGE_INVALID:
         g_assert_not_reached();
@@ -99,7 +101,7 @@ Changes *changes_new(Bus *bus)
     changes->bus = bus;
     changes->dirty = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     changes->flush = timer_new(bus->timers, on_changes_flush, changes);
-    changes->listener = feed_listen(feed, on_changes_change, changes);
+    changes->listener = feed_listen_all(feed, on_changes_change, changes);
     feed_listen_properties(feed, on_changes_properties, changes);
     return changes;
 }

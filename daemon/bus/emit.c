@@ -61,6 +61,10 @@ void emit_write_event_entries(Writer *writer, const Event *event)
 {
     const Caller *caller = event->caller;
 
+    if (event->error != NULL)
+        writer_entry_string(writer, "error", event->error);
+    if (event->type == CHANGE_EVENT)
+        return;
     writer_entry_string(writer, "from", event->from < 0 ? "" : state_to_string(event->from));
     writer_entry_string(writer, "to", event->to < 0 ? "" : state_to_string(event->to));
     writer_entry_string(writer, "cause", cause_to_string(event->cause));
@@ -71,8 +75,6 @@ void emit_write_event_entries(Writer *writer, const Event *event)
         writer_entry_uint32(writer, "pid", caller->pid);
         writer_entry_string(writer, "comm", caller->comm);
     }
-    if (event->error != NULL)
-        writer_entry_string(writer, "error", event->error);
 }
 
 static void emit_write_event(Writer *writer, const void *data)
@@ -81,7 +83,7 @@ static void emit_write_event(Writer *writer, const void *data)
 
     writer_uint64(writer, event->serial);
     writer_uint64(writer, event->time);
-    writer_string(writer, change_type_to_string(event->type));
+    writer_string(writer, event_type(event));
     writer_string(writer, event->id);
     writer_open(writer, 'a', "{sv}");
     emit_write_event_entries(writer, event);

@@ -13,6 +13,7 @@
 typedef struct FiguresSeen {
     const char *phase;
     const char *state;
+    unsigned storage_error; /* hash of its text */
     unsigned n_services;
     unsigned n_active;
     unsigned n_failed;
@@ -29,8 +30,9 @@ struct Figures {
     unsigned untold; /* mask of rows of figures_names */
 };
 
-static const char *const figures_names[] = {"Phase",   "State",    "NServices",  "NActive",
-                                            "NFailed", "NBackoff", "KindCounts", "EventSerial"};
+static const char *const figures_names[] = {"Phase",     "State",      "StorageError",
+                                            "NServices", "NActive",    "NFailed",
+                                            "NBackoff",  "KindCounts", "EventSerial"};
 
 static GArray *figures_count_kinds(Map *map)
 {
@@ -51,6 +53,7 @@ static FiguresSeen figures_look(Bus *bus)
     return (FiguresSeen){
             .phase = bus->phase,
             .state = bus_state(bus),
+            .storage_error = g_str_hash(keeper_error(bus->keeper)),
             .n_services = counts->total,
             .n_active = counts->active,
             .n_failed = counts->by_state[STATE_FAILED],
@@ -71,6 +74,7 @@ static unsigned figures_compare(const FiguresSeen *old, const FiguresSeen *new)
     const bool differs[G_N_ELEMENTS(figures_names)] = {
             !g_str_equal(old->phase, new->phase),
             !g_str_equal(old->state, new->state),
+            old->storage_error != new->storage_error,
             old->n_services != new->n_services,
             old->n_active != new->n_active,
             old->n_failed != new->n_failed,

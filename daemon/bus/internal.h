@@ -32,6 +32,9 @@ struct Bus {
     TimerHost *timers;
     Map *map;
     Events *events;
+    Keeper *keeper;
+    Requests *requests;
+    Reloader *reloader; /* NULL: NotSupported */
     char *version;
     char *instance_id;
     uint64_t started_time; /* wall clock usec */
@@ -39,6 +42,8 @@ struct Bus {
     unsigned max_calls_in_flight;
 
     const char *phase;
+    bool is_serving;
+    bool has_served;
     bool shutting_down; /* what changes something is refused */
     bool draining;      /* so is what would wait */
 

@@ -289,7 +289,7 @@ static void listing_write_event(Writer *writer, const Event *event)
     writer_open(writer, 'a', "{sv}");
     writer_entry_uint64(writer, "serial", event->serial);
     writer_entry_uint64(writer, "time", event->time);
-    writer_entry_string(writer, "type", change_type_to_string(event->type));
+    writer_entry_string(writer, "type", event_type(event));
     writer_entry_string(writer, "id", event->id);
     emit_write_event_entries(writer, event);
     writer_close(writer);

@@ -56,6 +56,11 @@ static void property_write_state(Writer *writer, const Bus *bus)
     writer_string(writer, bus_state(bus));
 }
 
+static void property_write_storage_error(Writer *writer, const Bus *bus)
+{
+    writer_string(writer, keeper_error(bus->keeper));
+}
+
 static void property_write_n_services(Writer *writer, const Bus *bus)
 {
     writer_uint32(writer, map_counts(bus->map)->total);
@@ -103,6 +108,7 @@ static const struct {
         {"StartedTime", property_write_started_time},
         {"Phase", property_write_phase},
         {"State", property_write_state},
+        {"StorageError", property_write_storage_error},
         {"NServices", property_write_n_services},
         {"NActive", property_write_n_active},
         {"NFailed", property_write_n_failed},
@@ -155,6 +161,9 @@ const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_NO_RESULT, call_begin_manager, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ResetFailed", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, call_begin_manager,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReloadDefinitions", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", result), call_begin_manager,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetEvents", SD_BUS_ARGS("t", after_serial, "u", max),
                                 SD_BUS_RESULT("t", oldest, "t", newest, "aa{sv}", events),
                                 call_begin_manager, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -166,6 +175,7 @@ const sd_bus_vtable manager_vtable[] = {
         MANAGER_CONST("StartedTime", "t"),
         MANAGER_PROPERTY("Phase", "s"),
         MANAGER_PROPERTY("State", "s"),
+        MANAGER_PROPERTY("StorageError", "s"),
         MANAGER_PROPERTY("NServices", "u"),
         MANAGER_PROPERTY("NActive", "u"),
         MANAGER_PROPERTY("NFailed", "u"),
@@ -293,12 +303,16 @@ typedef struct CreateArguments {
     const char *kind;
     const char *config;
     bool start;
+    bool enabled;
+    bool persist;
     const char *description;
     GHashTable *labels;
 } CreateArguments;
 
 static const Option manager_create_options[] = {
         {"start", "b", offsetof(CreateArguments, start)},
+        {"enabled", "b", offsetof(CreateArguments, enabled)},
+        {"persist", "b", offsetof(CreateArguments, persist)},
         {"labels", "a{ss}", offsetof(CreateArguments, labels)},
         {"description", "s", offsetof(CreateArguments, description)},
         {NULL, NULL, 0},
@@ -344,6 +358,7 @@ bool method_manager_read_create_service(Call *call, GError **error)
 
     if (r < 0)
         return bus_errors_set_unreadable(error, r, "id, kind and config");
+    arguments->persist = true;
     if (!options_read(call->message, manager_create_options, arguments, error) ||
         !service_object_check_config(arguments->config, error))
         return false;
@@ -356,22 +371,27 @@ bool method_manager_read_create_service(Call *call, GError **error)
     return arguments->labels == NULL || manager_check_labels(arguments->labels, error);
 }
 
-bool method_manager_create_service(Call *call, GError **error)
+void request_manager_create_service(const Call *call, RequestSpec *spec)
 {
     const CreateArguments *arguments = call->arguments;
-    Origin origin = call_origin(call);
-    CreateSpec spec = {
+
+    spec->type = REQUEST_CREATE;
+    spec->create = (CreateSpec){
             .id = arguments->id,
             .kind = arguments->kind,
             .config = *arguments->config != '\0' ? arguments->config : NULL,
             .config_length = strlen(arguments->config),
             .start = arguments->start,
+            .enabled = arguments->enabled,
+            .source = arguments->persist ? SOURCE_BUS : SOURCE_TRANSIENT,
             .description = arguments->description,
             .labels = arguments->labels,
     };
-    Service *service = map_create(call->bus->map, &spec, &origin, error);
+}
 
-    return service != NULL && manager_answer_path(call, service);
+void answer_manager_create_service(Call *call, const RequestOutcome *outcome)
+{
+    (void)manager_answer_path(call, outcome->service); /* always true */
 }
 
 /* Deleting */
@@ -406,24 +426,38 @@ static void on_manager_delete_abandoned(Call *call)
     map_delete_forget(call->bus->map, on_manager_deleted, call);
 }
 
-bool method_manager_delete_service(Call *call, GError **error)
+void request_manager_delete_service(const Call *call, RequestSpec *spec)
 {
     const DeleteArguments *arguments = call->arguments;
-    g_autoptr(GError) refused = NULL;
-    Origin origin = call_origin(call);
-    bool allow_missing = arguments->allow_missing;
-    g_autofree char *id = g_strdup(arguments->id);
 
-    if (!call_keep(call, on_manager_delete_abandoned, error))
-        return false;
-    /* The call may be answered and gone when this returns. */
-    if (map_delete(call->bus->map, id, &origin, on_manager_deleted, call, &refused))
-        return true;
-    call_unkeep(call);
-    if (!allow_missing || !error_is(refused, ERROR_NOT_FOUND)) {
-        g_propagate_error(error, g_steal_pointer(&refused));
-        return false;
+    spec->type = REQUEST_DELETE;
+    spec->id = arguments->id;
+}
+
+/* The delete has begun: it is joined, until the service is gone. */
+void answer_manager_delete_service(Call *call, const RequestOutcome *outcome)
+{
+    Origin origin = call_origin(call);
+    g_autoptr(GError) error = NULL;
+
+    if (outcome->service == NULL) {
+        call_reply_empty(call);
+        return;
     }
+    /* The call may be answered and gone when map_delete returns. */
+    if (call_keep(call, on_manager_delete_abandoned, &error))
+        (void)map_delete(call->bus->map, service_id(outcome->service), &origin, on_manager_deleted,
+                         call, NULL); /* it is there */
+    else
+        call_reply_error(call, error);
+}
+
+bool refused_manager_delete_service(Call *call, const GError *error)
+{
+    const DeleteArguments *arguments = call->arguments;
+
+    if (!arguments->allow_missing || !error_is(error, ERROR_NOT_FOUND))
+        return false;
     call_reply_empty(call);
     return true;
 }

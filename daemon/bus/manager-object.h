@@ -5,6 +5,7 @@
  * lists are in listing.c). */
 
 #include "bus/internal.h"
+#include "core/requests.h"
 
 #include <systemd/sd-bus.h>
 
@@ -21,8 +22,11 @@ bool method_manager_get_kind_schema(Call *call, GError **error);
 bool method_manager_read_validate_config(Call *call, GError **error);
 bool method_manager_validate_config(Call *call, GError **error);
 bool method_manager_read_create_service(Call *call, GError **error);
-bool method_manager_create_service(Call *call, GError **error);
+void request_manager_create_service(const Call *call, RequestSpec *spec);
+void answer_manager_create_service(Call *call, const RequestOutcome *outcome);
 void manager_create_arguments_free(void *arguments);
 bool method_manager_read_delete_service(Call *call, GError **error);
-bool method_manager_delete_service(Call *call, GError **error);
+void request_manager_delete_service(const Call *call, RequestSpec *spec);
+void answer_manager_delete_service(Call *call, const RequestOutcome *outcome);
+bool refused_manager_delete_service(Call *call, const GError *error);
 bool method_manager_reset_failed(Call *call, GError **error);

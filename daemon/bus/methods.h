@@ -4,6 +4,7 @@
 /* The table of all methods: what each needs to be allowed, and its functions. */
 
 #include "bus/internal.h"
+#include "core/requests.h"
 
 #include <systemd/sd-bus.h>
 
@@ -20,8 +21,13 @@ typedef struct Method {
      * when it fails) goes to arguments and is freed with done (NULL: g_free). */
     bool (*read)(Call *call, GError **error);
     void (*done)(void *arguments);
-    /* Answers or keeps the call (call.h) and returns true, or sets an error. */
+    /* Answers or keeps the call (call.h) and returns true, or sets an error. NULL where the effect
+     * has to be kept: then request says what is asked for (strings are borrowed from the call),
+     * answer answers, and refused may make an answer of an error (true). See staging.h. */
     bool (*act)(Call *call, GError **error);
+    void (*request)(const Call *call, RequestSpec *spec);
+    void (*answer)(Call *call, const RequestOutcome *outcome);
+    bool (*refused)(Call *call, const GError *error);
 } Method;
 
 const Method *method_find(const char *interface, const char *member); /* or NULL */

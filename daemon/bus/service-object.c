@@ -49,6 +49,14 @@ const sd_bus_vtable service_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetConfig", SD_BUS_NO_ARGS,
                                 SD_BUS_RESULT("s", config, "t", revision), call_begin_service,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListConfigRevisions", SD_BUS_NO_ARGS,
+                                SD_BUS_RESULT("aa{sv}", revisions), call_begin_service,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetConfigRevision", SD_BUS_ARGS("t", revision),
+                                SD_BUS_RESULT("s", config, "t", time), call_begin_service,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetEnabled", SD_BUS_ARGS("b", enabled), SD_BUS_NO_RESULT,
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Signal", SD_BUS_ARGS("s", whom, "i", signo), SD_BUS_NO_RESULT,
                                 call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ResetFailed", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, call_begin_service,
@@ -62,6 +70,8 @@ const sd_bus_vtable service_vtable[] = {
         SERVICE_PROPERTY("Active", "b"),
         SERVICE_PROPERTY("Loading", "b"),
         SERVICE_PROPERTY("Enabled", "b"),
+        SERVICE_PROPERTY("Persistent", "b"),
+        SERVICE_PROPERTY("DefinitionPath", "s"),
         SERVICE_PROPERTY("WillRetry", "b"),
         SERVICE_PROPERTY("Error", "s"),
         SERVICE_PROPERTY("ErrorName", "s"),
@@ -82,43 +92,41 @@ const sd_bus_vtable service_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-/* Answers with the state and the serial of the last change. */
-static bool service_object_answer_state(Call *call, const Service *service)
+void request_service_start(const Call *call, RequestSpec *spec)
+{
+    spec->type = REQUEST_START;
+}
+
+void request_service_stop(const Call *call, RequestSpec *spec)
+{
+    spec->type = REQUEST_STOP;
+}
+
+void request_service_restart(const Call *call, RequestSpec *spec)
+{
+    spec->type = REQUEST_RESTART;
+}
+
+static Writer service_object_begin_state(Call *call, const Service *service)
 {
     const StateRecord *state = service_state(service);
     Writer writer = call_reply_begin(call);
 
     writer_string(&writer, state_to_string(state->state));
     writer_uint64(&writer, state->serial);
+    return writer;
+}
+
+void answer_service_state(Call *call, const RequestOutcome *outcome)
+{
+    Writer writer = service_object_begin_state(call, outcome->service);
+
     call_reply(call, &writer);
-    return true;
 }
 
-typedef bool (*ServiceOperation)(Service *service, const Origin *origin, GError **error);
-
-static bool service_object_operate(Call *call, ServiceOperation operation, GError **error)
+void answer_service_empty(Call *call, const RequestOutcome *outcome)
 {
-    Service *service = call_service(call, error);
-    Origin origin = call_origin(call);
-
-    if (service == NULL || !operation(service, &origin, error))
-        return false;
-    return service_object_answer_state(call, service);
-}
-
-bool method_service_start(Call *call, GError **error)
-{
-    return service_object_operate(call, service_start, error);
-}
-
-bool method_service_stop(Call *call, GError **error)
-{
-    return service_object_operate(call, service_stop, error);
-}
-
-bool method_service_restart(Call *call, GError **error)
-{
-    return service_object_operate(call, service_restart, error);
+    call_reply_empty(call);
 }
 
 bool service_object_check_config(const char *config, GError **error)
@@ -145,26 +153,44 @@ bool method_service_read_configure(Call *call, GError **error)
     return service_object_check_config(arguments->config, error);
 }
 
-bool method_service_configure(Call *call, GError **error)
+void request_service_configure(const Call *call, RequestSpec *spec)
 {
     const ConfigureArguments *arguments = call->arguments;
-    Service *service = call_service(call, error);
-    Origin origin = call_origin(call);
-    ConfigApplied applied = CONFIG_STORED;
-    Writer writer;
 
-    if (service == NULL || !service_configure(service, arguments->config, strlen(arguments->config),
-                                              &origin, &applied, error))
-        return false;
-    writer = call_reply_begin(call);
-    writer_string(&writer, state_to_string(service_state(service)->state));
-    writer_uint64(&writer, service_state(service)->serial);
+    spec->type = REQUEST_CONFIGURE;
+    spec->config = arguments->config;
+    spec->config_length = strlen(arguments->config);
+}
+
+void answer_service_configure(Call *call, const RequestOutcome *outcome)
+{
+    Writer writer = service_object_begin_state(call, outcome->service);
+
     writer_open(&writer, 'a', "{sv}");
-    writer_entry_string(&writer, "applied", config_applied_to_string(applied));
-    writer_entry_uint64(&writer, "revision", service_state(service)->config_revision);
+    writer_entry_string(&writer, "applied", config_applied_to_string(outcome->applied));
+    writer_entry_uint64(&writer, "revision", service_state(outcome->service)->config_revision);
     writer_close(&writer);
     call_reply(call, &writer);
-    return true;
+}
+
+typedef struct EnabledArguments {
+    int enabled; /* as sd-bus has it */
+} EnabledArguments;
+
+bool method_service_read_set_enabled(Call *call, GError **error)
+{
+    EnabledArguments *arguments = call->arguments = g_new0(EnabledArguments, 1);
+    int r = sd_bus_message_read_basic(call->message, 'b', &arguments->enabled);
+
+    return r >= 0 || bus_errors_set_unreadable(error, r, "enabled");
+}
+
+void request_service_set_enabled(const Call *call, RequestSpec *spec)
+{
+    const EnabledArguments *arguments = call->arguments;
+
+    spec->type = REQUEST_SET_ENABLED;
+    spec->enabled = arguments->enabled != 0;
 }
 
 bool method_service_get_state(Call *call, GError **error)

@@ -4,6 +4,7 @@
 /* org.svcmgr1.Service: the vtable and what its methods do (Wait is in wait.c). */
 
 #include "bus/internal.h"
+#include "core/requests.h"
 
 #include <systemd/sd-bus.h>
 
@@ -12,11 +13,16 @@ typedef struct Call Call;
 extern const sd_bus_vtable service_vtable[];
 
 /* For the table of methods. */
-bool method_service_start(Call *call, GError **error);
-bool method_service_stop(Call *call, GError **error);
-bool method_service_restart(Call *call, GError **error);
+void request_service_start(const Call *call, RequestSpec *spec);
+void request_service_stop(const Call *call, RequestSpec *spec);
+void request_service_restart(const Call *call, RequestSpec *spec);
+void answer_service_state(Call *call, const RequestOutcome *outcome);
+void answer_service_empty(Call *call, const RequestOutcome *outcome);
 bool method_service_read_configure(Call *call, GError **error);
-bool method_service_configure(Call *call, GError **error);
+void request_service_configure(const Call *call, RequestSpec *spec);
+void answer_service_configure(Call *call, const RequestOutcome *outcome);
+bool method_service_read_set_enabled(Call *call, GError **error);
+void request_service_set_enabled(const Call *call, RequestSpec *spec);
 bool method_service_get_state(Call *call, GError **error);
 bool method_service_get_config(Call *call, GError **error);
 bool method_service_read_signal(Call *call, GError **error);

@@ -21,7 +21,13 @@ static void property_write_kind(Writer *writer, const Service *service, const St
 static void property_write_description(Writer *writer, const Service *service,
                                        const StateRecord *record)
 {
-    writer_string(writer, service_description(service));
+    writer_string(writer, state_record_about(record)->description);
+}
+
+static bool property_equal_description(const StateRecord *a, const StateRecord *b)
+{
+    return a->about == b->about ||
+           g_strcmp0(state_record_about(a)->description, state_record_about(b)->description) == 0;
 }
 
 static int property_compare_labels(const void *a, const void *b)
@@ -32,7 +38,7 @@ static int property_compare_labels(const void *a, const void *b)
 /* In the order of keys, so that the same labels are always the same bytes. */
 static void property_write_labels(Writer *writer, const Service *service, const StateRecord *record)
 {
-    GHashTable *labels = service_labels(service);
+    GHashTable *labels = state_record_about(record)->labels;
     unsigned n = 0;
     g_autofree const char **keys =
             labels != NULL ? (const char **)g_hash_table_get_keys_as_array(labels, &n) : NULL;
@@ -49,10 +55,48 @@ static void property_write_labels(Writer *writer, const Service *service, const 
     writer_close(writer);
 }
 
+static bool property_equal_labels(const StateRecord *a, const StateRecord *b)
+{
+    return a->about == b->about ||
+           about_labels_equal(state_record_about(a)->labels, state_record_about(b)->labels);
+}
+
 static void property_write_enabled(Writer *writer, const Service *service,
                                    const StateRecord *record)
 {
-    writer_bool(writer, service_is_enabled(service));
+    writer_bool(writer, state_record_about(record)->enabled);
+}
+
+static bool property_equal_enabled(const StateRecord *a, const StateRecord *b)
+{
+    return state_record_about(a)->enabled == state_record_about(b)->enabled;
+}
+
+static void property_write_persistent(Writer *writer, const Service *service,
+                                      const StateRecord *record)
+{
+    writer_bool(writer, state_record_about(record)->source != SOURCE_TRANSIENT);
+}
+
+static bool property_equal_persistent(const StateRecord *a, const StateRecord *b)
+{
+    return state_record_about(a)->source == state_record_about(b)->source;
+}
+
+static void property_write_definition_path(Writer *writer, const Service *service,
+                                           const StateRecord *record)
+{
+    const char *directory = state_record_about(record)->directory;
+    g_autofree char *path =
+            directory != NULL ? g_strconcat(directory, "/", service_id(service), ".json", NULL)
+                              : NULL;
+
+    writer_string(writer, path);
+}
+
+static bool property_equal_definition_path(const StateRecord *a, const StateRecord *b)
+{
+    return state_record_about(a)->directory == state_record_about(b)->directory;
 }
 
 static void property_write_state(Writer *writer, const Service *service, const StateRecord *record)
@@ -171,13 +215,15 @@ static bool property_equal_last_transition(const StateRecord *a, const StateReco
 const ServiceProperty service_properties[] = {
         ATTRIBUTE("Id", "s", id),
         ATTRIBUTE("Kind", "s", kind),
-        ATTRIBUTE("Description", "s", description),
-        ATTRIBUTE("Labels", "a{ss}", labels),
+        COMPUTED("Description", "s", description),
+        COMPUTED("Labels", "a{ss}", labels),
         COMPUTED("State", "s", state),
         COMPUTED("SubState", "s", sub_state),
         FIELD("Active", "b", active),
         FIELD("Loading", "b", loading),
-        ATTRIBUTE("Enabled", "b", enabled),
+        COMPUTED("Enabled", "b", enabled),
+        COMPUTED("Persistent", "b", persistent),
+        COMPUTED("DefinitionPath", "s", definition_path),
         FIELD("WillRetry", "b", will_retry),
         COMPUTED("Error", "s", error),
         COMPUTED("ErrorName", "s", error_name),

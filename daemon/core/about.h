@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 typedef enum ServiceSource {
-    SOURCE_BUS,        /* created over the bus, kept */
+    SOURCE_BUS,        /* created over the bus, kept; what it is when nobody says more */
     SOURCE_TRANSIENT,  /* created over the bus, gone with the daemon */
     SOURCE_DEFINITION, /* from a file */
 } ServiceSource;
@@ -27,5 +27,7 @@ About *about_new(const About *values);
 About *about_ref(About *about);
 void about_unref(About *about); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(About, about_unref)
-/* Equal in everything; NULL equals only NULL. */
+/* Equal in everything. */
 bool about_equal(const About *a, const About *b);
+/* NULL is no labels. */
+bool about_labels_equal(GHashTable *a, GHashTable *b);

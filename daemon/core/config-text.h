@@ -26,4 +26,6 @@ void config_text_unref(ConfigText *text); /* accepts NULL */
 /* Of the same digest; NULL equals NULL. */
 bool config_text_equal(const ConfigText *a, const ConfigText *b);
 /* "sha256:HEX". */
+void config_digest_to_string(const uint8_t digest[static CONFIG_DIGEST_BYTES],
+                             char ret_string[static CONFIG_DIGEST_STRING]);
 void config_text_digest(const ConfigText *text, char ret_digest[static CONFIG_DIGEST_STRING]);

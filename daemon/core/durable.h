@@ -40,6 +40,7 @@ typedef struct DurableConfig {
     ConfigSource source;
     const char *text; /* length bytes, UTF-8 without NUL */
     size_t length;
+    const uint8_t *digest; /* of the text, CONFIG_DIGEST_BYTES; kept beside it for lists */
 } DurableConfig;
 
 /* What the daemon wants of a service and remembers of its troubles. */
@@ -56,8 +57,9 @@ typedef struct DurableRevision {
     uint64_t revision;
     uint64_t time;
     ConfigSource source;
-    char *text; /* NUL-terminated */
+    char *text; /* NUL-terminated; NULL in lists */
     size_t length;
+    uint8_t digest[CONFIG_DIGEST_BYTES];
 } DurableRevision;
 /* Accepts NULL. */
 static inline void durable_revision_free(DurableRevision *revision)

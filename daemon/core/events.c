@@ -22,6 +22,17 @@ static void event_clear(Event *event)
 
 Event event_from_change(const Change *change)
 {
+    if (change->type == CHANGE_EVENT)
+        return (Event){
+                .serial = change->serial,
+                .time = change->time,
+                .name = change->event,
+                .type = CHANGE_EVENT,
+                .from = _STATE_INVALID,
+                .to = _STATE_INVALID,
+                .id = change->subject,
+                .error = change->error,
+        };
     const StateRecord *old = change->old_state;
     const StateRecord *new = change->new_state;
     bool failed =
@@ -77,7 +88,7 @@ Events *events_new(Feed *feed)
     Events *events = g_new0(Events, 1);
     events->feed = feed;
     events->next = feed_serial(feed) + 1;
-    events->listener = feed_listen(feed, events_on_change, events);
+    events->listener = feed_listen_all(feed, events_on_change, events);
     return events;
 }
 
@@ -107,4 +118,9 @@ const Event *events_find(const Events *events, uint64_t serial)
     if (serial < events_oldest(events) || serial > events_newest(events))
         return NULL;
     return &events->ring[serial % events->size];
+}
+
+const char *event_type(const Event *event)
+{
+    return event->name != NULL ? event->name : change_type_to_string(event->type);
 }

@@ -11,12 +11,16 @@ static const char *const change_type_names[_CHANGE_MAX] = {
         [CHANGE_ADD] = "Created",
         [CHANGE_UPDATE] = "Transition",
         [CHANGE_REMOVE] = "Deleted",
+        [CHANGE_EVENT] = "Event",
 };
 ENUM_TABLE_DEFINE(ChangeType, change_type, change_type_names)
 
 struct Feed {
     Clock *clock;
     uint64_t serial;
+    uint64_t limit;
+    FeedReserve reserve; /* or NULL */
+    void *reserve_data;
     Listeners *listeners;
     GQueue pending; /* of Change, with references */
     bool telling;
@@ -28,6 +32,7 @@ struct FeedListener {
     Listener *listener;
     Service *service; /* a reference, or NULL: of the whole feed */
     uint64_t after;
+    bool wants_events;
     ChangeFunc func;
     void *data;
 };
@@ -61,7 +66,8 @@ static void feed_on_notify(const void *event, void *data)
 {
     const Change *change = event;
     FeedListener *listener = data;
-    if (change->serial > listener->after)
+    if (change->serial > listener->after &&
+        (change->type != CHANGE_EVENT || listener->wants_events))
         listener->func(change, listener->data);
 }
 
@@ -80,6 +86,28 @@ static FeedListener *feed_add(Feed *feed, Listeners *list, Service *service, Cha
 FeedListener *feed_listen(Feed *feed, ChangeFunc func, void *data)
 {
     return feed_add(feed, feed->listeners, NULL, func, data);
+}
+
+FeedListener *feed_listen_all(Feed *feed, ChangeFunc func, void *data)
+{
+    FeedListener *listener = feed_listen(feed, func, data);
+    listener->wants_events = true;
+    return listener;
+}
+
+void feed_set_reserve(Feed *feed, uint64_t limit, FeedReserve reserve, void *data)
+{
+    feed->limit = limit;
+    feed->reserve = reserve;
+    feed->reserve_data = data;
+}
+
+static uint64_t feed_next_serial(Feed *feed)
+{
+    uint64_t serial = feed->serial + 1;
+    if (feed->reserve != NULL && serial > feed->limit)
+        feed->limit = feed->reserve(serial, feed->reserve_data);
+    return feed->serial = serial;
 }
 
 FeedListener *feed_listen_to(Feed *feed, Service *service, ChangeFunc func, void *data)
@@ -115,6 +143,8 @@ static void feed_change_free(Change *change)
     state_record_unref(change->new_state);
     caller_unref(change->caller);
     service_unref(change->service);
+    g_clear_pointer(&change->subject, g_ref_string_release);
+    g_free(change->error);
     g_free(change);
 }
 
@@ -125,7 +155,7 @@ static void feed_tell(Feed *feed)
     feed->telling = true;
     for (Change *change; (change = g_queue_pop_head(&feed->pending)) != NULL;) {
         (void)listeners_notify(feed->listeners, change); /* nobody frees the feed meanwhile */
-        if (service_has_listeners(change->service))
+        if (change->service != NULL && service_has_listeners(change->service))
             (void)listeners_notify(service_listeners(change->service), change);
         feed_change_free(change);
     }
@@ -136,7 +166,7 @@ void feed_publish(Feed *feed, ChangeType type, Service *service, const StateReco
                   StateRecord *new_state, const Origin *origin)
 {
     Change *change = g_new0(Change, 1);
-    change->serial = ++feed->serial;
+    change->serial = feed_next_serial(feed);
     change->time = type == CHANGE_UPDATE ? new_state->time : clock_wall_usec(feed->clock);
     change->type = type;
     change->service = service_ref(service);
@@ -149,6 +179,20 @@ void feed_publish(Feed *feed, ChangeType type, Service *service, const StateReco
     }
     change->old_state = old_state != NULL ? state_record_ref(old_state) : NULL;
     change->new_state = state_record_ref(new_state);
+    g_queue_push_tail(&feed->pending, change);
+    feed_tell(feed);
+}
+
+void feed_publish_event(Feed *feed, const char *event, uint64_t time, const char *subject,
+                        const char *error)
+{
+    Change *change = g_new0(Change, 1);
+    change->serial = feed_next_serial(feed);
+    change->time = time;
+    change->type = CHANGE_EVENT;
+    change->event = event;
+    change->subject = g_ref_string_new(subject != NULL ? subject : "");
+    change->error = g_strdup(error);
     g_queue_push_tail(&feed->pending, change);
     feed_tell(feed);
 }

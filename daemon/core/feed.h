@@ -19,11 +19,11 @@ typedef enum ChangeType {
     CHANGE_ADD,
     CHANGE_UPDATE,
     CHANGE_REMOVE,
+    CHANGE_EVENT, /* something of the daemon's own life; told only to who asked for everything */
     _CHANGE_MAX,
     _CHANGE_INVALID = -22,
 } ChangeType;
-ENUM_TABLE_DECLARE(ChangeType,
-                   change_type); /* "Created", "Transition", "Deleted": the types of Event */
+ENUM_TABLE_DECLARE(ChangeType, change_type); /* "Created", "Transition", "Deleted", "Event" */
 
 typedef struct Change {
     uint64_t serial;
@@ -32,6 +32,10 @@ typedef struct Change {
     Service *service;             /* alive during the callback; after REMOVE only as a husk */
     const StateRecord *old_state; /* NULL for ADD */
     const StateRecord *new_state; /* for REMOVE the last one */
+    /* For EVENT, where the three above are NULL. */
+    const char *event; /* its name, static: the type of the signal Event */
+    char *subject;     /* what it is about, a GRefString: a service's id, a hook's name, or "" */
+    char *error;       /* or NULL */
     /* For ADD and REMOVE: who; UPDATE has it in new_state. */
     Cause cause;
     const char *method;
@@ -49,6 +53,16 @@ void feed_free(Feed *feed); /* accepts NULL; listeners are dropped */
 uint64_t feed_serial(const Feed *feed);
 
 FeedListener *feed_listen(Feed *feed, ChangeFunc func, void *data);
+/* The same, with CHANGE_EVENT. */
+FeedListener *feed_listen_all(Feed *feed, ChangeFunc func, void *data);
+/* time: wall clock usec. subject and error may be NULL. */
+void feed_publish_event(Feed *feed, const char *event, uint64_t time, const char *subject,
+                        const char *error);
+/* Serials up to limit are reserved, so that no later run of the daemon gives them again; before the
+ * next one is given, reserve is called with it and returns a new limit, at least that. Without this
+ * call every serial may be given. */
+typedef uint64_t (*FeedReserve)(uint64_t serial, void *data);
+void feed_set_reserve(Feed *feed, uint64_t limit, FeedReserve reserve, void *data);
 /* Also for the handles of service_listen. Accepts NULL. From inside any callback too. */
 void feed_unlisten(FeedListener *listener);
 void feed_listen_properties(Feed *feed, PropertiesFunc func,

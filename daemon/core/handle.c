@@ -2,6 +2,7 @@
 /* A service as an object: its birth, references, what is said about it, who listens, and its
  * announcement. */
 
+#include "base/errors.h"
 #include "core/service-private.h"
 
 Service *service_new(Core *core, const char *id, const Kind *kind)
@@ -40,8 +41,6 @@ static void service_free(Service *service)
     g_free(service->deleted_by);
     g_clear_error(&service->broken);
     state_record_unref(service->record);
-    g_clear_pointer(&service->labels, g_hash_table_unref);
-    g_free(service->description);
     g_free(service->history);
     g_ref_string_release(service->id);
     g_free(service);
@@ -62,6 +61,11 @@ const char *service_id(const Service *service)
 const Kind *service_kind(const Service *service)
 {
     return service->kind;
+}
+
+Core *service_core(const Service *service)
+{
+    return service->core;
 }
 
 void *service_instance(Service *service)
@@ -103,38 +107,81 @@ ErrorBuffer *service_errors(Service *service)
     return service->errors;
 }
 
-const char *service_description(const Service *service)
+const About *service_about(const Service *service)
 {
-    return service->description != NULL ? service->description : "";
+    return state_record_about(service->record);
 }
 
-GHashTable *service_labels(const Service *service)
+void service_set_about(Service *service, const About *values, const Origin *origin)
 {
-    return service->labels;
+    if (about_equal(service_about(service), values))
+        return;
+    g_autoptr(Service) keep = service_ref(service);
+    StateRecord *draft = service_draft(service);
+    about_unref(draft->about);
+    draft->about = about_new(values);
+    if (service->published) {
+        service_commit(service, draft, draft->state, origin);
+        return;
+    }
+    state_record_unref(service->record); /* nothing has happened to it by that */
+    service->record = draft;
 }
 
-bool service_is_enabled(const Service *service)
+void service_set_enabled(Service *service, bool enabled, const Origin *origin)
 {
-    return service->enabled;
+    About about = *service_about(service);
+    about.enabled = enabled;
+    service_set_about(service, &about, origin);
 }
 
-void service_set_description(Service *service, const char *description)
+bool service_is_wanted(const Service *service)
 {
-    g_free(service->description);
-    service->description = g_strdup(description);
+    return service->wanted;
 }
 
-void service_set_labels(Service *service, GHashTable *labels)
+ConfigSource service_config_source(const Service *service)
 {
-    if (labels != NULL)
-        g_hash_table_ref(labels);
-    g_clear_pointer(&service->labels, g_hash_table_unref);
-    service->labels = labels;
+    return service->config_source;
 }
 
-void service_set_enabled(Service *service, bool enabled)
+void service_set_revision(Service *service, uint64_t revision)
 {
-    service->enabled = enabled;
+    g_assert(!service->published);
+    service->record->config_revision = revision; /* nobody has seen the record */
+}
+
+ServiceKept *service_kept(Service *service)
+{
+    return &service->kept;
+}
+
+/* Only the text of an error is kept. */
+static ErrorCode service_code_of_class(FailureClass failure_class)
+{
+    static const ErrorCode codes[_FAILURE_MAX] = {
+            [FAILURE_CONFIG] = ERROR_INVALID_CONFIG,
+            [FAILURE_TIMEOUT] = ERROR_TIMEOUT,
+            [FAILURE_START_LIMIT] = ERROR_START_LIMIT_HIT,
+    };
+    return codes[failure_class];
+}
+
+void service_remember(Service *service, const DurableState *state, const Origin *origin)
+{
+    g_assert(!service->published && !service->record->active);
+    StateRecord *draft = service_draft(service);
+    bool failed = state->error != NULL && !state->wanted;
+    draft->failed_attempts = state->failed_attempts;
+    service->kept = (ServiceKept){state->wanted, state->failed_attempts, state->error_time};
+    if (failed) {
+        draft->failure_class = state->failure_class;
+        draft->last_error_time = state->error_time;
+        g_clear_error(&draft->error);
+        draft->error = g_error_new_literal(
+                SVCMGR_ERROR, (int)service_code_of_class(state->failure_class), state->error);
+    }
+    service_commit(service, draft, failed ? STATE_FAILED : draft->state, origin);
 }
 
 void service_publish(Service *service, const Origin *origin)

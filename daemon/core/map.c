@@ -14,7 +14,8 @@ struct Map {
     IdRule id_rule;
     unsigned max_services;
     bool immutable;
-    GTree *services; /* id (the service's) -> Service, a reference */
+    GTree *services;      /* id (the service's) -> Service, a reference */
+    GHashTable *prepared; /* of ids (GRefString) that are spoken for */
     GPtrArray *kinds;
     GHashTable *kind_counts; /* kind's name -> number */
     MapCounts counts;
@@ -91,6 +92,7 @@ Map *map_new(Core *core, IdRule id_rule, unsigned max_services)
     map->id_rule = id_rule;
     map->max_services = max_services != 0 ? max_services : MAP_MAX_SERVICES;
     map->services = g_tree_new_full(map_compare_ids, NULL, NULL, map_drop_service);
+    map->prepared = g_hash_table_new(g_str_hash, g_str_equal);
     map->kinds = g_ptr_array_new();
     g_ptr_array_add(map->kinds, NULL);
     map->kind_counts = g_hash_table_new(g_str_hash, g_str_equal);
@@ -125,6 +127,8 @@ void map_free(Map *map)
     for (unsigned i = 0; i < map->deletions->len; i++)
         feed_unlisten(((Deletion *)map->deletions->pdata[i])->listener);
     feed_unlisten(map->listener);
+    g_assert(g_hash_table_size(map->prepared) == 0);
+    g_hash_table_unref(map->prepared);
     g_tree_unref(map->services);
     g_ptr_array_unref(map->deletions);
     g_ptr_array_unref(map->kinds);
@@ -217,6 +221,11 @@ unsigned map_count_of_kind(const Map *map, const char *kind)
 
 /* Creating */
 
+static bool map_is_taken(Map *map, const char *id)
+{
+    return map_find(map, id) != NULL || g_hash_table_contains(map->prepared, id);
+}
+
 static char *map_mint_id(Map *map, const Kind *kind, GError **error)
 {
     if (map->id_rule == ID_IS_KIND)
@@ -227,7 +236,7 @@ static char *map_mint_id(Map *map, const Kind *kind, GError **error)
     }
     for (unsigned tries = 0; tries < 10; tries++) {
         g_autofree char *id = random_uuid(map->core->random);
-        if (map_find(map, id) == NULL)
+        if (!map_is_taken(map, id))
             return g_steal_pointer(&id);
     }
     error_set(error, ERROR_ID_EXISTS, "no unused id was found in 10 tries");
@@ -238,7 +247,8 @@ static bool map_check_room(Map *map, GError **error)
 {
     if (map->immutable)
         return error_set(error, ERROR_IMMUTABLE, "this list of services is fixed");
-    if ((unsigned)g_tree_nnodes(map->services) < map->max_services)
+    if ((unsigned)g_tree_nnodes(map->services) + g_hash_table_size(map->prepared) <
+        map->max_services)
         return true;
     return error_set(error, ERROR_LIMIT_EXCEEDED,
                      "there are already %u services (see --max-services)", map->max_services);
@@ -248,7 +258,7 @@ static bool map_check_id(Map *map, const char *id, GError **error)
 {
     if (!parse_id(id, error))
         return false;
-    if (map_find(map, id) == NULL)
+    if (!map_is_taken(map, id))
         return true;
     return error_set(error, ERROR_ID_EXISTS, "there is a service '%s' already", id);
 }
@@ -267,25 +277,35 @@ static const Kind *map_get_kind(Map *map, const char *name, GError **error)
     return NULL;
 }
 
-static void map_describe(Service *service, const CreateSpec *spec)
+static void map_describe(Service *service, const CreateSpec *spec, const Origin *origin)
 {
-    service_set_description(service, spec->description);
-    service_set_labels(service, spec->labels);
-    service_set_enabled(service, spec->enabled);
+    bool has_labels = spec->labels != NULL && g_hash_table_size(spec->labels) > 0;
+    bool has_description = spec->description != NULL && *spec->description != '\0';
+    About about = {
+            .source = spec->source,
+            .enabled = spec->enabled,
+            .directory = spec->directory,
+            .description = has_description ? (char *)spec->description : NULL,
+            .labels = has_labels ? spec->labels : NULL,
+    };
+    service_set_about(service, &about, origin);
 }
 
-/* Before the service is published nobody sees what happens here, and dropping it undoes it. */
-static bool map_prepare(Service *service, const CreateSpec *spec, const Origin *origin,
-                        GError **error)
+static bool map_configure(Service *service, const CreateSpec *spec, const Origin *origin,
+                          GError **error)
 {
-    map_describe(service, spec);
-    if (spec->config != NULL &&
-        !service_configure(service, spec->config, spec->config_length, origin, NULL, error))
+    if (spec->config == NULL)
+        return true;
+    Config *config = service_prepare_config(service, spec->config, spec->config_length, error);
+    if (config == NULL)
         return false;
-    return !spec->start || service_start(service, origin, error);
+    if (spec->revision > 0)
+        service_set_revision(service, spec->revision - 1);                    /* it is counted up */
+    (void)service_adopt_config(service, config, spec->config_source, origin); /* inactive: stored */
+    return true;
 }
 
-Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GError **error)
+Service *map_prepare(Map *map, const CreateSpec *spec, const Origin *origin, GError **error)
 {
     if (!map_check_room(map, error))
         return NULL;
@@ -297,10 +317,36 @@ Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GErr
     if (id == NULL || !map_check_id(map, id, error))
         return NULL;
     g_autoptr(Service) service = service_new(map->core, id, kind);
-    if (!map_prepare(service, spec, origin, error))
+    map_describe(service, spec, origin);
+    if (!map_configure(service, spec, origin, error))
         return NULL;
-    map_insert(map, service_ref(service), origin);
-    return service; /* the map holds it */
+    if (spec->state != NULL)
+        service_remember(service, spec->state, origin);
+    g_hash_table_add(map->prepared, (void *)service_id(service));
+    return g_steal_pointer(&service);
+}
+
+void map_discard(Map *map, Service *service)
+{
+    g_hash_table_remove(map->prepared, service_id(service));
+    service_unref(service);
+}
+
+/* What the start limit could refuse, it does not refuse the first time. */
+void map_publish(Map *map, Service *service, bool start, const Origin *origin)
+{
+    g_hash_table_remove(map->prepared, service_id(service));
+    if (start)
+        g_assert(service_start(service, origin, NULL));
+    map_insert(map, service, origin);
+}
+
+Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GError **error)
+{
+    Service *service = map_prepare(map, spec, origin, error);
+    if (service != NULL)
+        map_publish(map, service, spec->start, origin);
+    return service;
 }
 
 Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reason,
@@ -310,7 +356,7 @@ Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reaso
         return NULL;
     const Kind *kind = spec->kind != NULL ? map_find_kind(map, spec->kind) : NULL;
     Service *service = service_new(map->core, spec->id, kind != NULL ? kind : &kind_invalid);
-    map_describe(service, spec);
+    map_describe(service, spec, origin);
     service_set_broken(service, reason, origin);
     map_insert(map, service, origin);
     return service;
@@ -340,6 +386,22 @@ static void map_wait_deleted(Map *map, Service *service, DeletedFunc done, void 
     deletion->data = data;
     deletion->listener = service_listen(service, deletion_on_change, deletion);
     g_ptr_array_add(map->deletions, deletion);
+}
+
+bool map_check_delete(Map *map, const char *id, GError **error)
+{
+    if (map->immutable)
+        return error_set(error, ERROR_IMMUTABLE, "this list of services is fixed");
+    Service *service = map_get(map, id, error);
+    if (service == NULL)
+        return false;
+    const About *about = service_about(service);
+    if (about->source != SOURCE_DEFINITION)
+        return true;
+    return error_set(error, ERROR_IMMUTABLE,
+                     "service '%s' is made by its definition %s/%s.json; remove that file, then "
+                     "reload the definitions",
+                     id, about->directory != NULL ? about->directory : "", id);
 }
 
 bool map_delete(Map *map, const char *id, const Origin *origin, DeletedFunc done, void *data,

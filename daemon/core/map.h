@@ -46,17 +46,25 @@ typedef struct CreateSpec {
     const char *description; /* or NULL */
     GHashTable *labels;      /* or NULL */
     ServiceSource source;
-    const char *directory;     /* of the definition, or NULL */
-    uint64_t revision;         /* that config has; 0: 1 */
+    const char *directory; /* of the definition, or NULL */
+    uint64_t revision;     /* that config has; 0: 1 */
+    ConfigSource config_source;
     const DurableState *state; /* what is remembered of it, or NULL */
 } CreateSpec;
 /* All or nothing. The service is the map's; NULL: nothing remains and nobody saw anything. */
 Service *map_create(Map *map, const CreateSpec *spec, const Origin *origin, GError **error);
+/* The same in two halves: everything that can be refused, and what cannot. A prepared service,
+ * which nobody sees, holds its id and its room; it ends in one of the two others, which take it. */
+Service *map_prepare(Map *map, const CreateSpec *spec, const Origin *origin, GError **error);
+void map_publish(Map *map, Service *service, bool start, const Origin *origin);
+void map_discard(Map *map, Service *service);
 /* A service whose definition cannot be used: visible, failed, saying why. Of spec, the kind may be
  * unknown or NULL, and the configuration is left out. */
 Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reason,
                            const Origin *origin, GError **error);
 
+/* Whether a person may delete it: NotFound, or Immutable for what a definition makes. */
+bool map_check_delete(Map *map, const char *id, GError **error);
 /* Called when the service has been removed, with its last state. */
 typedef void (*DeletedFunc)(const StateRecord *state, void *data);
 /* Stops if needed, waits, removes, notifies; done (may be NULL) is called at once if it already is

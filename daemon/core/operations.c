@@ -46,37 +46,58 @@ static bool service_check_not_broken(const Service *service, GError **error)
             service->id, service->broken->message);
 }
 
+bool service_check_change(const Service *service, GError **error)
+{
+    return service_check_not_deleting(service, error);
+}
+
+bool service_check_start(const Service *service, GError **error)
+{
+    if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
+        return false;
+    if (!service->record->active)
+        return true;
+    return error_set(error, ERROR_ALREADY_STARTED, "service '%s' is already started (%s)",
+                     service->id, state_to_string(service->record->state));
+}
+
 bool service_start(Service *service, const Origin *origin, GError **error)
 {
     g_autoptr(Service) keep = service_ref(service);
-    if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
+    if (!service_check_start(service, error))
         return false;
-    if (service->record->active) {
-        return error_set(error, ERROR_ALREADY_STARTED, "service '%s' is already started (%s)",
-                         service->id, state_to_string(service->record->state));
-    }
     if (service_enter_started(service, origin, error))
         return true;
     g_prefix_error(error, "service '%s': ", service->id);
     return false;
 }
 
-bool service_stop(Service *service, const Origin *origin, GError **error)
+bool service_check_stop(const Service *service, GError **error)
 {
-    g_autoptr(Service) keep = service_ref(service);
     if (!service_check_not_deleting(service, error))
         return false;
     if (!service->record->active)
         return service_refuse(service, error, ERROR_ALREADY_STOPPED, "is already stopped");
-    if (service->record->state == STATE_STOPPING) {
-        if (!service->wanted)
-            return service_refuse(service, error, ERROR_BUSY, "is already stopping");
-        service->wanted = false; /* cancels the second half of a restart */
-        return true;
-    }
-    service->wanted = false;
-    service_enter_stopping(service, origin);
+    if (service->record->state == STATE_STOPPING && !service->wanted)
+        return service_refuse(service, error, ERROR_BUSY, "is already stopping");
     return true;
+}
+
+bool service_stop(Service *service, const Origin *origin, GError **error)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (!service_check_stop(service, error))
+        return false;
+    service->wanted = false; /* of one that is stopping: cancels the second half of a restart */
+    if (service->record->state != STATE_STOPPING)
+        service_enter_stopping(service, origin);
+    return true;
+}
+
+bool service_check_restart(const Service *service, GError **error)
+{
+    return service->record->active ? service_check_not_busy(service, error)
+                                   : service_check_start(service, error);
 }
 
 bool service_restart(Service *service, const Origin *origin, GError **error)
@@ -109,7 +130,8 @@ bool service_reload(Service *service, const Origin *origin, GError **error)
     return true;
 }
 
-static Config *service_parse(Service *service, const char *text, size_t length, GError **error)
+static Config *service_parse(const Service *service, const char *text, size_t length,
+                             GError **error)
 {
     g_autoptr(Problems) problems = problems_new();
     Config *config = config_parse(service->kind, text, length, problems);
@@ -138,36 +160,61 @@ static ConfigApplied service_how_applied(const Service *service, const Config *r
 {
     if (!service->record->active)
         return CONFIG_STORED;
+    if (service->record->state == STATE_STOPPING)
+        return CONFIG_STORED;
     if (service->record->state != STATE_ACTIVE || running == NULL)
         return CONFIG_RESTARTED;
     return service->kind->how_applied != NULL ? service->kind->how_applied(running, next)
                                               : CONFIG_RELOADED;
 }
 
-bool service_configure(Service *service, const char *text, size_t length, const Origin *origin,
-                       ConfigApplied *ret_applied, GError **error)
+Config *service_prepare_config(const Service *service, const char *text, size_t length,
+                               GError **error)
+{
+    if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
+        return NULL;
+    return service_parse(service, text, length, error);
+}
+
+/* Puts what is being loaded aside: a newer apply takes its place. */
+static State service_supersede(Service *service, const Config *running)
+{
+    State state = service->record->state;
+    service_cancel_context(service);
+    return (state == STATE_ACTIVE || state == STATE_RELOADING) && running != NULL ? STATE_RELOADING
+                                                                                  : STATE_STARTING;
+}
+
+ConfigApplied service_adopt_config(Service *service, Config *config, ConfigSource source,
+                                   const Origin *origin)
 {
     g_autoptr(Service) keep = service_ref(service);
-    if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
-        return false;
-    Config *config = service_parse(service, text, length, error);
-    if (config == NULL)
-        return false;
     g_autoptr(Config) running = service->config;
     ConfigApplied applied = service_how_applied(service, running, config);
     StateRecord *draft = service_draft_configured(service, config);
     State state = service->record->state;
     bool mended = service->broken != NULL;
     service->config = config;
+    service->config_source = source;
     g_clear_error(&service->broken);
     if (mended)
         service_draft_clear_error(draft);
-    if (service->record->active) {
-        State to = state == STATE_ACTIVE && running != NULL ? STATE_RELOADING : STATE_STARTING;
+    if (service->record->active && state != STATE_STOPPING) {
+        State to = service_supersede(service, running);
         service_enter_apply(service, draft, to, false, origin);
     } else {
         service_commit(service, draft, mended ? STATE_INACTIVE : state, origin);
     }
+    return applied;
+}
+
+bool service_configure(Service *service, const char *text, size_t length, const Origin *origin,
+                       ConfigApplied *ret_applied, GError **error)
+{
+    Config *config = service_prepare_config(service, text, length, error);
+    if (config == NULL)
+        return false;
+    ConfigApplied applied = service_adopt_config(service, config, CONFIG_FROM_BUS, origin);
     if (ret_applied != NULL)
         *ret_applied = applied;
     return true;

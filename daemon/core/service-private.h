@@ -33,8 +33,8 @@ struct Service {
     bool published;
     bool retracted;
     Origin *deleted_by; /* NULL: it is not being deleted. Holds a reference to its caller */
-    bool enabled;
     bool unkillable;
+    ConfigSource config_source : 8;
     StopPhase stop_phase;
     Config *config; /* of the record's text; NULL at rest */
     GError *broken;
@@ -49,8 +49,7 @@ struct Service {
     ErrorBuffer *errors;
     HistoryEntry *history; /* a ring of SERVICE_HISTORY, grown to it with the moves */
     size_t n_moves;
-    char *description;
-    GHashTable *labels;
+    ServiceKept kept;
 };
 
 /* The way to change a record: take a draft, write to it, commit it. Only commit moves the state: it
@@ -58,6 +57,9 @@ struct Service {
  * own, and tells. */
 StateRecord *service_draft(const Service *service);
 void service_commit(Service *service, StateRecord *draft, State to, const Origin *origin);
+
+/* Puts an apply under way aside; nothing is accepted from it any more. */
+void service_cancel_context(Service *service);
 
 /* Nothing of it runs: lets go of what can be had again from the record. */
 void service_rest(Service *service);

@@ -63,7 +63,7 @@ bool apply_context_is_cancelled(const ApplyContext *context)
 }
 
 /* A kind that has seen the context is told from the queue. */
-static void service_cancel_context(Service *service)
+void service_cancel_context(Service *service)
 {
     ApplyContext *context = g_steal_pointer(&service->context);
     if (context == NULL)
@@ -350,7 +350,8 @@ bool service_enter_started(Service *service, const Origin *origin, GError **erro
     }
     StateRecord *draft = service_draft(service);
     service->wanted = true;
-    draft->failed_attempts = 0;
+    if (origin->cause != CAUSE_STARTUP)
+        draft->failed_attempts = 0;
     service_draft_clear_error(draft);
     if (service->config == NULL)
         service_commit(service, draft, STATE_ACTIVE, origin);

@@ -8,6 +8,7 @@
 
 #include "base/error-buffer.h"
 #include "core/core.h"
+#include "core/durable.h"
 #include "core/kind.h"
 #include "core/state.h"
 
@@ -21,6 +22,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Service, service_unref)
 
 const char *service_id(const Service *service); /* a GRefString */
 const Kind *service_kind(const Service *service);
+Core *service_core(const Service *service);
 void *service_instance(Service *service);            /* made when first asked for */
 void *service_find_instance(const Service *service); /* NULL: it has never been started */
 /* Borrowed, valid until the next transition; never NULL. */
@@ -31,14 +33,26 @@ const Config *service_config(const Service *service);
 bool service_is_settled(const Service *service);
 ErrorBuffer *service_errors(Service *service);
 
-/* What people said about it; not part of the lifecycle. Borrowed strings, never NULL; labels:
- * GHashTable of strings, or NULL for none. */
-const char *service_description(const Service *service);
-GHashTable *service_labels(const Service *service);
-bool service_is_enabled(const Service *service);
-void service_set_description(Service *service, const char *description);
-void service_set_labels(Service *service, GHashTable *labels); /* takes a reference */
-void service_set_enabled(Service *service, bool enabled);
+/* What people said about it; not part of the lifecycle. Borrowed, never NULL, until the next
+ * change. */
+const About *service_about(const Service *service);
+/* Says something else (copied); of a published service it is a change of its record, unless it is
+ * the same. */
+void service_set_about(Service *service, const About *values, const Origin *origin);
+void service_set_enabled(Service *service, bool enabled, const Origin *origin);
+/* The target: it was started, and neither stopped nor given up since. */
+bool service_is_wanted(const Service *service);
+/* Before it is published: what is remembered of it. One that had given up is failed as it was; the
+ * failures in a row of one that was wanted go on counting at a start whose cause is CAUSE_STARTUP.
+ */
+void service_remember(Service *service, const DurableState *state, const Origin *origin);
+/* What of it stands in the durable state; written by those who keep it (keeper.c). */
+typedef struct ServiceKept {
+    bool wanted;
+    unsigned failed_attempts;
+    uint64_t error_time;
+} ServiceKept;
+ServiceKept *service_kept(Service *service);
 
 /* From here on transitions have serials and are told; add is the change that announces it, and
  * origin who made it. */
@@ -53,6 +67,26 @@ bool service_is_deleting(const Service *service);
 /* Its definition cannot be used: failed, class config; Start is refused with this error until a
  * Configure succeeds. */
 void service_set_broken(Service *service, const GError *error, const Origin *origin);
+
+/* Whether the operation would be refused now, with the same errors. What the start limit says shows
+ * only when it is tried. */
+bool service_check_start(const Service *service, GError **error);
+bool service_check_stop(const Service *service, GError **error);
+bool service_check_restart(const Service *service, GError **error);
+bool service_check_change(const Service *service, GError **error); /* Busy when being deleted */
+
+/* Configure in two halves: everything that can be refused, and what cannot. The second half may
+ * come for any service that is not being deleted: it supersedes an apply under way, and what is
+ * being stopped has the new configuration at its next start. source: who says so. */
+Config *service_prepare_config(const Service *service, const char *text, size_t length,
+                               GError **error);
+/* Takes config. */
+ConfigApplied service_adopt_config(Service *service, Config *config, ConfigSource source,
+                                   const Origin *origin);
+/* Before it is published: the revision of the configuration that it has, or had. */
+void service_set_revision(Service *service, uint64_t revision);
+/* Where its present configuration came from. */
+ConfigSource service_config_source(const Service *service);
 
 /* The operations. Errors and effects as in README "The lifecycle". */
 bool service_start(Service *service, const Origin *origin, GError **error);

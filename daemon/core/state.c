@@ -130,6 +130,8 @@ StateRecord *state_record_copy(const StateRecord *record)
     StateRecord *copy = g_new(StateRecord, 1);
     *copy = *record;
     g_atomic_ref_count_init(&copy->refs);
+    if (copy->about != NULL)
+        about_ref(copy->about);
     if (copy->config != NULL)
         config_text_ref(copy->config);
     if (copy->error != NULL)
@@ -137,6 +139,12 @@ StateRecord *state_record_copy(const StateRecord *record)
     if (copy->caller != NULL)
         caller_ref(copy->caller);
     return copy;
+}
+
+const About *state_record_about(const StateRecord *record)
+{
+    static const About nothing = {.source = SOURCE_BUS};
+    return record->about != NULL ? record->about : &nothing;
 }
 
 StateRecord *state_record_ref(const StateRecord *record)
@@ -151,6 +159,7 @@ void state_record_unref(const StateRecord *record)
     StateRecord *shared = (StateRecord *)record;
     if (shared == NULL || !g_atomic_ref_count_dec(&shared->refs))
         return;
+    about_unref(shared->about);
     config_text_unref(shared->config);
     g_clear_error(&shared->error);
     g_clear_pointer(&shared->caller, caller_unref);

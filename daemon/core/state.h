@@ -6,6 +6,7 @@
  * under way by the one writer (service.c) and stored here only as part of the snapshot. */
 
 #include "base/enum-table.h"
+#include "core/about.h"
 #include "core/config-text.h"
 
 #include <glib.h>
@@ -130,6 +131,7 @@ struct StateRecord {
     unsigned failed_attempts;
     unsigned max_attempts;    /* 0: unlimited */
     const char *sub_state;    /* static or interned, never NULL */
+    About *about;             /* NULL: nothing was said; see service_about */
     ConfigText *config;       /* the accepted text, or NULL */
     uint64_t config_revision; /* 0: never configured */
     GError *error;            /* or NULL */
@@ -152,5 +154,7 @@ StateRecord *state_record_new(void);
 /* A deep enough copy to be changed before it is shown to anybody. */
 StateRecord *state_record_copy(const StateRecord *record);
 StateRecord *state_record_ref(const StateRecord *record);
+/* Never NULL. Borrowed from the record. */
+const About *state_record_about(const StateRecord *record);
 void state_record_unref(const StateRecord *record); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StateRecord, state_record_unref)

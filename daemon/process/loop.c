@@ -26,6 +26,7 @@ struct Loop {
 
 typedef struct LoopTimer {
     Timer timer;
+    bool last;
     sd_event_source *source; /* NULL: disarmed */
 } LoopTimer;
 
@@ -60,10 +61,11 @@ static int on_loop_timer(sd_event_source *source, uint64_t usec, void *data)
     return on_loop_due_timer(source, data);
 }
 
-static Timer *loop_timer_create(TimerHost *host)
+static Timer *loop_timer_create(TimerHost *host, bool last)
 {
     LoopTimer *timer = g_new0(LoopTimer, 1);
 
+    timer->last = last;
     return &timer->timer;
 }
 
@@ -83,6 +85,8 @@ static void loop_timer_arm(Timer *base, uint64_t at_usec)
     else
         r = sd_event_add_time(event, &timer->source, CLOCK_MONOTONIC, at_usec, 1, on_loop_timer,
                               timer);
+    if (r >= 0 && timer->last)
+        r = sd_event_source_set_priority(timer->source, WATCH_PRIORITY_PROBE);
     g_assert(r >= 0);
 }
 

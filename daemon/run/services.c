@@ -33,7 +33,7 @@ unsigned services_start_enabled(Map *map)
          service = services_step(map, service)) {
         g_autoptr(GError) error = NULL;
 
-        if (!service_is_enabled(service) || service_state(service)->state != STATE_INACTIVE)
+        if (!service_about(service)->enabled || service_state(service)->state != STATE_INACTIVE)
             continue;
         n_started++;
         if (!service_start(service, &origin, &error))

@@ -9,6 +9,8 @@
 #include <string.h>
 
 ChangeFunc bus_fixture_early;
+Durable *bus_fixture_durable;
+Reloader *bus_fixture_reloader;
 static BusFixture *fixture_of_process; /* kinds have no instance data to spare */
 
 /* The kind with org.svcmgr1.Process */
@@ -96,12 +98,17 @@ void bus_fixture_init(BusFixture *fixture)
     fixture->contract = contract_load(g_getenv("SVCMGR_INTERFACES"), &error);
     g_assert_no_error(error);
     fixture->clients = g_ptr_array_new();
+    fixture->keeper = keeper_new(fixture->map, bus_fixture_durable);
+    fixture->requests = requests_new(fixture->keeper, fixture->map);
     options = (BusOptions){
             .event = fixture->event,
             .clock = virtual_loop_clock(fixture->core.loop),
             .timers = virtual_loop_timers(fixture->core.loop),
             .map = fixture->map,
             .events = fixture->events,
+            .keeper = fixture->keeper,
+            .requests = fixture->requests,
+            .reloader = bus_fixture_reloader,
             .version = "1.2.3",
             .instance_id = "0123456789abcdef0123456789abcdef",
     };
@@ -138,6 +145,8 @@ void bus_fixture_done(BusFixture *fixture)
     g_assert_false(g_file_test(fixture->socket, G_FILE_TEST_EXISTS));
     bus_fixture_stop_services(fixture);
     feed_unlisten(fixture->early);
+    requests_free(fixture->requests);
+    keeper_free(fixture->keeper);
     events_free(fixture->events);
     map_free(fixture->map);
     core_fixture_done(&fixture->core);

@@ -24,6 +24,8 @@ typedef struct BusFixture {
     CoreFixture core;
     Map *map;
     Events *events;
+    Keeper *keeper;
+    Requests *requests;
     FeedListener *early;
     sd_event *event;
     Bus *bus;
@@ -41,6 +43,9 @@ typedef struct BusFixture {
 
 /* Set before bus_fixture_init: hears of every change before the bus does. */
 extern ChangeFunc bus_fixture_early;
+/* Likewise: where what people ask for is kept, and who reads definitions. NULL: nowhere, nobody. */
+extern Durable *bus_fixture_durable;
+extern Reloader *bus_fixture_reloader;
 
 void bus_fixture_init(BusFixture *fixture);
 /* Checks that nothing was left; clients are closed. */

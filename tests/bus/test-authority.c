@@ -34,10 +34,20 @@ static sd_bus_message *call_of(const Method *method)
         const char *member;
         const char *types;
     } rows[] = {
-            {"GetService", "s"},         {"GetServiceByPID", "u"}, {"ListServices", "a{sv}"},
-            {"GetKindSchema", "s"},      {"ValidateConfig", "ss"}, {"CreateService", "sssa{sv}"},
-            {"DeleteService", "sa{sv}"}, {"GetEvents", "tu"},      {"Configure", "s"},
-            {"Wait", "a{sv}"},           {"Signal", "si"},
+            {"GetService", "s"},
+            {"GetServiceByPID", "u"},
+            {"ListServices", "a{sv}"},
+            {"GetKindSchema", "s"},
+            {"ValidateConfig", "ss"},
+            {"CreateService", "sssa{sv}"},
+            {"DeleteService", "sa{sv}"},
+            {"GetEvents", "tu"},
+            {"Configure", "s"},
+            {"Wait", "a{sv}"},
+            {"Signal", "si"},
+            {"SetEnabled", "b"},
+            {"GetConfigRevision", "t"},
+            {"ReloadDefinitions", "a{sv}"},
     };
     bool is_manager = g_str_equal(method->interface, MANAGER);
     sd_bus_message *call = bus_client_message(client, is_manager ? ROOT : service_path("web"),

@@ -307,7 +307,9 @@ static void test_name_is_taken(void)
     static CoreFixture core;
     core_fixture_init(&core);
     Map *map = map_new(core.core, ID_IS_UUID, 0);
-    second = bus_new(&(BusOptions){.event = first->event,
+    Keeper *keeper = keeper_new(map, NULL);
+    second = bus_new(&(BusOptions){.keeper = keeper,
+                                   .event = first->event,
                                    .clock = virtual_loop_clock(core.loop),
                                    .timers = virtual_loop_timers(core.loop),
                                    .map = map,
@@ -317,6 +319,7 @@ static void test_name_is_taken(void)
     g_assert_false(bus_request_name(second, &error));
     g_assert_nonnull(strstr(error->message, "taken on this bus (process "));
     bus_free(second);
+    keeper_free(keeper);
     map_free(map);
     core_fixture_done(&core);
     teardown();

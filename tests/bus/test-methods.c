@@ -113,8 +113,8 @@ static void test_get_state(void)
     g_hash_table_iter_init(&iter, fields);
     while (g_hash_table_iter_next(&iter, &name, &value))
         g_assert_cmpstr(g_hash_table_lookup(properties, name), ==, value);
-    /* All but Id, Kind, Description, Labels and Enabled. */
-    g_assert_cmpuint(g_hash_table_size(fields) + 5, ==, g_hash_table_size(properties));
+    /* All but Id and Kind. */
+    g_assert_cmpuint(g_hash_table_size(fields) + 2, ==, g_hash_table_size(properties));
     g_assert_cmpstr(g_hash_table_lookup(fields, "State"), ==, "starting");
     teardown();
 }
@@ -295,7 +295,7 @@ static void test_create(void)
                             "Labels");
     text = message_to_text(reply);
     g_assert_cmpstr(text, ==, "v(a(e(a 1 ) e(b 2 ) ) )");
-    g_assert_cmpstr(service_description(service), ==, "A web");
+    g_assert_cmpstr(service_about(service)->description, ==, "A web");
     /* An id is minted, and without a configuration there is none. */
     g_clear_pointer(&reply, sd_bus_message_unref);
     reply = bus_client_call(client, ROOT, MANAGER, "CreateService", "sssa{sv}", "", "fake", "", 0);
@@ -425,7 +425,7 @@ static void test_hostile_options(void)
             {{"ListServices", "", "s", "page_token"}, "page_token"},
             {{"CreateService", "sss", "s", "unknown option 'Start'"}, "Start"},
             {{"CreateService", "sss", "s", "'start' expects a value of type b"}, "start"},
-            {{"CreateService", "sss", "s", "unknown option 'enabled'"}, "enabled"},
+            {{"CreateService", "sss", "s", "unknown option 'enable'"}, "enable"},
             {{"CreateService", "sss", "s", "unknown option ''"}, ""},
             {{"DeleteService", "s", "s", "unknown option 'force'"}, "force"},
             {{"DeleteService", "s", "s", "'allow_missing' expects"}, "allow_missing"},

@@ -23,6 +23,8 @@ static Bus *bus_beside(void)
             .timers = virtual_loop_timers(fixture.core.loop),
             .map = fixture.map,
             .events = fixture.events,
+            .keeper = fixture.keeper,
+            .requests = fixture.requests,
             .version = "1",
             .instance_id = "0",
     };

@@ -109,8 +109,9 @@ static void invariants_check_actor(World *world, const Actor *actor)
         violation("a sub-state is told", "'%s' of '%s' is not", actor->sub_state, id);
     if (map_find(world->map, id) != actor->service)
         violation("6: created less deleted is present", "'%s' is missing", id);
-    bool labelled = g_str_equal(service_description(actor->service), "described") &&
-                    service_labels(actor->service) == world->labels;
+    const About *about = service_about(actor->service);
+    bool labelled =
+            g_strcmp0(about->description, "described") == 0 && about->labels == world->labels;
     if (labelled != actor->labelled)
         violation("what was said of a service is kept", "'%s'", id);
     for (unsigned i = 0; i < N_MIRRORS; i++)

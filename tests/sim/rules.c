@@ -424,6 +424,7 @@ void rules_on_change(const Change *change, void *data)
     case CHANGE_REMOVE:
         rules_on_remove(world, change);
         break;
+    case CHANGE_EVENT: /* not for this listener */
     case _CHANGE_MAX:
     case _CHANGE_INVALID:
         g_assert_not_reached();

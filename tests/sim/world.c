@@ -89,6 +89,7 @@ World *world_new(const WorldSpec *spec, bool thorough, bool tells)
     world->touched = g_ptr_array_new_with_free_func((GDestroyNotify)actor_unref);
     world->waiters = g_ptr_array_new_with_free_func(g_free);
     world->labels = g_hash_table_new(g_str_hash, g_str_equal);
+    g_hash_table_insert(world->labels, (void *)"name", (void *)"value");
     world->birth = (Birth){.profile = -1};
     world->ids = g_new0(char *, spec->n_slots + 1);
     for (unsigned i = 0; i < spec->n_slots; i++)

@@ -288,8 +288,8 @@ static void test_broken(void)
             reason, &origin_test, NULL);
     Service *known = map_create_broken(map, &(CreateSpec){.id = "y", .kind = "fake"}, reason,
                                        &origin_test, NULL);
-    g_assert_cmpstr(service_description(unknown), ==, "X");
-    g_assert_true(service_is_enabled(unknown));
+    g_assert_cmpstr(service_about(unknown)->description, ==, "X");
+    g_assert_true(service_about(unknown)->enabled);
     g_assert_cmpstr(service_kind(unknown)->name, ==, "invalid");
     g_assert_cmpstr(service_kind(known)->name, ==, "fake");
     g_assert_false(service_configure(unknown, "{}", 2, &origin_test, NULL, &error));

@@ -77,8 +77,8 @@ static void test_start_enabled(Fixture *fixture, const void *unused)
             map_create_broken(fixture->map, &(CreateSpec){.id = "d", .kind = kind_fake.name},
                               reason, &origin_test, NULL);
 
-    service_set_enabled(running, true);
-    service_set_enabled(broken, true);
+    service_set_enabled(running, true, &origin_test);
+    service_set_enabled(broken, true, &origin_test);
     g_assert_cmpuint(services_start_enabled(fixture->map), ==, 1);
     assert_state(enabled, STATE_STARTING);
     g_assert_cmpint(service_state(enabled)->cause, ==, CAUSE_STARTUP);
