@@ -297,13 +297,13 @@ static void test_of_another_user(FormerFixture *fixture, const void *unused)
 {
     const OrphanSpec spec = {
             .words = "", .prefix = fixture->prefix, .id = "web", .uid = 65534, .is_adopted = true};
-    g_auto(Sweep) sweep;
 
     if (geteuid() != 0) {
         g_test_skip("only root can start programs as another user");
         return;
     }
     pid_t pid = orphan_spawn(fixture, &spec);
+    g_auto(Sweep) sweep;
     sweep_run(fixture, &sweep, LONG_GRACE_USEC);
     assert_numbers(sweep, 1, 0, 0);
     g_assert_false(is_alive(pid));
