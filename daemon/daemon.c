@@ -274,18 +274,18 @@ static void services_create_broken(Daemon *daemon, const Definition *definition,
 static Definitions *services_load(Daemon *daemon, GError **error)
 {
     g_autoptr(GArray) directories = g_array_new(FALSE, FALSE, sizeof(DefinitionDirectory));
-    char **paths = daemon->options.services_dirs;
+    const Options *given = &daemon->options;
 
-    for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
-        DefinitionDirectory directory = {.path = paths[i]};
+    for (char **path = given->services_dirs; *path != NULL; path++) {
+        DefinitionDirectory directory = {*path, .may_be_missing = !given->services_dirs_given};
 
         g_array_append_val(directories, directory);
     }
     DefinitionsOptions options = {
             .directories = (const DefinitionDirectory *)(void *)directories->data,
             .n_directories = directories->len,
-            .trust = {.check = daemon->options.is_root, .uid = geteuid()},
-            .max_definitions = (unsigned)daemon->options.max_services,
+            .trust = {.check = given->is_root, .uid = geteuid()},
+            .max_definitions = (unsigned)given->max_services,
     };
     Definitions *definitions = definitions_load(&options, error);
 
