@@ -27,8 +27,7 @@ static const CallError call_errors[] = {
         {"org.svcmgr1.Error.NotFound", OUTCOME_NO_SERVICE, "no such service", "see: svcmgr list"},
         {SD_BUS_ERROR_UNKNOWN_OBJECT, OUTCOME_NO_SERVICE, "no such service", "see: svcmgr list"},
         {"org.svcmgr1.Error.IdExists", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
-        {"org.svcmgr1.Error.Immutable", OUTCOME_FAILED, NULL,
-         "remove its file, then: svcmgr daemon-reload"},
+        {"org.svcmgr1.Error.Immutable", OUTCOME_FAILED, NULL, "to reload: svcmgr daemon-reload"},
         {"org.svcmgr1.Error.UnknownKind", OUTCOME_FAILED, NULL, "see: svcmgr kinds"},
         {"org.svcmgr1.Error.StartLimitHit", OUTCOME_FAILED, NULL, "try: svcmgr reset-failed %s"},
         {"org.svcmgr1.Error.Busy", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
@@ -224,11 +223,11 @@ static uint64_t call_timeout(const Client *client)
     return client->timeout_usec == USEC_INFINITY ? 0 : client->timeout_usec;
 }
 
-Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *call,
-                  sd_bus_message **ret_reply)
+static Outcome call_send_within(Client *client, const CallSubject *subject, sd_bus_message *call,
+                                uint64_t timeout_usec, sd_bus_message **ret_reply)
 {
     sd_bus_error error = SD_BUS_ERROR_NULL;
-    int r = sd_bus_call(client->bus, call, call_timeout(client), &error, ret_reply);
+    int r = sd_bus_call(client->bus, call, timeout_usec, &error, ret_reply);
 
     if (r >= 0)
         return OUTCOME_DONE;
@@ -237,6 +236,18 @@ Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *ca
     Outcome outcome = call_report(subject, &error);
     sd_bus_error_free(&error);
     return outcome;
+}
+
+Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *call,
+                  sd_bus_message **ret_reply)
+{
+    return call_send_within(client, subject, call, call_timeout(client), ret_reply);
+}
+
+Outcome call_send_patiently(Client *client, const CallSubject *subject, sd_bus_message *call,
+                            sd_bus_message **ret_reply)
+{
+    return call_send_within(client, subject, call, client->timeout_usec, ret_reply);
 }
 
 Outcome call_manager_new(Client *client, const char *member, sd_bus_message **ret_call)

@@ -48,12 +48,16 @@ Outcome call_manager(Client *client, const char *verb, const char *member,
                      sd_bus_message **ret_reply, const char *types, ...);
 /* A message to the Manager, for options that are there or not; connects when needed. */
 Outcome call_manager_new(Client *client, const char *member, sd_bus_message **ret_call);
-/* Sends it and waits. */
+/* Sends it and waits, for the client's --timeout or the usual 25 s. */
 Outcome call_send(Client *client, const CallSubject *subject, sd_bus_message *call,
                   sd_bus_message **ret_reply);
 /* A call on a service, sent and awaited; connects when needed. */
 Outcome call_service(Client *client, const CallSubject *subject, const char *member,
                      sd_bus_message **ret_reply, const char *types, ...);
+/* The same for what may take as long as services need to stop: without --timeout there is no end.
+ */
+Outcome call_send_patiently(Client *client, const CallSubject *subject, sd_bus_message *call,
+                            sd_bus_message **ret_reply);
 /* Appends one entry of an a{sv} that is open. */
 void call_append_option(sd_bus_message *call, const char *name, const char *type, ...);
 /* The same with an array of strings. */

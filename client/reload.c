@@ -105,7 +105,7 @@ Outcome reload_run(Client *client, char **arguments)
     if (reload_dry_run)
         call_append_option(call, "dry_run", "b", 1);
     (void)sd_bus_message_close_container(call);
-    outcome = call_send(client, &subject, call, &reply);
+    outcome = call_send_patiently(client, &subject, call, &reply);
     sd_bus_message_unref(call);
     if (outcome == OUTCOME_DONE && value_read(reply, &result) < 0)
         outcome = client_fail(OUTCOME_FAILED, "reloaded, but the answer is no list");

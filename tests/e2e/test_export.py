@@ -133,7 +133,7 @@ class ImportOnBus(Case):
         self.assertRegex(lines[6], r"^svcmgr: cannot import 'worse.json': line 1, column \d+: ")
         self.assertEqual(lines[7], "svcmgr: cannot import 'name.txt': its name is not ID.json")
         self.assertRegex(lines[8], r"^svcmgr: cannot import 'wrong': exec: ")
-        self.assertRegex(lines[9], r"^svcmgr: cannot read the definition: .*/no/such.json: No such ")
+        self.assertRegex(lines[9], r"^svcmgr: cannot read the definition: .*/no/such.json: No ")
         self.assertEqual(len(lines), 10)
 
     def test_what_is_there_stays(self):

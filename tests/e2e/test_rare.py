@@ -113,8 +113,8 @@ class Counterfeit(unittest.TestCase):
             result = self.world.run(*command.split(), address=self.world.bus)
             self.assertNotIn("\033", result.out + result.err)
             self.assertIn(rf"\x1b[31m{word}", result.out)
-        self.assertEqual((result.status, result.err),
-                         (1, "svcmgr: cannot load the definition of '\\x1b[31mid': \\x1b[31mreason\n"))
+        self.assertEqual((result.status, result.err), (1, "svcmgr: cannot load the definition of "
+                                                          "'\\x1b[31mid': \\x1b[31mreason\n"))
 
     def test_an_id_names_no_file_elsewhere(self):
         (self.world.directory / "out").mkdir()
@@ -126,8 +126,8 @@ class Counterfeit(unittest.TestCase):
 
     def test_lost_disk_is_told_loudly(self):
         result = self.world.run("status", address=self.world.bus)
-        self.assertIn(r"     Storage: NOTHING IS KEPT: \x1b[31mdisk; what needs the disk is refused",
-                      result.out)
+        self.assertIn(r"     Storage: NOTHING IS KEPT: \x1b[31mdisk; what needs the disk is "
+                      "refused\n", result.out)
 
 
 class Silence(unittest.TestCase):
