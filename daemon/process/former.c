@@ -59,7 +59,8 @@ struct Former {
     GArray *spared;  /* of pid_t */
 
     int directory_fd;    /* of the pass; -1: none is under way */
-    bool pass_again;     /* what the pass had found before the phase changed */
+    bool pass_again;     /* something has changed since it began */
+    bool was_quiet;      /* the pass before found nobody */
     unsigned n_new;      /* in this pass: now followed */
     unsigned n_overflow; /* signalled, but not followed because others are */
     unsigned n_refused;  /* cannot be followed or signalled at all */
@@ -230,7 +231,9 @@ static void on_former_death(uint32_t events, void *data)
     Former *former = process->former;
 
     (void)g_hash_table_remove(former->processes, GINT_TO_POINTER(process->pid));
-    if (former->n_followed == 0 && former->directory_fd < 0)
+    if (former->directory_fd >= 0)
+        former->pass_again = true; /* it may have left a child where the pass has been already */
+    else if (former->n_followed == 0)
         former_begin_pass(former);
 }
 
@@ -335,17 +338,36 @@ static void former_begin_count(Former *former)
     former_begin_pass(former);
 }
 
+/* In the middle of an exec a process has no environment: that nobody is left is believed at the
+ * second look. */
+static void former_end_quiet_pass(Former *former)
+{
+    if (former->tallies->len == 0 || former->was_quiet) {
+        former_finish(former);
+        return;
+    }
+    former->was_quiet = true;
+    former_begin_pass(former);
+}
+
 /* Without anybody to wait for, and nothing to be hoped from another pass, there is the deadline. */
 static void former_end_pass(Former *former)
 {
+    bool is_alone = former->n_followed == 0;
+    bool is_again = former->pass_again || (former->n_new > 0 && former->n_overflow == 0) ||
+                    (is_alone && former->n_overflow > 0);
+    bool is_quiet = !is_again && is_alone && former->n_refused == 0;
+
     former->directory_fd = fd_close(former->directory_fd);
-    if (former->phase == FORMER_COUNT)
+    if (former->phase == FORMER_COUNT) {
         former_finish(former);
-    else if (former->pass_again || (former->n_new > 0 && former->n_overflow == 0) ||
-             (former->n_followed == 0 && former->n_overflow > 0))
-        former_begin_pass(former);
-    else if (former->n_followed == 0 && former->n_refused == 0)
-        former_finish(former);
+    } else if (is_quiet) {
+        former_end_quiet_pass(former);
+    } else {
+        former->was_quiet = false;
+        if (is_again)
+            former_begin_pass(former);
+    }
 }
 
 static void on_former_turn(void *data)
