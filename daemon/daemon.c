@@ -132,6 +132,8 @@ static bool core_pre_run(void *data, GError **error)
     daemon->events = events_new(daemon->core->feed);
     daemon->kind_process = kind_process_new(daemon->host);
     daemon->kind_oneshot = kind_oneshot_new(daemon->host);
+    daemon->kind_process->defaults = daemon->options.defaults;
+    daemon->kind_oneshot->defaults = daemon->options.defaults;
     map_register_kind(daemon->map, daemon->kind_process);
     map_register_kind(daemon->map, daemon->kind_oneshot);
     daemon->keeper = keeper_new(daemon->map, NULL);
@@ -363,7 +365,9 @@ static void on_daemon_ready(void *data)
 
 static uint64_t on_daemon_stop_usec(void *data)
 {
-    uint64_t stop_usec = services_stop_usec(((Daemon *)data)->map);
+    Daemon *daemon = data;
+    uint64_t given_usec = daemon->options.shutdown_timeout_usec;
+    uint64_t stop_usec = given_usec > 0 ? given_usec : services_stop_usec(daemon->map);
 
     (void)sd_notifyf(0,
                      "STOPPING=1\nSTATUS=Stopping all services\n"
@@ -432,6 +436,29 @@ static bool daemon_open_standard_streams(void)
     return true;
 }
 
+/* Returns the exit code. Takes text. */
+static int daemon_print(char *text)
+{
+    bool is_written = fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+
+    g_free(text);
+    return is_written ? DAEMON_EXIT_OK : DAEMON_EXIT_FAILURE;
+}
+
+/* Whether something was to be printed and nothing more. */
+static bool daemon_answer(const Daemon *daemon, GOptionContext *context, int *ret_code)
+{
+    const Options *options = &daemon->options;
+
+    if (options->help)
+        *ret_code = daemon_print(g_option_context_get_help(context, FALSE, NULL));
+    else if (options->version)
+        *ret_code = daemon_print(g_strdup(DAEMON_NAME " " SVCMGR_VERSION "\n"));
+    else if (options->print_config)
+        *ret_code = daemon_print(options_to_json(options));
+    return options->help || options->version || options->print_config;
+}
+
 static bool daemon_configure(Daemon *daemon, int *argc, char ***argv, int *ret_code)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -440,31 +467,19 @@ static bool daemon_configure(Daemon *daemon, int *argc, char ***argv, int *ret_c
     g_option_context_set_help_enabled(context, FALSE); /* ours shows all groups */
     g_option_context_set_summary(context, "Runs services and keeps them running.");
     bool valid = group_configure(daemon->group, context, argc, argv, &error);
-    if (daemon->options.help) {
-        g_autofree char *help = g_option_context_get_help(context, FALSE, NULL);
-
-        *ret_code = fputs(help, stdout) >= 0 && fflush(stdout) == 0 ? DAEMON_EXIT_OK
-                                                                    : DAEMON_EXIT_FAILURE;
-        return false;
-    }
-    if (daemon->options.version) {
-        *ret_code = puts(DAEMON_NAME " " SVCMGR_VERSION) >= 0 && fflush(stdout) == 0
-                            ? DAEMON_EXIT_OK
-                            : DAEMON_EXIT_FAILURE;
-        return false;
-    }
-    if (!valid) {
-        fprintf(stderr, "%s\nSee " DAEMON_NAME " --help.\n", error->message);
-        *ret_code = DAEMON_EXIT_USAGE;
-    }
-    return valid;
+    bool answered = daemon_answer(daemon, context, ret_code);
+    if (valid || daemon->options.help || daemon->options.version)
+        return !answered;
+    fprintf(stderr, "%s\nSee " DAEMON_NAME " --help.\n", error->message);
+    *ret_code = DAEMON_EXIT_USAGE;
+    return false;
 }
 
 static int daemon_run(Daemon *daemon)
 {
     log_set_level(daemon->options.log_level);
     log_notice("version " SVCMGR_VERSION " starts, instance %s", daemon->instance_id);
-    group_run(daemon->group, 0);
+    group_run(daemon->group, daemon->options.startup_timeout_usec);
 
     int r = loop_run(daemon->loop);
     if (r >= 0)

@@ -65,8 +65,8 @@ char *options_to_json(const Options *options)
             options_print_entry(options, entry, document, comment);
     }
 
-    char *text = json_dumps(document, JSON_INDENT(4) | JSON_REAL_PRECISION(15));
+    g_autofree char *text = json_dumps(document, JSON_INDENT(4) | JSON_REAL_PRECISION(17));
     json_decref(comment);
     json_decref(document);
-    return text;
+    return g_strconcat(text, "\n", NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The command line of the daemon, one argument a line. */
+/* The command line of the daemon, one argument a line, without the config file that the machine may
+ * have. */
 
 #include "run/options.h"
 
@@ -36,6 +37,10 @@ static void options_fuzz_assert(const Options *options)
     g_assert_true(options->socket == NULL || g_path_is_absolute(options->socket));
     for (char **dir = options->services_dirs; dir != NULL && *dir != NULL; dir++)
         g_assert_true(g_path_is_absolute(*dir));
+    g_assert_true(g_path_is_absolute(options->state_dir));
+    g_assert_true(g_path_is_absolute(options->log_dir));
+    g_assert_cmpuint(options->max_services, >, 0);
+    g_assert_cmpuint(options->startup_timeout_usec, >, 0);
     g_assert_false(options->system && options->user);
     g_assert_true(options->address == NULL || options->address[0] != '\0');
     g_assert_cmpint(options->log_level, >=, LOG_LEVEL_ERROR);
@@ -50,6 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(GError) error = NULL;
     Options options = {.is_root = true};
 
+    g_setenv("CONFIGURATION_DIRECTORY", fuzz_directory(), TRUE);
     if (options_fuzz_configure(&options, arguments, &error)) {
         g_assert_no_error(error);
         options_fuzz_assert(&options);
