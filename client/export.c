@@ -42,6 +42,13 @@ static GHashTable *export_labels(json_t *labels)
     return table;
 }
 
+/* Of a definition that could not be used there is only the error. */
+static bool export_is_broken(const json_t *properties)
+{
+    return value_unsigned(properties, "ConfigRevision") == 0 &&
+           g_str_equal(value_string(properties, "FailureClass"), "config");
+}
+
 static Outcome export_read(Client *client, const char *id, char **ret_text)
 {
     CallSubject subject = {.verb = "export", .id = id};
@@ -51,6 +58,9 @@ static Outcome export_read(Client *client, const char *id, char **ret_text)
     uint64_t revision = 0;
     Outcome outcome = call_get_all(client, &subject, path, &properties);
 
+    if (outcome == OUTCOME_DONE && export_is_broken(properties))
+        outcome = call_report_reason(&subject, OUTCOME_FAILED, value_string(properties, "Error"),
+                                     NULL);
     if (outcome == OUTCOME_DONE)
         outcome = config_get(client, id, &config, &revision);
     if (outcome != OUTCOME_DONE)
@@ -63,8 +73,6 @@ static Outcome export_read(Client *client, const char *id, char **ret_text)
             .labels = labels,
             .config = revision > 0 ? config : NULL,
     };
-    if (definition.kind[0] == '\0')
-        return call_report_reason(&subject, OUTCOME_FAILED, "it has no kind", NULL);
     *ret_text = definition_write(&definition);
     return OUTCOME_DONE;
 }

@@ -40,32 +40,35 @@ static void import_file_done(ImportFile *file)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ImportFile, import_file_done)
 
-/* The end of the value at text, which is valid. ret_value: NULL, or where to put a reference. */
-static const char *import_skip_value(const char *text, json_t **ret_value)
+/* The end of the value at text, which is valid; end: that of the document. ret_value: NULL, or
+ * where to put a reference. */
+static const char *import_skip_value(const char *text, const char *end, json_t **ret_value)
 {
-    json_error_t end;
-    json_t *value = json_loadb(text, strlen(text), JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &end);
+    json_error_t read;
+    json_t *value =
+            json_loadb(text, (size_t)(end - text), JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &read);
 
     g_assert(value != NULL);
     if (ret_value != NULL)
         *ret_value = value;
     else
         json_decref(value);
-    return text + end.position;
+    return text + read.position;
 }
 
 /* The text of a member of a valid document; NULL: there is none. A name may be written with
  * escapes. */
 static char *import_find_member(const char *document, const char *name)
 {
+    const char *document_end = document + strlen(document);
     const char *at = strchr(document, '{') + 1;
 
     while (*(at += strspn(at, " \t\r\n,")) == '"') {
         g_autoptr(json_t) found = NULL;
 
-        at = import_skip_value(at, &found);
+        at = import_skip_value(at, document_end, &found);
         at += strspn(at, " \t\r\n:");
-        const char *end = import_skip_value(at, NULL);
+        const char *end = import_skip_value(at, document_end, NULL);
         if (g_str_equal(json_string_value(found), name))
             return g_strndup(at, (size_t)(end - at));
         at = end;

@@ -65,6 +65,18 @@ class ExportOnBus(Case):
         self.assertEqual(self.svcmgr("export", "nope", "web", "-o", str(self.out), status=4).out,
                          f"web: written to {self.out}/web.json\n")
 
+    def test_what_is_broken_is_not_exported(self):
+        world = World()
+        self.addCleanup(world.end)
+        (world.services / "bad.json").write_text("{")
+        world.define("wrong", "process", {"exec": 1, "nope": 1})
+        world.start_daemon(with_bus=False)
+        for name, message in (("bad", r"'bad': .*bad\.json: line 1, column 1: "),
+                              ("wrong", r"'wrong': 2 mistakes:\n  .*wrong\.json: config\.exec: ")):
+            result = world.run("export", name, address=world.private)
+            self.assertEqual((result.status, result.out), (1, ""))
+            self.assertRegex(result.err, f"^svcmgr: cannot export {message}")
+
     def test_reads_back_to_the_same(self):
         config = '{ "exec" : ["sleep",\t"1000"] ,\n "$comment": "kept"}'
         self.svcmgr("create", "odd", "process", "-", "--label", "x=ü", stdin=config)
