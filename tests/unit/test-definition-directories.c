@@ -258,6 +258,7 @@ static void test_patch_none(DefinitionFixture *fixture, const void *unused)
     definition_fixture_write(fixture->first, "web.json.d/README", "nothing");
     definition_fixture_write(fixture->first, "web.json.d/.a.json", "broken");
     definition_fixture_write(fixture->first, "web.json.d/a.json~", "broken");
+    definition_fixture_write(fixture->first, "web.json.d/a.json.d", "broken");
     definition_fixture_load(fixture);
     g_assert_cmpstr(definition_fixture_get(fixture, 0)->config, ==, "{  \"a\" :1e2}");
     g_assert_null(definition_fixture_get(fixture, 0)->patches);

@@ -21,11 +21,11 @@ static const TextCase cases[] = {
         {"process", false, NULL, NULL, NULL,
          "{\n  \"kind\": \"process\",\n  \"enabled\": false\n}\n"},
         {"process", true, "", NULL, NULL, "{\n  \"kind\": \"process\",\n  \"enabled\": true\n}\n"},
-        {"oneshot", true, "Says \"hello\"", "b=2|a=", "{\"exec\": [\"x\"]}",
+        {"oneshot", true, "Says \"hello\" and/or ä", "b=2|a=", "{\"exec\": [\"x\"]}",
          "{\n"
          "  \"kind\": \"oneshot\",\n"
          "  \"enabled\": true,\n"
-         "  \"description\": \"Says \\\"hello\\\"\",\n"
+         "  \"description\": \"Says \\\"hello\\\" and/or ä\",\n"
          "  \"labels\": {\"a\": \"\", \"b\": \"2\"},\n"
          "  \"config\": {\"exec\": [\"x\"]}\n"
          "}\n"},
