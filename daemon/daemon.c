@@ -367,7 +367,9 @@ static uint64_t on_daemon_stop_usec(void *data)
 {
     Daemon *daemon = data;
     uint64_t given_usec = daemon->options.shutdown_timeout_usec;
-    uint64_t stop_usec = given_usec > 0 ? given_usec : services_stop_usec(daemon->map);
+    uint64_t stop_usec = given_usec > 0        ? given_usec
+                         : daemon->map != NULL ? services_stop_usec(daemon->map)
+                                               : GROUP_STOP_USEC;
 
     (void)sd_notifyf(0,
                      "STOPPING=1\nSTATUS=Stopping all services\n"

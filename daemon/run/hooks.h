@@ -6,7 +6,6 @@
  * its end. At startup the first error is the last hook; at shutdown all run, whatever the others
  * did. */
 
-#include "base/clock.h"
 #include "base/enum-table.h"
 #include "base/timer.h"
 
@@ -48,8 +47,8 @@ typedef struct HooksEvents {
     void *data;
 } HooksEvents;
 
-/* clock and timers must outlive it. */
-Hooks *hooks_new(HookMoment moment, Clock *clock, TimerHost *timers, const HooksEvents *events);
+/* timers must outlive it. */
+Hooks *hooks_new(HookMoment moment, TimerHost *timers, const HooksEvents *events);
 void hooks_free(Hooks *hooks); /* accepts NULL */
 
 /* Refused with INVALID_ARGS (priority), ID_EXISTS (name), or BUSY: hooks_run was called. */
@@ -61,7 +60,9 @@ bool hooks_remove(Hooks *hooks, const char *name);
 void hooks_run(Hooks *hooks);
 /* The report of a hook; error is copied. One that does not run, or not any more, has no say. */
 void hooks_done(Hooks *hooks, const char *name, const GError *error);
-/* The rest is dropped; the one that runs is told to end, and waited for. */
+/* Those whose turn has not come do not run. */
+void hooks_drop(Hooks *hooks);
+/* They are dropped; the one that runs is told to end, and waited for. */
 void hooks_abort(Hooks *hooks);
 /* Nobody is waited for any longer: what runs has failed with error. No event done. */
 void hooks_give_up(Hooks *hooks, const GError *error);

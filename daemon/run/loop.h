@@ -34,9 +34,9 @@ typedef struct RunLoopFuncs {
     void (*call)(void *data);
     /* After the error number n_errors in a row: the next attempt is in delay_usec. May be NULL. */
     void (*failed)(const GError *error, unsigned n_errors, uint64_t delay_usec, void *data);
-    /* The end, told once for each run_loop_start, from the loop or from inside a report made in
-     * it. error: of GAVE_UP, "N errors in a row, the last: MESSAGE"; else NULL. May be NULL. May
-     * start it again, or free it. */
+    /* The end, told once for each run_loop_start, from the loop and never from inside a report.
+     * error: of GAVE_UP, "N errors in a row, the last: MESSAGE"; else NULL. May be NULL. May start
+     * it again, or free it. */
     void (*ended)(RunLoopOutcome outcome, const GError *error, void *data);
     void *data;
 } RunLoopFuncs;
@@ -50,7 +50,8 @@ void run_loop_free(RunLoop *loop);
 /* The first attempt is in the next turn of the loop, with no errors counted. Only when it does not
  * run (asserted). */
 void run_loop_start(RunLoop *loop);
-/* No further attempt; one that is under way has no say any more. Accepts one that does not run. */
+/* No further attempt; one that is under way is the caller's to end, and has no say any more.
+ * Accepts one that does not run. */
 void run_loop_stop(RunLoop *loop);
 bool run_loop_is_running(const RunLoop *loop);
 

@@ -11,8 +11,8 @@
  *                      StartFailed   StopFailed        StopFailed
  *
  * What is stopped before it was started is Stopped, and cannot be started any more. A stop during a
- * start waits for the start, and what has started meanwhile is stopped then. What ends by itself is
- * Stopped, or, with an error, StopFailed. */
+ * start waits for the start, and what has started meanwhile is stopped then. What ends by itself
+ * before it has started is StartFailed; afterwards Stopped, or, with an error, StopFailed. */
 
 #include "base/enum-table.h"
 
@@ -41,10 +41,11 @@ typedef struct StateMachineActions {
     bool (*start)(void *data, GError **error);
     /* Must lead to state_machine_ended, now or later. NULL: there is nothing to do. */
     void (*stop)(void *data);
-    /* stop may come before and during a start, and ends whatever there is: it waits for nothing. */
+    /* stop may come before and during a start, and ends whatever there is: it waits for nothing.
+     * Only with a stop (asserted). */
     bool stops_any_time;
     /* A start, a stop or an end by itself has come to its end: state_machine_state says how. May
-     * be NULL. May free the machine. */
+     * be NULL. */
     void (*settled)(void *data);
     void *data;
 } StateMachineActions;
@@ -56,7 +57,7 @@ void state_machine_free(StateMachine *machine); /* accepts NULL */
 MachineState state_machine_state(const StateMachine *machine);
 /* StartFailed, Stopped or StopFailed. */
 bool state_machine_is_over(const StateMachine *machine);
-/* Of StartFailed and StopFailed, "NAME: MESSAGE"; NULL in all other states. */
+/* "NAME: MESSAGE". Always of StopFailed, of StartFailed unless it ended without; else NULL. */
 const GError *state_machine_error(const StateMachine *machine);
 
 /* False only when it cannot be begun now, with BUSY: "bus: cannot start, it is Stopping". That a

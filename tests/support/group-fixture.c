@@ -64,6 +64,59 @@ void on_group_fixture_done(const GError *error, void *data)
     }
 }
 
+static void on_group_fixture_event(const LifecycleEvent *event, void *data)
+{
+    g_autofree char *subject =
+            event->subject != NULL
+                    ? g_strdup_printf("%s%s", event->subject, event->error != NULL ? "!" : "")
+                    : NULL;
+
+    group_fixture_note(data, lifecycle_type_to_string(event->type), subject);
+}
+
+void fake_hook_done(FakeHook *fake)
+{
+    g_autoptr(GError) error =
+            fake->error != NULL ? g_error_new_literal(SVCMGR_ERROR, 0, fake->error) : NULL;
+
+    group_hook_done(fake->fixture->group, fake->moment, fake->name, error);
+}
+
+void fake_hook_run(void *data)
+{
+    FakeHook *fake = data;
+
+    group_fixture_note(fake->fixture, "run", fake->name);
+    if (fake->stops_group)
+        group_stop(fake->fixture->group, "test");
+    if (!fake->is_slow)
+        fake_hook_done(fake);
+}
+
+static void fake_hook_abort(void *data)
+{
+    FakeHook *fake = data;
+
+    group_fixture_note(fake->fixture, "abort", fake->name);
+    if (fake->is_slow && !fake->ignores_abort)
+        fake_hook_done(fake);
+}
+
+void group_fixture_add_hooks(GroupFixture *fixture)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(fixture->hooks); i++) {
+        FakeHook *fake = &fixture->hooks[i];
+        Hook hook = {fake->name, fake->priority, fake_hook_run, fake_hook_abort, fake};
+        g_autoptr(GError) error = NULL;
+
+        fake->fixture = fixture;
+        if (fake->name == NULL)
+            continue;
+        group_add_hook(fixture->group, fake->moment, &hook, &error);
+        g_assert_no_error(error);
+    }
+}
+
 bool fake_unit_pre_run(void *data, GError **error)
 {
     FakeUnit *fake = data;
@@ -182,6 +235,7 @@ void group_fixture_set_up(GroupFixture *fixture, const void *unused)
     fixture->journal = g_string_new(NULL);
     fixture->stop_usec = 20 * USEC_PER_SEC;
     fixture->group = group_new(&fixture->slow_clock, virtual_loop_timers(fixture->loop), &events);
+    lifecycle_set_sink(group_lifecycle(fixture->group), on_group_fixture_event, fixture);
     for (size_t i = 0; i < G_N_ELEMENTS(fixture->units); i++) {
         fixture->units[i].fixture = fixture;
         fixture->units[i].name = names[i];

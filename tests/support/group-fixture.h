@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A group of three fake units a, b, c in virtual time. Everything that is done to a unit, and every
- * event of the group, is written into one journal: order is what a group is about. */
+/* A group of three fake units a, b, c in virtual time, and fake hooks for whoever adds them.
+ * Everything that is done to a unit or a hook, and every event of the group and of its life, is
+ * written into one journal: order is what a group is about. */
 
 #include "base/virtual.h"
 #include "run/group.h"
@@ -29,6 +30,19 @@ typedef struct FakeUnit {
     char *option;
 } FakeUnit;
 
+typedef struct FakeHook {
+    GroupFixture *fixture;
+    const char *name; /* NULL: there is none */
+    HookMoment moment;
+    int priority;
+    bool is_slow;       /* the test, or abort, says when it has ended */
+    bool ignores_abort; /* with is_slow */
+    bool stops_group;   /* as it begins */
+    const char *error;  /* with its end */
+} FakeHook;
+
+#define GROUP_FIXTURE_HOOKS_MAX 4
+
 struct GroupFixture {
     VirtualLoop *loop;
     Clock slow_clock; /* the loop's, and what pre_run takes */
@@ -36,6 +50,7 @@ struct GroupFixture {
     Group *group;
     GString *journal;
     FakeUnit units[4];
+    FakeHook hooks[GROUP_FIXTURE_HOOKS_MAX];
     uint64_t stop_usec;
     bool frees_when_done;
     bool is_done;
@@ -49,13 +64,18 @@ void group_fixture_tear_down(GroupFixture *fixture, const void *unused);
 void group_fixture_run(GroupFixture *fixture);
 void group_fixture_stop(GroupFixture *fixture);
 void group_fixture_advance(GroupFixture *fixture, uint64_t seconds);
+/* Adds those of fixture->hooks that have a name. */
+void group_fixture_add_hooks(GroupFixture *fixture);
 /* By all means: with as many stops as it takes. */
 void group_fixture_end(GroupFixture *fixture);
 
+/* The hook reports that it has ended, with its error. */
+void fake_hook_done(FakeHook *fake);
 /* The unit reports that it has stopped, with its stop_error. */
 void fake_unit_stopped(FakeUnit *fake);
 Unit fake_unit_to_unit(FakeUnit *fake);
 /* Single callbacks, for groups and units that a test puts together itself. */
+void fake_hook_run(void *data);
 void fake_unit_stop(void *data);
 void fake_unit_force(void *data);
 bool fake_unit_pre_run(void *data, GError **error);

@@ -6,14 +6,17 @@
 #include "run/group.h"
 #include "support/group-fixture.h"
 
-#define LAUNCH "phase:pre-run open:a open:b open:c phase:serve "
-#define UNDO_ALL "undo:c undo:b undo:a phase:done done"
+#define BEGIN "AppStartup phase:startup-hooks phase:pre-run "
+#define LAUNCH BEGIN "open:a open:b open:c phase:serve "
+#define STOPPING "AppTerminating phase:graceful-stop "
+#define STOPPED "phase:shutdown-hooks AppTerminated "
+#define UNDO "undo:c undo:b undo:a phase:done done"
+#define UNDO_ALL STOPPED UNDO
 
 static void group_fixture_run_until_ready(GroupFixture *fixture)
 {
     group_fixture_run(fixture);
-    assert_journal(fixture, "phase:pre-run open:a open:b open:c phase:serve serve:a serve:b "
-                            "serve:c ready");
+    assert_journal(fixture, LAUNCH "serve:a serve:b serve:c ready AppRunning");
 }
 
 static void test_phases_round_trip(void)
@@ -32,7 +35,7 @@ static void test_whole_life(GroupFixture *fixture, const void *unused)
     assert_journal(fixture, "");
 
     group_fixture_stop(fixture);
-    assert_journal(fixture, "phase:graceful-stop stop:c stop:b stop:a " UNDO_ALL);
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:c stop:b stop:a " UNDO_ALL);
     g_assert_cmpint(group_phase(fixture->group), ==, GROUP_PHASE_DONE);
     assert_done_well(fixture);
     group_fixture_stop(fixture);
@@ -43,7 +46,7 @@ static void test_whole_life(GroupFixture *fixture, const void *unused)
 static void test_nothing_happens_before_the_loop(GroupFixture *fixture, const void *unused)
 {
     group_run(fixture->group, 0);
-    assert_journal(fixture, "phase:pre-run");
+    assert_journal(fixture, "AppStartup phase:startup-hooks");
     virtual_loop_settle(fixture->loop);
     group_stop(fixture->group, "test");
     g_assert_cmpint(group_phase(fixture->group), ==, GROUP_PHASE_SERVE);
@@ -70,7 +73,9 @@ static void test_register(GroupFixture *fixture, const void *unused)
     g_assert_true(group_register(fixture->group, &stop_only));
     group_fixture_run_until_ready(fixture);
     group_fixture_stop(fixture);
-    assert_journal(fixture, "phase:graceful-stop stop:stop-only stop:c stop:b stop:a " UNDO_ALL);
+    assert_journal(
+            fixture,
+            "AppTerminating phase:graceful-stop stop:stop-only stop:c stop:b stop:a " UNDO_ALL);
     assert_done_well(fixture);
 }
 
@@ -80,9 +85,10 @@ static void test_deregister(GroupFixture *fixture, const void *unused)
     g_assert_false(group_deregister(fixture->group, "b"));
     g_assert_false(group_deregister(fixture->group, "nonsense"));
     group_fixture_run(fixture);
-    assert_journal(fixture, "phase:pre-run open:a open:c phase:serve serve:a serve:c ready");
+    assert_journal(fixture, BEGIN "open:a open:c phase:serve serve:a serve:c ready AppRunning");
     group_fixture_stop(fixture);
-    assert_journal(fixture, "phase:graceful-stop stop:c stop:a undo:c undo:a phase:done done");
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:c stop:a " STOPPED
+                            "undo:c undo:a phase:done done");
 }
 
 static void test_unit_with_one_phase(GroupFixture *fixture, const void *unused)
@@ -91,10 +97,10 @@ static void test_unit_with_one_phase(GroupFixture *fixture, const void *unused)
 
     g_assert_true(group_register(fixture->group, &opens));
     group_fixture_run(fixture);
-    assert_journal(fixture, "phase:pre-run open:a open:b open:c open:d phase:serve serve:a serve:b "
-                            "serve:c ready");
+    assert_journal(fixture, BEGIN "open:a open:b open:c open:d phase:serve serve:a serve:b "
+                                  "serve:c ready AppRunning");
     group_fixture_stop(fixture);
-    assert_journal(fixture, "phase:graceful-stop stop:c stop:b stop:a " UNDO_ALL);
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:c stop:b stop:a " UNDO_ALL);
 }
 
 static void test_empty(void)
@@ -123,21 +129,22 @@ typedef struct LifeRow {
     const char *error; /* or NULL */
 } LifeRow;
 
-#define STOP_ALL "phase:graceful-stop stop:c stop:b stop:a "
+#define STOP_ALL STOPPING "stop:c stop:b stop:a "
 
 static const LifeRow life_rows[] = {
         {"/group/pre-run/fails", .units[2].fails_pre_run = true,
-         .journal = "phase:pre-run open:a open:b open:c undo:b undo:a phase:done done",
+         .journal = BEGIN "open:a open:b open:c " STOPPING STOPPED "undo:b undo:a phase:done done",
          .error = "c: cannot open"},
         {"/group/pre-run/fails-at-once", .units[0].fails_pre_run = true,
-         .journal = "phase:pre-run open:a phase:done done", .error = "a: cannot open"},
+         .journal = BEGIN "open:a " STOPPING STOPPED "phase:done done", .error = "a: cannot open"},
         {"/group/pre-run/stop-in", .units[1].stops_group_in_pre_run = true,
-         .journal = "phase:pre-run open:a open:b undo:b undo:a phase:done done"},
+         .journal = BEGIN "open:a open:b " STOPPING STOPPED "undo:b undo:a phase:done done"},
         {"/group/pre-run/takes-too-long", .units[1].pre_run_for_usec = GROUP_STARTUP_USEC,
-         .journal = "phase:pre-run open:a open:b late:b undo:b undo:a phase:done done",
+         .journal = BEGIN "open:a open:b late:b " STOPPING STOPPED "undo:b undo:a phase:done done",
          .error = "startup took too long: b"},
         {"/group/serve/fails", .units[1].fails_serve = true,
-         .journal = LAUNCH "serve:a serve:b phase:graceful-stop stop:c stop:a " UNDO_ALL,
+         .journal = LAUNCH
+         "serve:a serve:b AppTerminating phase:graceful-stop stop:c stop:a " UNDO_ALL,
          .error = "b: cannot serve"},
         {"/group/serve/stop-in", .units[1].stops_group_in_serve = true,
          .journal = LAUNCH "serve:a serve:b " STOP_ALL UNDO_ALL},
@@ -151,30 +158,37 @@ static const LifeRow life_rows[] = {
          .error = "startup took too long: a, c"},
         {"/group/stop/within-deadline", .units[1].is_slow_to_stop = true, .n_stops = 1,
          .wait_seconds = 19,
-         .journal = LAUNCH "serve:a serve:b serve:c ready phase:graceful-stop stop:c stop:b"},
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning AppTerminating "
+                           "phase:graceful-stop stop:c stop:b"},
         {"/group/stop/deadline-forces", .units[1].is_slow_to_stop = true, .n_stops = 1,
          .wait_seconds = 20,
-         .journal = LAUNCH "serve:a serve:b serve:c ready phase:graceful-stop stop:c stop:b "
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning AppTerminating "
+                           "phase:graceful-stop stop:c stop:b "
                            "late:a+b force:b force:a stop:a " UNDO_ALL,
          .error = "graceful stop took too long: a, b"},
         {"/group/stop/force-takes-its-time", .units[1].is_slow_to_stop = true,
          .units[1].ignores_force = true, .n_stops = 1, .wait_seconds = 21,
-         .journal = LAUNCH "serve:a serve:b serve:c ready phase:graceful-stop stop:c stop:b "
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning AppTerminating "
+                           "phase:graceful-stop stop:c stop:b "
                            "late:a+b force:b force:a"},
         {"/group/stop/given-up", .units[1].is_slow_to_stop = true, .units[1].ignores_force = true,
          .n_stops = 1, .wait_seconds = 22,
-         .journal = LAUNCH "serve:a serve:b serve:c ready phase:graceful-stop stop:c stop:b "
-                           "late:a+b force:b force:a " UNDO_ALL,
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning AppTerminating "
+                           "phase:graceful-stop stop:c stop:b "
+                           "late:a+b force:b force:a "
+                           "AppTerminated " UNDO,
          .error = "graceful stop took too long: a, b"},
         {"/group/stop/second-cuts-short", .units[0].is_slow_to_stop = true, .n_stops = 2,
-         .journal = LAUNCH "serve:a serve:b serve:c ready " STOP_ALL "late:a force:a " UNDO_ALL,
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning " STOP_ALL
+                           "late:a force:a " UNDO_ALL,
          .error = "graceful stop took too long: a"},
         {"/group/stop/second-waits-for-force", .units[0].is_slow_to_stop = true,
          .units[0].ignores_force = true, .n_stops = 2,
-         .journal = LAUNCH "serve:a serve:b serve:c ready " STOP_ALL "late:a force:a"},
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning " STOP_ALL "late:a force:a"},
         {"/group/stop/third-gives-up", .units[0].is_slow_to_stop = true,
          .units[0].ignores_force = true, .n_stops = 3,
-         .journal = LAUNCH "serve:a serve:b serve:c ready " STOP_ALL "late:a force:a " UNDO_ALL,
+         .journal = LAUNCH "serve:a serve:b serve:c ready AppRunning " STOP_ALL "late:a force:a "
+                           "AppTerminated " UNDO,
          .error = "graceful stop took too long: a"},
 };
 
@@ -269,7 +283,7 @@ static void test_stop_before_pre_run(GroupFixture *fixture, const void *unused)
 {
     group_run(fixture->group, 0);
     group_fixture_stop(fixture);
-    assert_journal(fixture, "phase:pre-run phase:done done");
+    assert_journal(fixture, "AppStartup phase:startup-hooks " STOPPING STOPPED "phase:done done");
     assert_done_well(fixture);
 }
 
@@ -278,7 +292,7 @@ static void test_stop_before_run(GroupFixture *fixture, const void *unused)
     group_fixture_stop(fixture);
     assert_journal(fixture, "");
     group_fixture_run(fixture);
-    assert_journal(fixture, "phase:pre-run phase:done done");
+    assert_journal(fixture, "AppStartup phase:startup-hooks " STOPPING STOPPED "phase:done done");
     assert_done_well(fixture);
 }
 
@@ -295,7 +309,7 @@ static void test_ready_with_the_last(GroupFixture *fixture, const void *unused)
     group_unit_ready(fixture->group, "a");
     group_unit_ready(fixture->group, "a");
     virtual_loop_settle(fixture->loop);
-    assert_journal(fixture, "ready");
+    assert_journal(fixture, "ready AppRunning");
     group_fixture_advance(fixture, 60);
     assert_journal(fixture, "");
     group_fixture_end(fixture);
@@ -317,7 +331,7 @@ static void test_unit_ends(GroupFixture *fixture, const void *unused)
     group_unit_ended(fixture->group, "b", NULL);
     assert_journal(fixture, "");
     virtual_loop_settle(fixture->loop);
-    assert_journal(fixture, "phase:graceful-stop stop:c stop:a " UNDO_ALL);
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:c stop:a " UNDO_ALL);
     assert_done_well(fixture);
 }
 
@@ -328,7 +342,7 @@ static void test_unit_ends_with_error(GroupFixture *fixture, const void *unused)
     group_fixture_run_until_ready(fixture);
     group_unit_ended(fixture->group, "c", error);
     virtual_loop_settle(fixture->loop);
-    assert_journal(fixture, "phase:graceful-stop stop:b stop:a " UNDO_ALL);
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:b stop:a " UNDO_ALL);
     assert_done_with(fixture, "c: the end");
 }
 
@@ -339,8 +353,9 @@ static void test_unit_ends_before_ready(GroupFixture *fixture, const void *unuse
     group_unit_ended(fixture->group, "a", NULL);
     group_unit_ready(fixture->group, "a");
     virtual_loop_settle(fixture->loop);
-    assert_journal(fixture,
-                   LAUNCH "serve:a serve:b serve:c phase:graceful-stop stop:c stop:b " UNDO_ALL);
+    assert_journal(
+            fixture, LAUNCH
+            "serve:a serve:b serve:c AppTerminating phase:graceful-stop stop:c stop:b " UNDO_ALL);
 }
 
 /* The graceful stop. */
@@ -350,7 +365,7 @@ static void test_each_stop_is_waited_for(GroupFixture *fixture, const void *unus
     fixture->units[2].is_slow_to_stop = fixture->units[0].is_slow_to_stop = true;
     group_fixture_run_until_ready(fixture);
     group_fixture_stop(fixture);
-    assert_journal(fixture, "phase:graceful-stop stop:c");
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:c");
     group_fixture_advance(fixture, 5);
     assert_journal(fixture, "");
     fake_unit_stopped(&fixture->units[2]);
@@ -388,7 +403,7 @@ static void test_unit_ends_while_others_stop(GroupFixture *fixture, const void *
     group_unit_ended(fixture->group, "a", error);
     fake_unit_stopped(&fixture->units[2]);
     virtual_loop_settle(fixture->loop);
-    assert_journal(fixture, "phase:graceful-stop stop:c stop:b " UNDO_ALL);
+    assert_journal(fixture, "AppTerminating phase:graceful-stop stop:c stop:b " UNDO_ALL);
     assert_done_with(fixture, "a: gone");
 }
 
