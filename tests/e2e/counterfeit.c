@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A svcmgrd that gives what the real one gives too seldom for a test: short answers of GetEvents,
  * forgotten events, and hostile text. It owns the name on the bus of argv[1] and says "ready". Each
- * line of its standard input, "PAGE OLDEST NEWEST", says how many events an answer may hold and
- * which are kept, and signals the newest of them. It ends with its standard input. */
+ * line of its standard input, "PAGE OLDEST NEWEST TYPE", says how many events an answer may hold,
+ * which are kept and what type they all have, and signals the newest. It ends with its standard
+ * input. */
 
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +23,7 @@ typedef struct Counterfeit {
     uint64_t page;
     uint64_t oldest;
     uint64_t newest;
+    char type[32];
 } Counterfeit;
 
 static int counterfeit_instance(const Counterfeit *self, sd_bus_message *call,
@@ -52,11 +54,21 @@ static int counterfeit_revisions(const Counterfeit *self, sd_bus_message *call,
                                  "digest", "s", COUNTERFEIT_RED "digest");
 }
 
+/* The option that it was given is "unchanged". */
 static int counterfeit_reload(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
 {
-    return sd_bus_message_append(reply, "a{sv}", 3, "created", "as", 1, COUNTERFEIT_RED "id",
-                                 "changed", "s", "not a list", "failed", "a{ss}", 1,
-                                 COUNTERFEIT_RED "id", COUNTERFEIT_RED "reason");
+    const char *option = "";
+    int is_on = 0;
+    int r = sd_bus_message_enter_container(call, 'a', "{sv}");
+
+    if (r >= 0 && sd_bus_message_at_end(call, 0) == 0)
+        r = sd_bus_message_read(call, "{sv}", &option, "b", &is_on);
+    if (r < 0)
+        return r;
+    return sd_bus_message_append(reply, "a{sv}", 4, "created", "as", 1, COUNTERFEIT_RED "id",
+                                 "changed", "s", "not a list", "unchanged", "as", is_on, option,
+                                 "failed", "a{ss}", 1, COUNTERFEIT_RED "id",
+                                 COUNTERFEIT_RED "reason");
 }
 
 static int counterfeit_events(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
@@ -73,7 +85,7 @@ static int counterfeit_events(const Counterfeit *self, sd_bus_message *call, sd_
         r = sd_bus_message_open_container(reply, 'a', "a{sv}");
     for (; r >= 0 && n > 0 && serial <= self->newest; serial++, n--)
         r = sd_bus_message_append(reply, "a{sv}", 4, "serial", "t", serial, "time", "t", serial,
-                                  "type", "s", "Created", "id", "s", "web");
+                                  "type", "s", self->type, "id", "s", "web");
     return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -122,11 +134,11 @@ static int on_counterfeit_message(sd_bus_message *call, void *data, sd_bus_error
 
 static int counterfeit_set(Counterfeit *self, const char *line)
 {
-    if (sscanf(line, "%" SCNu64 "%" SCNu64 "%" SCNu64, &self->page, &self->oldest, &self->newest) !=
-        3)
+    if (sscanf(line, "%" SCNu64 "%" SCNu64 "%" SCNu64 "%31s", &self->page, &self->oldest,
+               &self->newest, self->type) != 4)
         return -EINVAL;
     return sd_bus_emit_signal(self->bus, COUNTERFEIT_PATH, COUNTERFEIT_INTERFACE, "Event",
-                              "ttssa{sv}", self->newest, self->newest, "Created", "web", 0);
+                              "ttssa{sv}", self->newest, self->newest, self->type, "web", 0);
 }
 
 static int on_counterfeit_input(sd_event_source *source, int fd, uint32_t revents, void *data)
@@ -166,7 +178,7 @@ static int counterfeit_open(Counterfeit *self, sd_event *loop, const char *addre
 
 int main(int argc, char **argv)
 {
-    Counterfeit self = {.page = 1, .oldest = 1, .newest = 1};
+    Counterfeit self = {.page = 1, .oldest = 1, .newest = 1, .type = "Created"};
     sd_event *loop = NULL;
     int r = argc == 2 ? sd_event_new(&loop) : -EINVAL;
 

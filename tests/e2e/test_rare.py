@@ -34,14 +34,14 @@ class Counterfeit(unittest.TestCase):
         self.process.stdout.close()
         self.assertEqual(status, 0)
 
-    def set(self, page, oldest, newest):
-        os.write(self.process.stdin.fileno(), f"{page} {oldest} {newest}\n".encode())
+    def set(self, page, oldest, newest, kind="Created"):
+        os.write(self.process.stdin.fileno(), f"{page} {oldest} {newest} {kind}\n".encode())
 
-    def set_and_await(self, page, oldest, newest):
+    def set_and_await(self, page, oldest, newest, kind="Created"):
         """What was set is in force."""
-        self.set(page, oldest, newest)
+        self.set(page, oldest, newest, kind)
         end = time.monotonic() + 30
-        while self.events("-n", "1")[0][-1:] != [newest]:
+        while self.events("-n", "1", "--all")[0][-1:] != [newest]:
             self.assertLess(time.monotonic(), end)
 
     def events(self, *arguments):
@@ -99,6 +99,42 @@ class Counterfeit(unittest.TestCase):
         self.assertEqual((state["serial"], state["id"], state["to"]), (last + 29, "web", "active"))
         self.assertEqual([json.loads(follower.line())["serial"] for _ in range(21)],
                          list(range(last + 30, last + 51)))
+
+    def test_a_daemon_begins_with_no_gap(self):
+        follower, last = self.watch()
+        self.set(1000, last + 30, last + 32, "AppStartup")
+        self.assertEqual([json.loads(follower.line())["serial"] for _ in range(3)],
+                         list(range(last + 30, last + 33)))
+
+    def test_events_of_the_daemon_itself(self):
+        last = 1
+        # Shown without options, with --all, and of a service with --all.
+        for kind, plain, everything, of_service in (
+                ("Created", True, True, True), ("Odd", True, True, True),
+                ("ProcessStart", False, True, True), ("ProcessEnd", False, True, True),
+                ("AppRunning", True, True, False), ("PreHookStart", True, True, False),
+                ("PostHookStop", True, True, False)):
+            last += 1
+            self.set_and_await(1000, last, last, kind)
+            for arguments, expected in (((), plain), (("--all",), everything),
+                                        (("w*", "--all"), of_service),
+                                        (("w*",), of_service and plain)):
+                self.assertEqual(self.events(*arguments)[0], [last] if expected else [])
+        line = self.world.run("events", address=self.world.bus).out
+        self.assertRegex(line, r"^ *\d+ \S+ web +PostHookStop\n$")
+
+    def test_reload(self):
+        told = "  created: 1  \\x1b[31mid\n  changed: 0\n  removed: 0\nunchanged: "
+        for options, end in (((), "0\n"), (("--dry-run",), "1  dry_run\nNothing was changed "
+                                                           "(--dry-run).\n")):
+            result = self.world.run("daemon-reload", *options, address=self.world.bus)
+            self.assertEqual((result.status, result.out), (1, told + end))
+        status, text = self.world.run_on_terminal("daemon-reload", address=self.world.bus,
+                                                  columns=20)
+        self.assertEqual(status, 1)
+        self.assertEqual(text.splitlines()[0], "\033[32m  created: 1  \\x1b[…\033[0m")
+        result = self.world.run("-q", "daemon-reload", address=self.world.bus)
+        self.assertEqual((result.out, result.err.count("\n")), ("", 1))
 
     def test_hostile_text_is_escaped(self):
         for command in ("status", "show"):
