@@ -103,7 +103,7 @@ static void options_fill_in_directories(Options *options, bool is_user, GPtrArra
 
 static void options_fill_in_socket(Options *options)
 {
-    if (options_are_default(options, "socket") && options->runtime_dir != NULL)
+    if (options->socket == NULL && options->runtime_dir != NULL)
         options->socket = g_build_filename(options->runtime_dir, "private", NULL);
     else if (g_strcmp0(options->socket, "none") == 0)
         g_clear_pointer(&options->socket, g_free);
@@ -128,6 +128,17 @@ static void options_fill_in_services_dirs(Options *options, const char *config_d
     options->services_dirs = (char **)g_ptr_array_free(list, FALSE);
 }
 
+/* What nobody said is true by default, also of somebody who said false. */
+static void options_derive_flag(Options *options, const char *name, bool value)
+{
+    const OptionEntry *entry = options_find_entry(name);
+    bool *flag = options_field(options, entry);
+
+    if (*flag != value)
+        *options_source(options, entry) = OPTION_SOURCE_DEFAULT;
+    *flag = value;
+}
+
 void options_fill_in(Options *options, GPtrArray *errors)
 {
     bool is_user = !options->is_root || options->user;
@@ -143,6 +154,6 @@ void options_fill_in(Options *options, GPtrArray *errors)
         options->hooks_dir = g_build_filename(config_dir, "hooks", NULL);
 
     options->use_system_bus = options->system || (!options->user && options->is_root);
-    options->system = options->address == NULL && options->use_system_bus;
-    options->user = options->address == NULL && !options->use_system_bus;
+    options_derive_flag(options, "system", options->address == NULL && options->use_system_bus);
+    options_derive_flag(options, "user", options->address == NULL && !options->use_system_bus);
 }

@@ -4,6 +4,9 @@
 
 #include "run/options-internal.h"
 
+/* 1.1 is printed as 1.1: with all digits that a double has it would not be. */
+#define OPTIONS_REAL_DIGITS 15
+
 static const char *const option_source_names[_OPTION_SOURCE_MAX] = {
         [OPTION_SOURCE_DEFAULT] = "default",
         [OPTION_SOURCE_FILE] = "file",
@@ -65,7 +68,8 @@ char *options_to_json(const Options *options)
             options_print_entry(options, entry, document, comment);
     }
 
-    g_autofree char *text = json_dumps(document, JSON_INDENT(4) | JSON_REAL_PRECISION(17));
+    g_autofree char *text =
+            json_dumps(document, JSON_INDENT(4) | JSON_REAL_PRECISION(OPTIONS_REAL_DIGITS));
     json_decref(comment);
     json_decref(document);
     return g_strconcat(text, "\n", NULL);

@@ -204,9 +204,6 @@ static void options_settle_bus(Options *options, OptionSource source, const json
         return;
     options->system = options->user = false;
     g_clear_pointer(&options->address, g_free);
-    for (size_t i = 0; i < G_N_ELEMENTS(options_bus_members); i++)
-        *options_source(options, options_find_entry(options_bus_members[i])) =
-                OPTION_SOURCE_DEFAULT;
 }
 
 static void options_read_value(Options *options, OptionSource source, const OptionEntry *entry,

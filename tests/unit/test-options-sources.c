@@ -118,21 +118,22 @@ typedef struct BusRow {
     const char *variables; /* NAME=VALUE, separated by blanks */
     const char *arguments;
     const char *expected;
+    const char *source; /* that is printed; NULL: the file */
 } BusRow;
 
 static const BusRow bus_rows[] = {
-        {"", "", "", "user"},
-        {"\"system\": true", "", "", "system"},
-        {"\"system\": false", "", "", "user"},
-        {"\"system\": true", "SVCMGR_SYSTEM=no", "", "user"},
-        {"\"system\": true", "", "--user", "user"},
-        {"\"system\": true", "", "--address=a", "a"},
-        {"\"address\": \"f\"", "", "", "f"},
-        {"\"address\": \"f\"", "SVCMGR_SYSTEM=1", "", "system"},
-        {"\"address\": \"f\"", "SVCMGR_ADDRESS=e", "", "e"},
-        {"\"address\": \"f\"", "SVCMGR_ADDRESS=e", "--system", "system"},
-        {"\"user\": true", "SVCMGR_SYSTEM=on", "--address=a", "a"},
-        {"\"user\": true, \"system\": false", "SVCMGR_ADDRESS=", "", "user"},
+        {"", "", "", "user", "default"},
+        {"\"system\": true", "", "", "system", NULL},
+        {"\"system\": false, \"user\": false", "", "", "user", "default"},
+        {"\"system\": true", "SVCMGR_SYSTEM=no", "", "user", "default"},
+        {"\"system\": true", "", "--user", "user", "command line"},
+        {"\"system\": true", "", "--address=a", "a", "command line"},
+        {"\"address\": \"f\"", "", "", "f", NULL},
+        {"\"address\": \"f\"", "SVCMGR_SYSTEM=1", "", "system", "environment"},
+        {"\"address\": \"f\"", "SVCMGR_ADDRESS=e", "", "e", "environment"},
+        {"\"address\": \"f\"", "SVCMGR_ADDRESS=e", "--system", "system", "command line"},
+        {"\"user\": true", "SVCMGR_SYSTEM=on", "--address=a", "a", "command line"},
+        {"\"user\": true, \"system\": false", "SVCMGR_ADDRESS=", "", "user", NULL},
 };
 
 static void set_variables(const char *variables)
@@ -163,6 +164,12 @@ static void test_bus(OptionsFixture *fixture, const void *data)
     g_assert_cmpstr(got, ==, row->expected);
     g_assert_cmpint(options->system, ==, g_str_equal(got, "system"));
     g_assert_cmpint(options->user, ==, g_str_equal(got, "user"));
+    g_autofree char *source = NULL;
+    g_free(printed(fixture, options->address != NULL ? "address" : got, &source));
+    if (row->source == NULL)
+        g_assert_true(g_str_has_prefix(source, "file "));
+    else
+        g_assert_cmpstr(source, ==, row->source);
 }
 
 /* Mistakes of the config file, whose path is in front of each line of the message. */
@@ -388,6 +395,10 @@ static void test_print_feedback(OptionsFixture *fixture, const void *unused)
             "{\"defaults\": {\"restart\": {\"factor\": 1.1}}, \"restore\": \"none\"}");
 
     feedback_check(fixture, "");
+    g_assert_true(options_fixture_read(fixture, "", NULL));
+    g_autofree char *text = options_to_json(&fixture->options);
+    g_assert_nonnull(strstr(text, "\"factor\": 1.1\n"));
+
     feedback_check(fixture, "--socket=none --address=unix:path=/x,guid=1 --pid-file=/p");
     feedback_check(fixture, "--system --services-dir=/a --services-dir=/b --hooks-dir=/h "
                             "--startup-timeout=1.5s --shutdown-timeout='1h 1ms' --max-services=9");
@@ -421,6 +432,8 @@ static void test_print_invalid(OptionsFixture *fixture, const void *unused)
 
     g_unsetenv("XDG_RUNTIME_DIR");
     g_setenv("SVCMGR_STATE_DIR", "/s", TRUE);
+    g_autofree char *path = options_fixture_write(fixture, "config/svcmgrd.json",
+                                                  "{\"defaults\": {\"restart\": {\"factor\": 0}}}");
     g_assert_false(options_fixture_read(fixture, "--print-config --log-level=x", NULL));
     g_assert_true(fixture->options.print_config);
     g_autofree char *level = printed(fixture, "log_level", &level_source);
@@ -429,6 +442,7 @@ static void test_print_invalid(OptionsFixture *fixture, const void *unused)
     g_assert_cmpstr(level_source, ==, "default");
     g_assert_cmpstr(state, ==, "\"/s\"");
     g_assert_cmpstr(state_source, ==, "environment");
+    g_assert_null(fixture->options.defaults);
 }
 
 #define ADD(path, data, func)                                                                      \
