@@ -54,19 +54,19 @@ static int counterfeit_revisions(const Counterfeit *self, sd_bus_message *call,
                                  "digest", "s", COUNTERFEIT_RED "digest");
 }
 
-/* The option that it was given is "unchanged". */
+/* The option that it was given, if any, is the id that is "unchanged". */
 static int counterfeit_reload(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
 {
-    const char *option = "";
-    int is_on = 0;
+    const char *unchanged = "none";
+    int is_on;
     int r = sd_bus_message_enter_container(call, 'a', "{sv}");
 
     if (r >= 0 && sd_bus_message_at_end(call, 0) == 0)
-        r = sd_bus_message_read(call, "{sv}", &option, "b", &is_on);
+        r = sd_bus_message_read(call, "{sv}", &unchanged, "b", &is_on);
     if (r < 0)
         return r;
     return sd_bus_message_append(reply, "a{sv}", 4, "created", "as", 1, COUNTERFEIT_RED "id",
-                                 "changed", "s", "not a list", "unchanged", "as", is_on, option,
+                                 "changed", "s", "not a list", "unchanged", "as", 1, unchanged,
                                  "failed", "a{ss}", 1, COUNTERFEIT_RED "id",
                                  COUNTERFEIT_RED "reason");
 }

@@ -124,9 +124,9 @@ class Counterfeit(unittest.TestCase):
         self.assertRegex(line, r"^ *\d+ \S+ web +PostHookStop\n$")
 
     def test_reload(self):
-        told = "  created: 1  \\x1b[31mid\n  changed: 0\n  removed: 0\nunchanged: "
-        for options, end in (((), "0\n"), (("--dry-run",), "1  dry_run\nNothing was changed "
-                                                           "(--dry-run).\n")):
+        told = "  created: 1  \\x1b[31mid\n  changed: 0\n  removed: 0\nunchanged: 1  "
+        for options, end in (((), "none\n"),
+                             (("--dry-run",), "dry_run\nNothing was changed (--dry-run).\n")):
             result = self.world.run("daemon-reload", *options, address=self.world.bus)
             self.assertEqual((result.status, result.out), (1, told + end))
         status, text = self.world.run_on_terminal("daemon-reload", address=self.world.bus,
