@@ -3,9 +3,10 @@
 
 /* One definition: a file ID.json, and the patches that stand beside it. The file is
  * {"kind": s (required), "enabled": bool, "description": s, "labels": {s: s}, "config": {...}}.
- * What is wrong with it names file, place and reason, as in "/etc/x/web.json: config.restart.
- * max_delay: expected ...", one line per mistake; of a file that was patched, "/etc/x/web.json
- * (patched by /etc/x/web.json.d/10-a.json): ...", since the place may be in either. */
+ *
+ * What is wrong with it names file, place and reason, one line per mistake:
+ * "/etc/x/web.json: config.exec: expected ...". Of a file that was patched the place may be in
+ * either: "/etc/x/web.json (patched by /etc/x/web.json.d/10-a.json): ...". */
 
 #include "core/config.h"
 

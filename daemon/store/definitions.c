@@ -236,7 +236,7 @@ static void definitions_leave_out(DefinitionsLoad *load, const char *directory, 
     unread->error = error;
     g_ptr_array_add(load->definitions->unread, unread);
     definition_messages_add(load->definitions->messages, LOG_LEVEL_ERROR,
-                            "the definitions in %s are left out: %s", directory, error->message);
+                            "definitions are left out: %s", error->message);
 }
 
 /* False only if it is missing and must not be. */

@@ -122,7 +122,18 @@ static bool inventory_is_as_kept(const Definition *definition, const DurableRevi
     return kept->length == length && memcmp(kept->text, config, length) == 0;
 }
 
-static void inventory_decide_config(Inventory *inventory, InventoryItem *item, Map *map)
+/* The newest revision stands: that of the definition, or one of the bus after it. */
+static void inventory_keep_config(InventoryItem *item, Map *map)
+{
+    const DurableRevision *latest = item->saved->latest;
+
+    inventory_item_set_config(item, latest);
+    if (latest->source != CONFIG_FROM_DEFINITION || !inventory_is_as_kept(item->definition, latest))
+        inventory_item_check(item, map);
+}
+
+static void inventory_decide_config(Inventory *inventory, InventoryItem *item,
+                                    const Definitions *definitions, Map *map)
 {
     const Definition *definition = item->definition;
     const DurableRevision *latest = item->saved != NULL ? item->saved->latest : NULL;
@@ -130,9 +141,16 @@ static void inventory_decide_config(Inventory *inventory, InventoryItem *item, M
     bool is_as_kept = inventory_is_as_kept(definition, kept);
 
     if (latest != NULL && is_as_kept) {
-        inventory_item_set_config(item, latest);
-        if (latest->source != CONFIG_FROM_DEFINITION)
-            inventory_item_check(item, map);
+        inventory_keep_config(item, map);
+        return;
+    }
+    /* What differs may be an earlier directory's, or lack a patch. */
+    if (latest != NULL && definitions->unread->len > 0) {
+        inventory_keep_config(item, map);
+        definition_messages_add(inventory->messages, LOG_LEVEL_WARNING,
+                                "service '%s': its configuration stays revision %" G_GUINT64_FORMAT
+                                " until all definitions can be read",
+                                definition->id, item->spec.revision);
         return;
     }
     item->spec.config = definition->config;
@@ -149,7 +167,8 @@ static void inventory_decide_config(Inventory *inventory, InventoryItem *item, M
                             definition->id, definition->path, item->spec.revision);
 }
 
-static void inventory_add_defined(Inventory *inventory, InventoryItem *item, Map *map)
+static void inventory_add_defined(Inventory *inventory, InventoryItem *item,
+                                  const Definitions *definitions, Map *map)
 {
     const Definition *definition = item->definition;
     const SavedService *saved = item->saved;
@@ -165,7 +184,7 @@ static void inventory_add_defined(Inventory *inventory, InventoryItem *item, Map
     if (definition->error != NULL)
         item->error = g_error_copy(definition->error);
     else
-        inventory_decide_config(inventory, item, map);
+        inventory_decide_config(inventory, item, definitions, map);
 }
 
 /* Kept, and neither created nor defined. False: it may be defined where nobody can read now. */
@@ -230,7 +249,7 @@ Inventory *inventory_new(const Definitions *definitions, const GPtrArray *saved,
         if (item->saved != NULL && item->saved->created)
             inventory_add_created(inventory, item, map);
         else if (item->definition != NULL)
-            inventory_add_defined(inventory, item, map);
+            inventory_add_defined(inventory, item, definitions, map);
         else
             is_item = inventory_add_dropped(inventory, item, definitions);
         if (is_item)

@@ -8,6 +8,7 @@
  *   - What was said over the bus of its being enabled stands above the definition.
  *   - Its configuration over the bus stands above the definition's until that is edited: the newest
  *     kept text that came from the definition tells (an empty one: the definition had no config).
+ *     While a directory of definitions cannot be read, nothing counts as edited.
  *   - What is kept of a service that is neither defined nor created any more is dropped; but not
  *     while a directory of definitions could not be read. */
 

@@ -65,7 +65,7 @@ static void test_unreadable(DefinitionFixture *fixture, const void *unused)
         return;
     }
     definition_fixture_assert_messages(
-            fixture, "error: the definitions in FIRST are left out: cannot open the directory of "
+            fixture, "error: definitions are left out: cannot open the directory of "
                      "definitions FIRST: Permission denied\n");
 }
 
@@ -95,7 +95,7 @@ static void test_max_entries(DefinitionFixture *fixture, const void *unused)
     definition_fixture_load(fixture);
     g_assert_cmpuint(fixture->loaded->list->len, ==, 1);
     g_assert_cmpstr(definition_fixture_get(fixture, 0)->id, ==, "c");
-    definition_fixture_assert_messages(fixture, "error: the definitions in FIRST are left out: "
+    definition_fixture_assert_messages(fixture, "error: definitions are left out: "
                                                 "FIRST has more than 2 entries\n");
 }
 
@@ -260,6 +260,7 @@ static void test_patch_none(DefinitionFixture *fixture, const void *unused)
     definition_fixture_write(fixture->first, "web.json.d/a.json~", "broken");
     definition_fixture_write(fixture->first, "web.json.d/a.json.d", "broken");
     definition_fixture_load(fixture);
+    g_assert_no_error(definition_fixture_get(fixture, 0)->error);
     g_assert_cmpstr(definition_fixture_get(fixture, 0)->config, ==, "{  \"a\" :1e2}");
     g_assert_null(definition_fixture_get(fixture, 0)->patches);
 }

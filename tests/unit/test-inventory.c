@@ -284,6 +284,17 @@ static const Case cases[] = {
          false,
          "a definition fake (revision 5: valu: unknown member; did you mean \"value\"?)\n",
          ""},
+        {"not-edited-unread",
+         {{"a", "fake", V}, {"b", "fake", V}, {"c", "fake", V}},
+         {{"a", NULL, -1, NULL, {5, W}, {3, "{}"}}, {"b", NULL, -1, NULL, {3, BAD}, {3, BAD}}},
+         true,
+         "a definition fake " W "@5\n"
+         "b definition fake (revision 3: valu: unknown member; did you mean \"value\"?)\n"
+         "c definition fake " V "@1 record\n",
+         "warning: service 'a': its configuration stays revision 5 until all definitions can be "
+         "read\n"
+         "warning: service 'b': its configuration stays revision 3 until all definitions can be "
+         "read\n"},
         /* what there is no more */
         {"dropped",
          {{"b", "fake", NULL}},
