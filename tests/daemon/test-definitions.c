@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Directories of definitions in which not all is well, and patches, as the daemon takes them. */
+
+#include "support/daemon-fixture.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SLEEP "{\"kind\": \"process\", \"config\": {\"exec\": [\"/bin/sleep\", \"infinity\"]}}"
+
+static void fixture_write(const char *directory, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(directory, name, NULL);
+    g_autofree char *parent = g_path_get_dirname(path);
+
+    g_assert_cmpint(g_mkdir_with_parents(parent, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static char *fixture_get(DaemonFixture *fixture, const char *id, const char *property)
+{
+    g_autofree char *path = client_service_path(id);
+
+    return client_get_string(fixture->client, path, CLIENT_SERVICE, property);
+}
+
+static char *fixture_config(DaemonFixture *fixture, const char *id)
+{
+    g_autofree char *path = client_service_path(id);
+    sd_bus_message *reply = client_call(fixture->client, path, CLIENT_SERVICE, "GetConfig", NULL);
+    const char *text;
+
+    g_assert_cmpint(sd_bus_message_read(reply, "s", &text), >, 0);
+    char *copy = g_strdup(text);
+    sd_bus_message_unref(reply);
+    return copy;
+}
+
+static void test_patched(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *second = g_build_filename(fixture->root, "second", NULL);
+
+    fixture_write(fixture->services_dir, "web.json", SLEEP);
+    fixture_write(fixture->services_dir, "db.json", SLEEP);
+    fixture_write(fixture->services_dir, "db.json.d/1.json", "{\"enabled\": }");
+    fixture_write(second, "web.json.d/1.json",
+                  "{\"description\": \"Patched\", \"config\": {\"umask\": \"077\"}}");
+    daemon_fixture_start(fixture,
+                         daemon_fixture_option(fixture, "services-dir", fixture->services_dir),
+                         daemon_fixture_option(fixture, "services-dir", second), NULL);
+
+    g_autofree char *description = fixture_get(fixture, "web", "Description");
+    g_autofree char *config = fixture_config(fixture, "web");
+    g_autofree char *state = fixture_get(fixture, "db", "State");
+    g_autofree char *error = fixture_get(fixture, "db", "Error");
+    g_assert_cmpstr(description, ==, "Patched");
+    g_assert_cmpstr(config, ==, "{\"exec\": [\"/bin/sleep\", \"infinity\"], \"umask\": \"077\"}");
+    g_assert_cmpstr(state, ==, "failed");
+    g_assert_nonnull(strstr(error, "/db.json.d/1.json: line 1, column 13: "));
+}
+
+/* What is left out is told in the log, and takes nothing else down. */
+static void test_left_out(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *second = g_build_filename(fixture->root, "second", NULL);
+    g_autofree char *open = g_build_filename(fixture->services_dir, "db.json", NULL);
+    g_autofree char *expected = g_strdup_printf("definitions are left out: %s", second);
+
+    if (geteuid() != 0) {
+        g_test_skip("only root's daemon asks whom it trusts");
+        return;
+    }
+    fixture_write(fixture->services_dir, "web.json", SLEEP);
+    fixture_write(fixture->services_dir, "db.json", SLEEP);
+    fixture_write(fixture->services_dir, "nap.json.d/1.json", "{}");
+    fixture_write(second, "web.json", "{\"kind\": \"process\", \"description\": \"second\"}");
+    g_assert_cmpint(chmod(second, 0777), ==, 0);
+    g_assert_cmpint(chmod(open, 0666), ==, 0);
+    daemon_fixture_start(fixture,
+                         daemon_fixture_option(fixture, "services-dir", fixture->services_dir),
+                         daemon_fixture_option(fixture, "services-dir", second), NULL);
+
+    g_autofree char *description = fixture_get(fixture, "web", "Description");
+    g_autofree char *error = fixture_get(fixture, "db", "Error");
+    g_autofree char *log = daemon_fixture_log(fixture);
+    g_assert_cmpstr(description, ==, "");
+    g_assert_nonnull(strstr(error, open));
+    g_assert_nonnull(strstr(log, expected));
+    g_assert_nonnull(strstr(log, "/nap.json.d: ignored: there is no definition 'nap'"));
+}
+
+#define ADD(path, function)                                                                        \
+    g_test_add("/daemon-definitions/" path, DaemonFixture, NULL, daemon_fixture_set_up, function,  \
+               daemon_fixture_tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("patched", test_patched);
+    ADD("left-out", test_left_out);
+    return g_test_run();
+}
