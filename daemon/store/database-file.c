@@ -73,7 +73,7 @@ bool database_file_sync(const char *path, GError **error)
 
 bool database_file_link(const char *path, const char *name, GError **error)
 {
-    if (link(path, name) < 0 && errno != ENOENT)
+    if (link(path, name) < 0)
         return error_set_errno(error, errno, "cannot keep %s as %s", path, name);
     return true;
 }

@@ -12,6 +12,7 @@
 
 #include "base/errors.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ bool database_move_log(Database *database, bool truncate, GError **error)
 {
     int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
 
+    errno = 0;
     if (sqlite3_wal_checkpoint_v2(database->sqlite, NULL, mode, NULL, NULL) != SQLITE_OK) {
         database->wal_is_suspect = true;
         return database_set_error(database, error, "move the log into");

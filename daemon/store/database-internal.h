@@ -116,16 +116,15 @@ bool database_schema_apply(Database *database, GError **error);
 
 /* database-statement.c */
 
-/* Sets *error to "cannot OPERATION FILE: ..." out of what SQLite says, and database->damaged;
- * returns false. */
+/* Sets *error to "cannot OPERATION FILE: ..." out of what SQLite says and, as errno, the kernel: to
+ * be called at once, and errno to be 0 before what failed. Sets database->damaged where that is
+ * what it says. Returns false. */
 bool database_set_error(Database *database, GError **error, const char *operation);
-/* The same of a connection that is no Database. */
-bool database_set_sqlite_error(sqlite3 *sqlite, GError **error, const char *operation,
-                               const char *path);
+/* sqlite3_step, with errno 0 before. */
+int database_step(sqlite3_stmt *statement);
 /* We found nonsense: sets *error and database->damaged; returns false. */
 bool database_set_damaged(Database *database, GError **error, const char *format, ...)
         G_GNUC_PRINTF(3, 4);
-bool database_code_is_damage(int code);
 /* The statement, ready to be bound; NULL with *error set. */
 sqlite3_stmt *database_statement(Database *database, DatabaseStatement statement,
                                  const char *operation, GError **error);
@@ -213,7 +212,6 @@ bool database_file_check_directory(const DatabaseOptions *options, GError **erro
 bool database_file_make(const char *path, uid_t uid, GError **error);
 /* Gives the file at path a second name that was not taken: base, base-1, base-2, ... */
 bool database_file_set_aside(const char *path, const char *base, char **ret_name, GError **error);
-/* Does nothing if there is no file at path. */
 bool database_file_link(const char *path, const char *name, GError **error);
 /* Does nothing if there is no file at from. */
 bool database_file_copy(const char *from, const char *to, GError **error);

@@ -61,7 +61,7 @@ static bool mend_set_aside(const Database *database, char **ret_name, GError **e
     if (!database_file_set_aside(old.path, base, &name, error))
         return false;
     g_autofree char *log = g_strconcat(name, "-wal", NULL);
-    if (!database_file_link(old.log, log, error))
+    if (database_file_size(old.log) > 0 && !database_file_link(old.log, log, error))
         return false;
     *ret_name = g_steal_pointer(&name);
     return true;

@@ -249,7 +249,7 @@ static bool database_load_table(DatabaseLoad *load, DatabaseStatement statement,
         return false;
     if (sqlite3_bind_parameter_count(row) > 0)
         database_bind(row, &first, 1);
-    while (valid && (code = sqlite3_step(row)) == SQLITE_ROW) {
+    while (valid && (code = database_step(row)) == SQLITE_ROW) {
         valid = database_row_is_valid(statement, row) && take(load, row);
         if (!valid)
             (void)database_set_damaged(database, error, "a row of it makes no sense");
@@ -269,7 +269,7 @@ static bool database_load_text(Database *database, DurableRevision *revision, GE
     if (row == NULL)
         return false;
     database_bind(row, &number, 1);
-    int code = sqlite3_step(row);
+    int code = database_step(row);
     bool valid = code == SQLITE_ROW && sqlite3_column_int64(row, 0) == number.integer &&
                  database_row_is_valid(STATEMENT_LOAD_TEXT, row);
     if (valid) {
@@ -375,7 +375,7 @@ static GPtrArray *database_read_list_revisions(Durable *durable, const char *id,
     if (row == NULL)
         return NULL;
     database_bind(row, &value, 1);
-    while ((code = sqlite3_step(row)) == SQLITE_ROW)
+    while ((code = database_step(row)) == SQLITE_ROW)
         g_ptr_array_add(revisions, database_row_to_revision(row));
     if (code != SQLITE_DONE)
         (void)database_set_error(database, error, "read");
@@ -395,7 +395,7 @@ static DurableRevision *database_read_get_revision(Durable *durable, const char 
     if (row == NULL)
         return NULL;
     database_bind(row, values, G_N_ELEMENTS(values));
-    int code = sqlite3_step(row);
+    int code = database_step(row);
     if (code == SQLITE_ROW && database_column_is_text(row, 3)) {
         revision = database_row_to_revision(row);
         revision->text = g_strdup(database_column_text(row, 3));

@@ -92,7 +92,7 @@ static void salvage_read_rows(SalvageWalk *walk, sqlite3_stmt *row, bool *ret_en
 
     database_bind(row, &first, 1);
     for (unsigned n = 0; n < SALVAGE_GROUP_ROWS; n++) {
-        int code = sqlite3_step(row);
+        int code = database_step(row);
 
         /* In a damaged tree numbers may come in any order, and again. */
         if (code == SQLITE_ROW && sqlite3_column_int64(row, 0) >= walk->next) {
@@ -160,7 +160,9 @@ static bool salvage_meta(Database *source, Database *fresh, DatabaseSalvage *sal
     for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
         g_autofree char *value = NULL;
 
-        if (!database_get_meta(source, keys[i], &value, NULL) || value == NULL)
+        if (!database_get_meta(source, keys[i], &value, NULL))
+            salvage->n_places++;
+        if (value == NULL)
             continue;
         database_group_put_meta(fresh, keys[i], value);
         salvage->lineage = salvage->lineage || g_str_equal(keys[i], "lineage");

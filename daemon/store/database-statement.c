@@ -8,6 +8,7 @@
 
 #include "base/errors.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -17,7 +18,7 @@ static const char *const database_statements[_STATEMENT_MAX] = {
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
         [STATEMENT_SYNC_CRASH] = "PRAGMA synchronous = NORMAL",
-        [STATEMENT_SYNC_POWER] = "PRAGMA synchronous = FULL",
+        [STATEMENT_SYNC_POWER] = "PRAGMA synchronous = EXTRA",
         [STATEMENT_GET_META] = "SELECT value FROM meta WHERE key = ?1",
         [STATEMENT_PUT_META] = "INSERT INTO meta(key, value) VALUES(?1, ?2)"
                                " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
@@ -83,7 +84,7 @@ static const struct {
         {SQLITE_IOERR_LOCK, "SQLITE_IOERR_LOCK"},
 };
 
-bool database_code_is_damage(int code)
+static bool database_code_is_damage(int code)
 {
     return (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 }
@@ -97,30 +98,36 @@ static char *database_code_to_text(int code)
     return g_strdup_printf("SQLite code %d", code);
 }
 
-bool database_set_sqlite_error(sqlite3 *sqlite, GError **error, const char *operation,
-                               const char *path)
+/* What the kernel has said to SQLite, where that is what failed: SQLite itself asks after many
+ * failures, but not after that of a COMMIT. */
+static int database_reason(int primary)
 {
-    int code = sqlite3_extended_errcode(sqlite), primary = code & 0xff;
-    g_autofree char *name = database_code_to_text(code);
-    /* SQLite asks the kernel only after these; else the value is of something that is over. */
-    bool has_reason = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
-    int reason = has_reason ? sqlite3_system_errno(sqlite) : 0;
+    bool by_kernel =
+            primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_FULL;
 
-    return error_set(error, ERROR_FAILED, "cannot %s %s: %s (%s)%s%s", operation, path,
-                     sqlite3_errmsg(sqlite), name, reason != 0 ? ": " : "",
-                     reason != 0 ? g_strerror(reason) : "");
+    return by_kernel ? errno : 0;
 }
 
 bool database_set_error(Database *database, GError **error, const char *operation)
 {
-    int primary = sqlite3_errcode(database->sqlite) & 0xff;
+    int code = sqlite3_extended_errcode(database->sqlite), primary = code & 0xff;
+    int reason = database_reason(primary);
+    g_autofree char *name = database_code_to_text(code);
 
     if (database_code_is_damage(primary))
         database->damaged = true;
     if (primary == SQLITE_BUSY)
         return error_set(error, ERROR_FAILED, "cannot %s %s: another process has it open",
                          operation, database->path);
-    return database_set_sqlite_error(database->sqlite, error, operation, database->path);
+    return error_set(error, ERROR_FAILED, "cannot %s %s: %s (%s)%s%s", operation, database->path,
+                     sqlite3_errmsg(database->sqlite), name, reason != 0 ? ": " : "",
+                     reason != 0 ? g_strerror(reason) : "");
+}
+
+int database_step(sqlite3_stmt *statement)
+{
+    errno = 0;
+    return sqlite3_step(statement);
 }
 
 bool database_set_damaged(Database *database, GError **error, const char *format, ...)
@@ -181,7 +188,7 @@ bool database_run(Database *database, DatabaseStatement statement, const Databas
     if (prepared == NULL)
         return false;
     database_bind(prepared, values, n_values);
-    bool done = sqlite3_step(prepared) == SQLITE_DONE;
+    bool done = database_step(prepared) == SQLITE_DONE;
     if (!done)
         (void)database_set_error(database, error, operation);
     (void)sqlite3_reset(prepared); /* says again what the step has said */
@@ -191,6 +198,7 @@ bool database_run(Database *database, DatabaseStatement statement, const Databas
 
 bool database_execute(Database *database, const char *sql, const char *operation, GError **error)
 {
+    errno = 0;
     if (sqlite3_exec(database->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
         return database_set_error(database, error, operation);
     return true;
@@ -199,10 +207,11 @@ bool database_execute(Database *database, const char *sql, const char *operation
 bool database_query_integer(Database *database, const char *sql, int64_t *ret_value, GError **error)
 {
     sqlite3_stmt *statement = NULL;
+    errno = 0;
     int code = sqlite3_prepare_v2(database->sqlite, sql, -1, &statement, NULL);
 
     if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
+        code = database_step(statement);
     if (code == SQLITE_ROW)
         *ret_value = sqlite3_column_int64(statement, 0);
     else if (code != SQLITE_DONE)
@@ -219,7 +228,7 @@ bool database_get_meta(Database *database, const char *key, char **ret_value, GE
     if (statement == NULL)
         return false;
     database_bind(statement, &value, 1);
-    int code = sqlite3_step(statement);
+    int code = database_step(statement);
     if (code == SQLITE_ROW)
         *ret_value = g_strdup((const char *)sqlite3_column_text(statement, 0));
     else if (code == SQLITE_DONE)

@@ -12,12 +12,15 @@
 #include "base/errors.h"
 #include "base/parse.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
 #define DATABASE_NAME "svcmgr.db"
 
-/* Little memory: this database is written, and read once. */
+/* Little memory: this database is written, and read once. EXTRA is FULL, and the folder is synced
+ * where the journal of a new file, which has no log yet, is deleted: it would undo all that follows
+ * were it there again after a loss of power. */
 static const char database_settings[] =
         "PRAGMA locking_mode = EXCLUSIVE;"
         "PRAGMA page_size = " G_STRINGIFY(DATABASE_PAGE_BYTES) ";"
@@ -26,7 +29,7 @@ static const char database_settings[] =
                                                                "PRAGMA temp_store = MEMORY;"
                                                                "PRAGMA trusted_schema = OFF;"
                                                                "PRAGMA cell_size_check = ON;"
-                                                               "PRAGMA synchronous = FULL;"
+                                                               "PRAGMA synchronous = EXTRA;"
                                                                "PRAGMA wal_autocheckpoint = 0;";
 
 Database *database_new(const DatabaseOptions *options, const DatabaseSchema *schema,
@@ -51,6 +54,7 @@ bool database_open_file(Database *database, GError **error)
 
     database->damaged = false;
     database->level = DURABLE_POWER;
+    errno = 0;
     if (sqlite3_open_v2(database->path, &database->sqlite, flags, database->options.vfs) !=
         SQLITE_OK)
         return database_set_error(database, error, "open");
@@ -84,13 +88,15 @@ static bool database_check_pages(Database *database, GError **error)
     if (clean == NULL || g_str_equal(clean, "1"))
         return true;
 
+    errno = 0;
     int code = sqlite3_prepare_v2(database->sqlite, "PRAGMA quick_check(1)", -1, &statement, NULL);
     if (code == SQLITE_OK)
-        code = sqlite3_step(statement);
-    const char *found = code == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+        code = database_step(statement);
+    g_autofree char *found =
+            code == SQLITE_ROW ? g_strdup((const char *)sqlite3_column_text(statement, 0)) : NULL;
     bool sound = found != NULL && g_str_equal(found, "ok");
     if (found != NULL && !sound)
-        (void)database_set_damaged(database, error, "%s", found);
+        (void)database_set_damaged(database, error, "%s", g_strdelimit(found, "\n", ' '));
     else if (!sound)
         (void)database_set_error(database, error, "check");
     (void)sqlite3_finalize(statement); /* says again what the step has said */
