@@ -31,7 +31,7 @@ typedef struct InventoryItem {
     /* For map_create, or with error for map_create_broken. Borrows from definition, saved and this
      * item; spec.revision is that of its config. */
     CreateSpec spec;
-    const Definition *definition; /* or NULL */
+    const Definition *definition; /* that counts; or NULL */
     const SavedService *saved;    /* or NULL */
     bool wanted_known;
     bool wanted;
