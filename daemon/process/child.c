@@ -147,12 +147,23 @@ static CHILD_FUNCTION void child_execute(ChildPlan *plan)
     child_fail(plan, child_failed_step(plan, errno_value), errno_value);
 }
 
+/* See process_host_mark. Where it may not be set the environment alone has to tell. */
+static CHILD_FUNCTION void child_set_mark(const ChildPlan *plan, long session)
+{
+    struct rlimit64 mark = {.rlim_cur = (uint64_t)session, .rlim_max = plan->mark};
+
+    if (plan->mark != 0)
+        (void)plan->sys->raw(SYS_prlimit64, 0, RLIMIT_LOCKS, &mark, NULL);
+}
+
 CHILD_FUNCTION void child_run(void *data)
 {
     ChildPlan *plan = data;
+    long session = plan->sys->raw(SYS_setsid);
 
-    if (plan->sys->raw(SYS_setsid) < 0)
+    if (session < 0)
         child_fail(plan, CHILD_STEP_SESSION, errno);
+    child_set_mark(plan, session);
     if (!child_reset_dispositions(plan))
         child_fail(plan, CHILD_STEP_SIGNALS, errno);
     if (plan->sys->raw(SYS_dup3, plan->input_fd, STDIN_FILENO, 0) < 0)

@@ -51,7 +51,8 @@ typedef struct ChildPlan {
     const gid_t *groups;
     size_t n_groups;
     struct rlimit64 nofile;
-    int input_fd; /* becomes standard input; 3 or more */
+    uint64_t mark; /* of the daemon's lineage (host-internal.h); 0: none */
+    int input_fd;  /* becomes standard input; 3 or more */
     /* 3 or more, close-on-exec: the error is written there too. Then memory and descriptors are
      * copies. -1: the memory is the daemon's, and the child does not change its credentials. */
     int error_fd;

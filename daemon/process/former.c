@@ -4,8 +4,8 @@
  * follows. When there are more of them than it may have descriptors, the others get their signals
  * all the same, and are found again by the pass that comes when all who are followed are dead.
  *
- * A process is judged by its environment twice, before and after its descriptor was opened: only
- * then it is sure that the signal goes to the one that was looked at. */
+ * A process is judged by what it was started with twice, before and after its descriptor was
+ * opened: only then it is sure that the signal goes to the one that was looked at. */
 
 #include "process/former.h"
 
@@ -50,6 +50,7 @@ typedef struct FormerProcess {
 struct Former {
     ProcessHost *host;
     char *prefix;
+    uint64_t mark;
     FormerDone done;
     void *data;
 
@@ -101,8 +102,8 @@ static bool former_is_spared(const Former *former, pid_t pid)
     return pid <= 1;
 }
 
-/* Whether it is one of them; *ret_id is its service, or NULL. */
-static bool former_recognise(const Former *former, pid_t pid, char **ret_id)
+/* *ret_id is its service, or NULL. */
+static bool former_recognise_environment(const Former *former, pid_t pid, char **ret_id)
 {
     size_t length = 0;
     g_autofree char *text = proc_read_environ(former->host->sys, pid, &length);
@@ -116,6 +117,23 @@ static bool former_recognise(const Former *former, pid_t pid, char **ret_id)
         return false;
     *ret_id = id != NULL && parse_id(id, NULL) ? g_strdup(id) : NULL;
     return true;
+}
+
+/* Only in the session that a program was started in: whoever has left that, and has another
+ * environment, is somebody who has logged in rather than a part of the service. */
+static bool former_recognise_mark(const Former *former, pid_t pid)
+{
+    const Sys *sys = former->host->sys;
+    uint64_t session, mark;
+    ProcStat stat;
+
+    return proc_read_locks_limit(sys, pid, &session, &mark) && mark == former->mark &&
+           proc_read_stat(sys, pid, &stat) && !stat.is_dead && (uint64_t)stat.session == session;
+}
+
+static bool former_recognise(const Former *former, pid_t pid, char **ret_id)
+{
+    return former_recognise_environment(former, pid, ret_id) || former_recognise_mark(former, pid);
 }
 
 /* Tallies */
@@ -354,8 +372,7 @@ static void former_end_quiet_pass(Former *former)
 static void former_end_pass(Former *former)
 {
     bool is_alone = former->n_followed == 0;
-    bool is_again = former->pass_again || (former->n_new > 0 && former->n_overflow == 0) ||
-                    (is_alone && former->n_overflow > 0);
+    bool is_again = former->pass_again || (former->n_new > 0 && former->n_overflow == 0);
     bool is_quiet = !is_again && is_alone && former->n_refused == 0;
 
     former->directory_fd = fd_close(former->directory_fd);
@@ -437,6 +454,7 @@ Former *former_sweep(ProcessHost *host, const char *prefix, uint64_t grace_usec,
     *former = (Former){
             .host = host,
             .prefix = g_strdup(prefix),
+            .mark = process_host_mark(prefix),
             .done = done,
             .data = data,
             .phase = FORMER_ASK,

@@ -32,7 +32,8 @@ typedef struct FormerReport {
 /* report is borrowed for the time of the call. May free the Former. */
 typedef void (*FormerDone)(const FormerReport *report, void *data);
 
-/* Finds the processes that were started with an INVOCATION_ID that begins with prefix, sends them
+/* Finds the processes that were started with an INVOCATION_ID that begins with prefix (16 digits,
+ * as in ProcessHostOptions), also when they have written over their environment since; sends them
  * SIGTERM and SIGCONT; after grace_usec SIGKILL to those that are left; 2 s later it gives them up.
  * What they fork meanwhile is found as well. Never this process, its ancestors or process 1;
  * zombies do not count, and whose environment may not be read is none of ours. To be called before

@@ -35,5 +35,10 @@ struct ProcessHost {
     unsigned n_running;
 };
 
+/* Programs that show a title of their own (redis, nginx, postgres) write over the environment that
+ * /proc shows. So their lineage also stands where nobody writes: in RLIMIT_LOCKS, which is
+ * inherited like the others, and which no kernel since Linux 2.4 has looked at. The hard limit is
+ * this number, the soft one the session that the program was started in. 0 for an empty prefix. */
+uint64_t process_host_mark(const char *invocation_prefix);
 /* A new INVOCATION_ID: 32 hexadecimal digits, of which the first are the prefix if there is one. */
 char *process_host_new_invocation_id(ProcessHost *host);

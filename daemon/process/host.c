@@ -153,6 +153,16 @@ static void process_host_set_invocation_prefix(ProcessHost *host, const char *pr
     g_strlcpy(host->invocation_prefix, prefix, sizeof host->invocation_prefix);
 }
 
+/* More than any session, and not what the kernel takes for "unlimited". */
+uint64_t process_host_mark(const char *invocation_prefix)
+{
+    uint64_t number = g_ascii_strtoull(invocation_prefix, NULL, 16);
+
+    if (invocation_prefix[0] == '\0')
+        return 0;
+    return MIN(number | UINT64_C(1) << 63, RLIM64_INFINITY - 1);
+}
+
 char *process_host_new_invocation_id(ProcessHost *host)
 {
     if (host->invocation_prefix[0] == '\0')

@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define PROC_STAT_BYTES 1024
+#define PROC_LIMITS_BYTES 4096
 #define PROC_ENVIRON_BYTES (16 * 1024)
 #define PROC_GENERATIONS 32
 /* More cannot be looked through in one turn of the loop. */
@@ -44,7 +46,7 @@ static ssize_t proc_read(const Sys *sys, pid_t pid, const char *name, char *buff
 bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
 {
     char line[PROC_STAT_BYTES + 1], state;
-    int parent, group;
+    int parent, group, session;
     long n_threads;
 
     length = MIN(length, PROC_STAT_BYTES);
@@ -53,12 +55,13 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
 
     const char *rest = strrchr(line, ')');
     if (rest == NULL ||
-        sscanf(rest, ") %c %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
-               &state, &parent, &group, &n_threads) != 4)
+        sscanf(rest, ") %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
+               &state, &parent, &group, &session, &n_threads) != 5)
         return false;
     *ret_stat = (ProcStat){
             .parent = parent,
             .group = group,
+            .session = session,
             .is_dead = (state == 'Z' || state == 'X') && n_threads <= 1,
     };
     return true;
@@ -125,6 +128,25 @@ bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable)
             return true;
     }
     return false;
+}
+
+bool proc_read_locks_limit(const Sys *sys, pid_t pid, uint64_t *ret_soft, uint64_t *ret_hard)
+{
+    static const char name[] = "\nMax file locks";
+    char text[PROC_LIMITS_BYTES + 1];
+    ssize_t length = proc_read(sys, pid, "limits", text, PROC_LIMITS_BYTES);
+    uint64_t soft, hard;
+
+    if (length < 0)
+        return false;
+    text[length] = '\0';
+
+    const char *line = strstr(text, name);
+    if (line == NULL || sscanf(line + strlen(name), "%" SCNu64 " %" SCNu64, &soft, &hard) != 2)
+        return false;
+    *ret_soft = soft;
+    *ret_hard = hard;
+    return true;
 }
 
 bool proc_read_comm(const Sys *sys, pid_t pid, char ret_comm[PROC_COMM_BYTES])

@@ -8,11 +8,13 @@
 #include "process/sys.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct ProcStat {
     pid_t parent;
     pid_t group;
     bool is_dead; /* a zombie, with no thread left that lives */
+    pid_t session;
 } ProcStat;
 
 /* One line of /proc/PID/stat, which need not end in a NUL byte. False: it is none. */
@@ -29,6 +31,8 @@ char *proc_read_environ(const Sys *sys, pid_t pid, size_t *ret_length);
 const char *proc_environ_find(const char *text, size_t length, const char *name);
 /* Whether "NAME=value" was among the first 16 KiB of the environment that pid was started with. */
 bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable);
+/* RLIMIT_LOCKS of pid; false: it cannot be read, or a part of it is unlimited. */
+bool proc_read_locks_limit(const Sys *sys, pid_t pid, uint64_t *ret_soft, uint64_t *ret_hard);
 #define PROC_COMM_BYTES 16
 /* The name of the program, as the kernel keeps it; false and errno: as proc_read_stat. */
 bool proc_read_comm(const Sys *sys, pid_t pid, char ret_comm[PROC_COMM_BYTES]);

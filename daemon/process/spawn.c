@@ -146,6 +146,7 @@ static bool spawn_prepare(ProcessHost *host, const SpawnSpec *spec, const SpawnE
             .groups = identity->groups,
             .n_groups = identity->n_groups,
             .nofile = host->nofile,
+            .mark = process_host_mark(host->invocation_prefix),
             .input_fd = host->null_fd,
             .error_fd = -1,
     };

@@ -9,6 +9,7 @@
 #include "process/host-internal.h"
 #include "process/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -32,6 +33,7 @@ typedef struct FormerFixture {
 /* Of the test that runs; the table of system calls has no place for it. */
 static FormerFixture *current;
 static pid_t marked_pid;
+static pid_t blind_pid;
 static unsigned n_calls;
 static int n_fds_most;
 
@@ -246,6 +248,44 @@ static void test_forks(FormerFixture *fixture, const void *unused)
     assert_numbers(sweep, 6, 0, 0);
 }
 
+/* What the second and the third pass see, at length: a folder, and nobody. In the second, the one
+ * who is known by then dies. */
+#define BLIND_CALLS 20
+
+static ssize_t blind_getdents64(int fd, void *buffer, size_t size)
+{
+    struct dirent64 *entry = buffer;
+    siginfo_t info;
+
+    if (marked_pid == 0) { /* the first pass */
+        ssize_t n = sys_linux.getdents64(fd, buffer, size);
+
+        marked_pid = n == 0 ? -1 : 0;
+        return n;
+    }
+    if (n_calls == 0)
+        g_assert_cmpint(waitid(P_PID, (id_t)blind_pid, &info, WEXITED | WNOWAIT), ==, 0);
+    if (++n_calls > 2 * BLIND_CALLS)
+        return sys_linux.getdents64(fd, buffer, size);
+    if (n_calls % BLIND_CALLS == 0)
+        return 0;
+    *entry = (struct dirent64){.d_reclen = sizeof *entry, .d_name = "self"};
+    return sizeof *entry;
+}
+
+/* Who dies while nobody looks has left a child where nobody looks again. */
+static void test_dies_during_pass(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "forks 1", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    blind_pid = orphan_spawn(fixture, &spec);
+    fixture->process.sys.getdents64 = blind_getdents64;
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    g_assert_cmpuint(n_calls, >, 2 * BLIND_CALLS);
+    assert_numbers(sweep, 2, 0, 0);
+}
+
 /* In the kill phase too, what is found is killed at once. */
 static void test_no_grace(FormerFixture *fixture, const void *unused)
 {
@@ -389,21 +429,57 @@ static void test_reused_number(FormerFixture *fixture, const void *unused)
     g_assert_true(is_alive(marked_pid));
 }
 
+/* The time of the kill phase need not be waited for. */
+static void skip_time(void)
+{
+    current->process.clock.ahead_usec = 2 * USEC_PER_SEC;
+}
+
 static int failing_pidfd_open(pid_t pid, unsigned flags)
 {
+    skip_time();
     errno = EMFILE;
     return -1;
 }
 
+static int deaf_signal(int pidfd, int signo, siginfo_t *info, unsigned flags)
+{
+    skip_time();
+    return 0;
+}
+
 static int failing_signal(int pidfd, int signo, siginfo_t *info, unsigned flags)
 {
+    skip_time();
     errno = EPERM;
     return -1;
+}
+
+/* Without an environment while the other one lives, and once more. */
+static int executing_open(const char *path, int flags)
+{
+    if (is_environ_of(path, marked_pid) && (is_alive(blind_pid) || n_calls++ == 0))
+        return sys_linux.open("/dev/null", flags);
+    return sys_linux.open(path, flags);
+}
+
+static void test_executes(FormerFixture *fixture, const void *unused)
+{
+    const OrphanSpec spec = {.words = "", .prefix = fixture->prefix, .id = "web"};
+    g_auto(Sweep) sweep;
+
+    marked_pid = orphan_spawn(fixture, &spec);
+    blind_pid = orphan_spawn(fixture, &spec);
+    fixture->process.sys.open = executing_open;
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 2, 0, 0);
+    g_assert_false(is_alive(marked_pid));
 }
 
 typedef enum Obstacle {
     OBSTACLE_OPEN,
     OBSTACLE_SIGNAL,
+    OBSTACLE_DEAF, /* as one who is stuck in the kernel */
 } Obstacle;
 
 /* What cannot be ended is given up in time, by its name. */
@@ -419,9 +495,10 @@ static void test_left(FormerFixture *fixture, const void *data)
 
     if (GPOINTER_TO_INT(data) == OBSTACLE_OPEN)
         fixture->process.sys.pidfd_open = failing_pidfd_open;
-    else
+    else if (GPOINTER_TO_INT(data) == OBSTACLE_SIGNAL)
         fixture->process.sys.pidfd_send_signal = failing_signal;
-    fixture->process.clock.ahead_usec = 2 * USEC_PER_SEC; /* no need to wait for it */
+    else
+        fixture->process.sys.pidfd_send_signal = deaf_signal;
     sweep_run(fixture, &sweep, SHORT_GRACE_USEC);
     assert_numbers(sweep, 1, 0, 1);
     g_assert_cmpstr(sweep.services->str, ==, expected);
@@ -491,6 +568,36 @@ static void test_of_a_service(FormerFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+static bool leaver_is_there(void *data)
+{
+    g_autofree char *text = fixture_read(&((FormerFixture *)data)->process, "leaver");
+
+    return text != NULL && strchr(text, '\n') != NULL;
+}
+
+/* With what it was started with it has lost its name. Who has left its session is not of it. */
+static void test_wiped(FormerFixture *fixture, const void *unused)
+{
+    g_auto(Sweep) sweep;
+
+    g_strlcpy(fixture->process.host->invocation_prefix, fixture->prefix,
+              sizeof fixture->process.host->invocation_prefix);
+    Service *service =
+            fixture_start(&fixture->process, fixture->process.oneshot,
+                          "{'exec': ['@PROGRAMS/program-stayer', 'wipe', 'child', '@DIR/child', "
+                          "'leaver', '@DIR/leaver'], 'restart': {'policy': 'no'}}");
+    fixture_run_until(&fixture->process, leaver_is_there, fixture);
+    pid_t leaver = fixture_read_pid(&fixture->process, "leaver");
+
+    sweep_run(fixture, &sweep, LONG_GRACE_USEC);
+    assert_numbers(sweep, 2, 0, 0);
+    g_assert_cmpstr(sweep.services->str, ==, "(none): 2 processes of the former run ended\n");
+    g_assert_true(is_alive(leaver));
+    g_assert_cmpint(kill(leaver, SIGKILL), ==, 0);
+    fixture_wait_settled(&fixture->process, service);
+    fixture_drop(&fixture->process, service);
+}
+
 #define FORMER_TEST(path, data, function)                                                          \
     g_test_add(path, FormerFixture, data, former_test_init, function, former_test_done)
 
@@ -502,6 +609,8 @@ int main(int argc, char **argv)
     FORMER_TEST("/former/by-force", NULL, test_by_force);
     FORMER_TEST("/former/stopped", NULL, test_stopped);
     FORMER_TEST("/former/forks", NULL, test_forks);
+    FORMER_TEST("/former/dies-during-pass", NULL, test_dies_during_pass);
+    FORMER_TEST("/former/executes", NULL, test_executes);
     FORMER_TEST("/former/no-grace", NULL, test_no_grace);
     FORMER_TEST("/former/zombie", NULL, test_zombie);
     FORMER_TEST("/former/herd/asked", "herd 300", test_herd);
@@ -512,8 +621,10 @@ int main(int argc, char **argv)
     FORMER_TEST("/former/reused-number", NULL, test_reused_number);
     FORMER_TEST("/former/left/no-descriptor", GINT_TO_POINTER(OBSTACLE_OPEN), test_left);
     FORMER_TEST("/former/left/not-allowed", GINT_TO_POINTER(OBSTACLE_SIGNAL), test_left);
+    FORMER_TEST("/former/left/unkillable", GINT_TO_POINTER(OBSTACLE_DEAF), test_left);
     FORMER_TEST("/former/no-list", NULL, test_no_list);
     FORMER_TEST("/former/cancelled", NULL, test_cancelled);
     FORMER_TEST("/former/of-a-service", NULL, test_of_a_service);
+    FORMER_TEST("/former/wiped", NULL, test_wiped);
     return g_test_run();
 }

@@ -130,6 +130,7 @@ static const GarbageRow garbage[] = {
         GARBAGE("\xff\xfe\x01"),
         GARBAGE("2147483648\n"),
         GARBAGE("4294967297\n"),
+        GARBAGE("00000000001\n"),
         GARBAGE("0000000000000000000000000000000000000001\n"),
 };
 

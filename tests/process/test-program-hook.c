@@ -207,6 +207,15 @@ static pid_t run_start_stubborn(ProcessFixture *fixture, Run *run)
     return fixture_read_pid(fixture, "pid");
 }
 
+static int first_signo;
+
+static int noting_kill(pid_t pid, int signo)
+{
+    if (first_signo == 0)
+        first_signo = signo;
+    return sys_linux.kill(pid, signo);
+}
+
 static void test_aborted(ProcessFixture *fixture, const void *unused)
 {
     g_auto(Run) run;
@@ -214,7 +223,10 @@ static void test_aborted(ProcessFixture *fixture, const void *unused)
     g_autofree char *expected =
             g_strdup_printf("hook %s was ended by force after ", fixture_program("stayer"));
 
+    first_signo = 0;
+    fixture->sys.kill = noting_kill;
     program_hook_abort(run.hook);
+    g_assert_cmpint(first_signo, ==, SIGKILL); /* it has been asked for nothing */
     program_hook_abort(run.hook);
     g_assert_cmpuint(run.n_done, ==, 0);
     fixture_run_until(fixture, run_is_done, &run);

@@ -7,6 +7,9 @@
  *   stubborn-child FILE   forks a child that stays and ignores SIGTERM
  *   zombie FILE       leaves a dead process in its group, whose parent leaves the group and never
  *                     reaps it; writes the parent's process id to FILE
+ *   wipe              writes over its environment, as programs do that show a title
+ *   leaver FILE       forks a child that stays, in a session of its own; writes its process id to
+ *                     FILE
  *   exit N            instead of staying
  * It ends when the test does, and whatever happens after a minute. */
 
@@ -36,7 +39,7 @@ static void write_pid(const char *path, pid_t pid)
         exit(92);
 }
 
-static void fork_child(const char *path, bool is_stubborn)
+static void fork_child(const char *path, bool is_stubborn, bool leaves)
 {
     int fds[2];
     char byte;
@@ -47,6 +50,8 @@ static void fork_child(const char *path, bool is_stubborn)
     if (pid == 0) {
         alarm(60);
         signal(SIGTERM, is_stubborn ? SIG_IGN : SIG_DFL);
+        if (leaves && setsid() < 0)
+            _exit(96);
         if (write(fds[1], "x", 1) != 1)
             _exit(94);
         for (;;)
@@ -58,6 +63,12 @@ static void fork_child(const char *path, bool is_stubborn)
     write_pid(path, pid);
     (void)close(fds[0]);
     (void)close(fds[1]);
+}
+
+static void wipe_environment(void)
+{
+    for (char **variable = environ; *variable != NULL; variable++)
+        memset(*variable, '\0', strlen(*variable));
 }
 
 static void leave_zombie(const char *path)
@@ -100,9 +111,13 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "code") == 0)
             signal(SIGTERM, on_term_code);
         else if (strcmp(argv[i], "child") == 0 && i + 1 < argc)
-            fork_child(argv[++i], false);
+            fork_child(argv[++i], false, false);
         else if (strcmp(argv[i], "stubborn-child") == 0 && i + 1 < argc)
-            fork_child(argv[++i], true);
+            fork_child(argv[++i], true, false);
+        else if (strcmp(argv[i], "leaver") == 0 && i + 1 < argc)
+            fork_child(argv[++i], false, true);
+        else if (strcmp(argv[i], "wipe") == 0)
+            wipe_environment();
         else if (strcmp(argv[i], "zombie") == 0 && i + 1 < argc)
             leave_zombie(argv[++i]);
         else if (strcmp(argv[i], "exit") == 0 && i + 1 < argc)
