@@ -285,8 +285,18 @@ static bool database_load_text(Database *database, DurableRevision *revision, GE
     return valid;
 }
 
+static int database_compare_numbers(const void *a, const void *b)
+{
+    const DurableRevision *const *first = a, *const *second = b;
+    int64_t x = (int64_t)(*first)->time, y = (int64_t)(*second)->time;
+
+    return (x > y) - (x < y);
+}
+
+/* In the order in which they lie in the file: the cache is small. */
 static bool database_load_texts(DatabaseLoad *load, GError **error)
 {
+    g_autoptr(GPtrArray) revisions = g_ptr_array_new();
     GHashTableIter iter;
     void *value;
 
@@ -294,9 +304,14 @@ static bool database_load_texts(DatabaseLoad *load, GError **error)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         SavedService *saved = value;
 
-        if (saved->latest != NULL && !database_load_text(load->database, saved->latest, error))
-            return false;
-        if (saved->defined != NULL && !database_load_text(load->database, saved->defined, error))
+        if (saved->latest != NULL)
+            g_ptr_array_add(revisions, saved->latest);
+        if (saved->defined != NULL)
+            g_ptr_array_add(revisions, saved->defined);
+    }
+    g_ptr_array_sort(revisions, database_compare_numbers);
+    for (unsigned i = 0; i < revisions->len; i++) {
+        if (!database_load_text(load->database, g_ptr_array_index(revisions, i), error))
             return false;
     }
     return true;

@@ -60,6 +60,9 @@ FIGURES = {
     "idle/alone/switches": "",
     "idle/bus/cpu": "",
     "idle/bus/switches": "",
+    "store/creates": "",
+    "store/commit": "",
+    "store/load": "",
 }
 
 COMPARISONS = {"<=": lambda value, limit: value <= limit, ">=": lambda value, limit: value >= limit}
