@@ -22,21 +22,17 @@ static char *options_describe_source(const Options *options, OptionSource source
     return g_strdup(option_source_names[source]);
 }
 
-/* value: shown with the source where it is no member; or NULL. */
-static void options_comment(const Options *options, const OptionEntry *entry, const json_t *value,
+/* value: shown below the source where it is no member; or NULL. */
+static void options_comment(const Options *options, const OptionEntry *entry, json_t *value,
                             json_t *comment)
 {
     g_autofree char *member = option_member(entry);
     g_autofree char *source = options_describe_source(options, *options_source(options, entry));
-    json_t *entry_comment = json_string(source);
+    json_t *said = value != NULL ? json_object() : json_string(source);
 
-    if (value != NULL) {
-        g_autofree char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-
-        json_decref(entry_comment);
-        entry_comment = json_sprintf("%s: %s", source, text);
-    }
-    g_assert(json_object_set_new(comment, member, entry_comment) == 0);
+    if (value != NULL)
+        g_assert(json_object_set(said, source, value) == 0);
+    g_assert(json_object_set_new(comment, member, said) == 0);
 }
 
 static void options_print_entry(const Options *options, const OptionEntry *entry, json_t *document,

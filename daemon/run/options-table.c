@@ -92,7 +92,9 @@ const OptionEntry options_table[] = {
                "$XDG_STATE_HOME/svcmgr/log)",
                "DIR"),
         OPTION("hooks-dir", OPTION_PATH, OPTION_EVERYWHERE | OPTION_MAY_BE_MISSING, hooks_dir, NULL,
-               "Programs to run at start and end (default: hooks beside the config file)", "DIR"),
+               "Programs to run at start and end (default: hooks, where the default config file "
+               "is)",
+               "DIR"),
         OPTION("config", OPTION_PATH, OPTION_ON_COMMAND_LINE | OPTION_IN_ENVIRONMENT, config, NULL,
                "Config file (default: svcmgrd.json in $CONFIGURATION_DIRECTORY, /etc/svcmgr, for "
                "users $XDG_CONFIG_HOME/svcmgr)",

@@ -61,7 +61,9 @@ void options_refuse(GPtrArray *errors, const char *format, ...)
 GOptionGroup *options_group(void *data)
 {
     Options *options = data;
-    GOptionGroup *group = g_option_group_new("svcmgrd", "Options:", "", NULL, NULL);
+    static const char title[] = "Options (--log-level is also SVCMGR_LOG_LEVEL in the environment "
+                                "and log_level in the config file):";
+    GOptionGroup *group = g_option_group_new("svcmgrd", title, "", NULL, NULL);
 
     g_assert(options->reading == NULL);
     options->reading = g_new0(OptionsReading, 1);

@@ -47,7 +47,8 @@ static char *printed(OptionsFixture *fixture, const char *member, char **ret_sou
     const json_t *source = json_object_get(json_object_get(document, JSON_COMMENT), member);
     char *json = value != NULL ? json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
 
-    *ret_source = g_strdup(json_string_value(source));
+    *ret_source = json_is_object(source) ? json_dumps(source, JSON_COMPACT)
+                                         : g_strdup(json_string_value(source));
     json_decref(document);
     return json;
 }
@@ -414,13 +415,13 @@ static void test_print_places(OptionsFixture *fixture, const void *unused)
     g_assert_true(options_fixture_read(fixture, "", NULL));
     g_assert_null(printed(fixture, "services_dir", &source));
     g_autofree char *expected = options_fixture_expand(
-            fixture, "default: [\"ROOT/.local/share/svcmgr/services\",\"ROOT/config/services\","
-                     "\"ROOT/svcmgr/services\"]");
+            fixture, "{\"default\":[\"ROOT/.local/share/svcmgr/services\",\"ROOT/config/services\","
+                     "\"ROOT/svcmgr/services\"]}");
     g_assert_cmpstr(source, ==, expected);
     g_clear_pointer(&source, g_free);
     g_assert_null(printed(fixture, "config", &source));
     g_autofree char *config =
-            options_fixture_expand(fixture, "default: \"ROOT/config/svcmgrd.json\"");
+            options_fixture_expand(fixture, "{\"default\":\"ROOT/config/svcmgrd.json\"}");
     g_assert_cmpstr(source, ==, config);
 }
 
