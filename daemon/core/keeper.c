@@ -36,15 +36,35 @@ struct Keeper {
 
 /* The disk */
 
+static void keeper_arm(Keeper *keeper, uint64_t delay_usec)
+{
+    bool is_soon = delay_usec <= KEEPER_SOON_USEC;
+
+    if (timer_is_armed(keeper->flush) && (keeper->is_soon || !is_soon))
+        return;
+    keeper->is_soon = is_soon;
+    timer_arm(keeper->flush, usec_add(clock_monotonic_usec(keeper->core->clock), delay_usec));
+}
+
+/* It takes again: what is outstanding does not wait for its next attempt. */
+static void keeper_recover(Keeper *keeper)
+{
+    log_notice("the disk keeps again what it should");
+    keeper->retry_usec = KEEPER_RETRY_USEC;
+    if (!keeper->frozen && g_hash_table_size(keeper->dirty) > 0)
+        keeper_arm(keeper, 0);
+}
+
+/* message "": none. */
 static void keeper_set_error(Keeper *keeper, const char *message)
 {
     if (g_str_equal(keeper->error, message))
         return;
-    if (*message != '\0' && *keeper->error == '\0')
+    if (*keeper->error == '\0')
         log_error("what should be kept on disk is not: %s; services go on, and it is tried again",
                   message);
     else if (*message == '\0')
-        log_notice("the disk keeps again what it should");
+        keeper_recover(keeper);
     g_free(keeper->error);
     keeper->error = g_strdup(message);
     if (keeper->on_error != NULL)
@@ -134,8 +154,8 @@ static GPtrArray *keeper_slice(Keeper *keeper)
 
     g_hash_table_iter_init(&iter, keeper->dirty);
     while (slice->len < KEEPER_SLICE && g_hash_table_iter_next(&iter, &service, NULL)) {
-        /* One that has been deleted meanwhile takes what was kept of it along. */
-        if (map_find(keeper->map, service_id(service)) == service)
+        /* One that is being deleted has taken what was kept of it along. */
+        if (map_find(keeper->map, service_id(service)) == service && !service_is_deleting(service))
             g_ptr_array_add(slice, service_ref(service));
         else
             g_hash_table_iter_remove(&iter);
@@ -154,16 +174,6 @@ static bool keeper_flush_slice(Keeper *keeper)
         return false; /* keeper_write has said it */
     keeper_note_written(keeper, slice);
     return true;
-}
-
-static void keeper_arm(Keeper *keeper, uint64_t delay_usec)
-{
-    bool is_soon = delay_usec <= KEEPER_SOON_USEC;
-
-    if (timer_is_armed(keeper->flush) && (keeper->is_soon || !is_soon))
-        return;
-    keeper->is_soon = is_soon;
-    timer_arm(keeper->flush, usec_add(clock_monotonic_usec(keeper->core->clock), delay_usec));
 }
 
 static void on_keeper_flush(void *data)
@@ -191,7 +201,7 @@ static void on_keeper_change(const Change *change, void *data)
 {
     Keeper *keeper = data;
 
-    if (keeper->frozen || change->type != CHANGE_UPDATE ||
+    if (keeper->frozen || change->type != CHANGE_UPDATE || service_is_deleting(change->service) ||
         state_record_about(change->new_state)->source == SOURCE_TRANSIENT)
         return;
     DurableState now = keeper_state_of(change->service);
@@ -217,7 +227,7 @@ void keeper_note_wanted(Keeper *keeper, Service *service, bool wanted)
 
 void keeper_note_unwritten(Keeper *keeper, Service *service)
 {
-    if (keeper->durable != NULL)
+    if (keeper->durable != NULL && !keeper->frozen)
         keeper_mark(keeper, service, KEEPER_LAZY_USEC);
 }
 
@@ -234,8 +244,8 @@ static uint64_t on_keeper_reserve(uint64_t serial, void *data)
 
     keeper->n_serials = n;
     keeper->reserved_usec = now;
-    if (!keeper->durable->reserve_serials(keeper->durable, serial, n, &limit, &error))
-        keeper_set_error(keeper, error->message); /* what happens is told all the same */
+    bool reserved = keeper->durable->reserve_serials(keeper->durable, serial, n, &limit, &error);
+    keeper_set_error(keeper, reserved ? "" : error->message); /* it is told all the same */
     return limit;
 }
 

@@ -24,9 +24,13 @@ struct Requests {
     Keeper *keeper;
     Map *map;
     Core *core;
-    GQueue pending;  /* of Request */
-    Timer *turn_end; /* when nothing else is to be done */
-    Timer *patience; /* there always is something */
+    GQueue pending; /* of Request */
+    /* What is written and done together; of Request, NULL where it is answered. */
+    GPtrArray *group;
+    unsigned n_kept;    /* of the group: what is written */
+    DurableLevel level; /* of these */
+    Timer *turn_end;    /* when nothing else is to be done */
+    Timer *patience;    /* there always is something */
     bool is_flushing;
 };
 
@@ -352,32 +356,58 @@ static bool requests_write_group(Durable *durable, void *data, GError **error)
     return true;
 }
 
+static void requests_join_group(Requests *requests, Request *request)
+{
+    g_ptr_array_add(requests->group, request);
+    if (!request_is_kept(request))
+        return;
+    requests->n_kept++;
+    requests->level = MAX(requests->level, request_row(request)->level);
+}
+
+/* There will be room when the deletes of the group are done. */
+static bool requests_should_wait(const Requests *requests, const Request *request,
+                                 const GError *refused)
+{
+    if (request->spec.type != REQUEST_CREATE || !error_is(refused, ERROR_LIMIT_EXCEEDED))
+        return false;
+    for (unsigned i = 0; i < requests->group->len; i++) {
+        const Request *before = g_ptr_array_index(requests->group, i);
+
+        if (before->spec.type == REQUEST_DELETE)
+            return true;
+    }
+    return false;
+}
+
 /* Takes requests off the queue: those that are refused are answered, the others are the group. */
-static GPtrArray *requests_take_group(Requests *requests, DurableLevel *ret_level)
+static void requests_take_group(Requests *requests)
 {
     g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
-    GPtrArray *group = g_ptr_array_new();
     Request *request;
 
-    *ret_level = DURABLE_CRASH;
-    while (group->len < REQUESTS_GROUP &&
+    requests->n_kept = 0;
+    requests->level = DURABLE_CRASH;
+    while (requests->group->len < REQUESTS_GROUP &&
            (request = g_queue_peek_head(&requests->pending)) != NULL) {
         const char *id =
                 request->spec.type == REQUEST_CREATE ? request->spec.create.id : request->spec.id;
         g_autoptr(GError) error = NULL;
 
-        if (id != NULL && *id != '\0' && !g_hash_table_add(ids, (void *)id))
+        if (id != NULL && g_hash_table_contains(ids, id))
             break; /* it depends on one that is in the group */
+        bool good = request_row(request)->check(requests, request, &error);
+
+        if (!good && requests_should_wait(requests, request, error))
+            break;
         (void)g_queue_pop_head(&requests->pending);
-        if (!request_row(request)->check(requests, request, &error)) {
-            g_hash_table_remove(ids, id != NULL ? id : "");
+        if (!good) {
             request_refuse(requests, request, error);
             continue;
         }
-        *ret_level = MAX(*ret_level, request_row(request)->level);
-        g_ptr_array_add(group, request);
+        g_hash_table_add(ids, (void *)service_id(request->service)); /* also one that was minted */
+        requests_join_group(requests, request);
     }
-    return group;
 }
 
 /* What was written is kept, or was not to be kept. */
@@ -392,29 +422,30 @@ static void requests_note(Requests *requests, const Request *request, bool writt
 }
 
 /* A disk that refuses a whole group says nothing of what goes on without it: that has its own. */
-static void requests_finish_group(Requests *requests, GPtrArray *group, const GError *refused)
+static void requests_finish_group(Requests *requests, const GError *refused)
 {
-    for (unsigned i = 0; i < group->len; i++) {
-        Request *request = g_ptr_array_index(group, i);
+    for (unsigned i = 0; i < requests->group->len; i++) {
+        Request *request = g_steal_pointer(&requests->group->pdata[i]);
 
-        if (refused != NULL && !request_row(request)->goes_on) {
+        if (refused != NULL && request_is_kept(request) && !request_row(request)->goes_on) {
             request_refuse(requests, request, refused);
             continue;
         }
         requests_note(requests, request, refused == NULL);
         request_finish(requests, request);
     }
+    g_ptr_array_set_size(requests->group, 0);
 }
 
 static void requests_flush_group(Requests *requests)
 {
-    DurableLevel level;
-    g_autoptr(GPtrArray) group = requests_take_group(requests, &level);
     g_autoptr(GError) refused = NULL;
 
-    if (group->len > 0)
-        (void)keeper_write(requests->keeper, level, requests_write_group, group, &refused);
-    requests_finish_group(requests, group, refused);
+    requests_take_group(requests);
+    if (requests->n_kept > 0)
+        (void)keeper_write(requests->keeper, requests->level, requests_write_group, requests->group,
+                           &refused);
+    requests_finish_group(requests, refused);
 }
 
 void requests_flush(Requests *requests)
@@ -444,6 +475,7 @@ Requests *requests_new(Keeper *keeper, Map *map)
     requests->map = map;
     requests->core = map_core(map);
     g_queue_init(&requests->pending);
+    requests->group = g_ptr_array_new();
     requests->turn_end = timer_new_last(requests->core->timers, on_requests_due, requests);
     requests->patience = timer_new(requests->core->timers, on_requests_due, requests);
     return requests;
@@ -454,6 +486,7 @@ void requests_free(Requests *requests)
     if (requests == NULL)
         return;
     g_assert(g_queue_is_empty(&requests->pending));
+    g_ptr_array_unref(requests->group);
     timer_free(requests->turn_end);
     timer_free(requests->patience);
     g_free(requests);
@@ -479,14 +512,18 @@ void requests_add(Requests *requests, const RequestSpec *spec, RequestDone done,
         requests_schedule(requests);
 }
 
+static void request_forget(Request *request, const void *data)
+{
+    if (request != NULL && request->data == data)
+        request->done = NULL;
+}
+
 void requests_forget(Requests *requests, void *data)
 {
-    for (GList *link = requests->pending.head; link != NULL; link = link->next) {
-        Request *request = link->data;
-
-        if (request->data == data)
-            request->done = NULL;
-    }
+    for (GList *link = requests->pending.head; link != NULL; link = link->next)
+        request_forget(link->data, data);
+    for (unsigned i = 0; i < requests->group->len; i++)
+        request_forget(g_ptr_array_index(requests->group, i), data);
 }
 
 bool requests_are_pending(const Requests *requests)

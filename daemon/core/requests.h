@@ -36,7 +36,8 @@ typedef struct RequestOutcome {
     Service *service;      /* borrowed; NULL for a delete that is over already */
     ConfigApplied applied; /* CONFIGURE */
 } RequestOutcome;
-/* outcome or error. Called exactly once, never from inside requests_add unless nothing is kept. */
+/* outcome or error. Called exactly once; from inside requests_add if nothing is kept, or with so
+ * many waiting that they are a group. */
 typedef void (*RequestDone)(const RequestOutcome *outcome, const GError *error, void *data);
 
 typedef struct Requests Requests;
@@ -50,6 +51,7 @@ void requests_free(Requests *requests);
 void requests_add(Requests *requests, const RequestSpec *spec, RequestDone done, void *data);
 /* Nobody waits for the answer any more. The request is done all the same. */
 void requests_forget(Requests *requests, void *data);
-/* Does now what is pending: for whoever must not overtake it. */
+/* Does now what is pending: for whoever must not overtake it. From inside an answer it does
+ * nothing, for the same is under way. */
 void requests_flush(Requests *requests);
 bool requests_are_pending(const Requests *requests);
