@@ -136,8 +136,7 @@ void channel_closer_receiver_done(ChannelCloser *channel)
     closer_done(channel->receivers);
 }
 
-/* Receivers that report from inside end_receivers are waited for only afterwards, so that none of
- * them is the last while others are yet to be told. */
+/* Only who is through with telling the receivers waits for them: done may free all this. */
 static void on_channel_closer_senders_done(void *data)
 {
     ChannelCloser *channel = data;

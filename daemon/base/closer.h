@@ -31,7 +31,7 @@ bool closer_is_closed(const Closer *closer);
 /* How many are under way. */
 size_t closer_count(const Closer *closer);
 /* Closes; done is called once, when the last is over, and possibly at once. It may free the closer.
- * Only one waits (asserted). */
+ * Only one waits at a time (asserted). */
 void closer_close_then_wait(Closer *closer, CloserFunc done, void *data);
 
 typedef struct ChannelCloser ChannelCloser;

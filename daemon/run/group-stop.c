@@ -81,7 +81,7 @@ static UnitSlot *group_last_running(const Group *group)
 static void group_begin_shutdown_hooks(Group *group)
 {
     group_enter(group, GROUP_PHASE_SHUTDOWN_HOOKS);
-    if (!group_wants_shutdown_hooks(group) || group->is_forced)
+    if (!group_wants_shutdown_hooks(group))
         hooks_drop(group->hooks[HOOK_SHUTDOWN]);
     hooks_run(group->hooks[HOOK_SHUTDOWN]);
 }
@@ -116,7 +116,7 @@ static GPtrArray *group_late_names(const Group *group)
             (slot->unit.stop != NULL || state_machine_state(slot->machine) == MACHINE_STARTING))
             g_ptr_array_add(names, g_strdup(slot->unit.name));
     }
-    for (unsigned i = 0; group_wants_shutdown_hooks(group) && i < hooks->len; i++)
+    for (unsigned i = 0; i < hooks->len; i++)
         g_ptr_array_add(names, group_hook_title(g_ptr_array_index(hooks, i)));
     return names;
 }

@@ -151,7 +151,7 @@ bool group_register(Group *group, const Unit *unit)
 
 bool group_deregister(Group *group, const char *name)
 {
-    g_assert(group->phase == GROUP_PHASE_CONFIG);
+    g_assert(group->phase <= GROUP_PHASE_STARTUP_HOOKS);
     UnitSlot *slot = group_find(group, name);
 
     return slot != NULL && g_ptr_array_remove(group->slots, slot);

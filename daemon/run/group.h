@@ -12,9 +12,10 @@
  *   shutdown hooks  one after the other, all of them; every error is collected
  *   done            what was pre-run is undone in reverse, then the end is told
  *
- * However the launch ends, the phases from graceful stop on follow. In them runs what has a reason
- * to: a unit is stopped once serve was reached; shutdown hooks run once a startup hook was begun
- * (they may undo what it did) or serve was reached; undone is what was pre-run.
+ * However the launch ends, the phases from graceful stop on follow, but for what is given up. In
+ * them runs what has a reason to: a unit is stopped once serve was reached; shutdown hooks run once
+ * a startup hook was begun (they may undo what it did) or serve was reached; undone is what was
+ * pre-run.
  *
  * Startup hooks take turns of the loop. Pre-run and serve are begun within one turn, so nothing
  * from outside comes in between them. No process, no bus, no clock of its own: timers are given,
@@ -102,7 +103,7 @@ Lifecycle *group_lifecycle(Group *group);
 /* False if the unit takes part in no phase. unit is copied, its name and data stay the caller's.
  * Names are unique, and the group does not run yet (asserted). */
 bool group_register(Group *group, const Unit *unit);
-/* Before group_run. False: no such unit. */
+/* Until its phase: up to the end of the startup hooks (asserted). False: no such unit. */
 bool group_deregister(Group *group, const char *name);
 
 /* Hooks can be added until their phase: see hooks_add for what is refused. */

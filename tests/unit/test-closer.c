@@ -74,6 +74,24 @@ static void test_close_then_wait(void)
     g_assert_null(trace.closer);
 }
 
+static void on_count(void *data)
+{
+    ++*(unsigned *)data;
+}
+
+/* Whoever comes after the one who was told is told as well. */
+static void test_wait_again(void)
+{
+    unsigned n_first = 0, n_second = 0;
+    Closer *closer = closer_new();
+
+    closer_close_then_wait(closer, on_count, &n_first);
+    closer_close_then_wait(closer, on_count, &n_second);
+    g_assert_cmpuint(n_first, ==, 1);
+    g_assert_cmpuint(n_second, ==, 1);
+    closer_free(closer);
+}
+
 static void test_close_idle(void)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -152,6 +170,17 @@ static void test_channel_reports_at_once(void)
     channel_closer_free(channel);
 }
 
+static void test_channel_empty(void)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    Trace trace = {.text = text};
+    ChannelCloser *channel = channel_closer_new(on_end_receivers, &trace);
+
+    channel_closer_close_then_wait(channel, on_done, &trace);
+    assert_trace(&trace, "ed");
+    channel_closer_free(channel);
+}
+
 /* Several in order */
 
 static void test_group(void)
@@ -207,10 +236,12 @@ int main(int argc, char **argv)
     g_test_add_func("/closer/close", test_close);
     g_test_add_func("/closer/close-then-wait", test_close_then_wait);
     g_test_add_func("/closer/close-idle", test_close_idle);
+    g_test_add_func("/closer/wait-again", test_wait_again);
     g_test_add_func("/closer/free-while-waiting", test_free_while_waiting);
     g_test_add_func("/closer/channel/order", test_channel);
     g_test_add_func("/closer/channel/receivers-end-first", test_channel_receivers_end_first);
     g_test_add_func("/closer/channel/reports-at-once", test_channel_reports_at_once);
+    g_test_add_func("/closer/channel/empty", test_channel_empty);
     g_test_add_func("/closer/group/order", test_group);
     g_test_add_func("/closer/group/empty", test_group_empty);
     return g_test_run();

@@ -307,6 +307,19 @@ static void test_add_until_their_phase(GroupFixture *fixture, const void *unused
     assert_done_well(fixture);
 }
 
+static void test_deregister_meanwhile(GroupFixture *fixture, const void *unused)
+{
+    fixture->hooks[0] = (FakeHook){.name = "s", .moment = HOOK_STARTUP, .is_slow = true};
+    group_fixture_add_hooks(fixture);
+    group_fixture_run(fixture);
+    g_assert_true(group_deregister(fixture->group, "b"));
+    fake_hook_done(&fixture->hooks[0]);
+    virtual_loop_settle(fixture->loop);
+    assert_journal(fixture, BEGIN HOOK_S
+                   "phase:pre-run open:a open:c phase:serve serve:a serve:c ready AppRunning");
+    group_fixture_end(fixture);
+}
+
 static void test_late_report(GroupFixture *fixture, const void *unused)
 {
     fixture->hooks[0] =
@@ -372,6 +385,7 @@ int main(int argc, char **argv)
     ADD("late/shutdown-time-is-shared", test_shutdown_time_is_shared);
     ADD("late/report-after-the-end", test_late_report);
     ADD("add-until-their-phase", test_add_until_their_phase);
+    ADD("deregister-meanwhile", test_deregister_meanwhile);
     ADD("list", test_list);
     return g_test_run();
 }

@@ -358,6 +358,57 @@ static void test_unit_ends_before_ready(GroupFixture *fixture, const void *unuse
             "serve:a serve:b serve:c AppTerminating phase:graceful-stop stop:c stop:b " UNDO_ALL);
 }
 
+/* A unit that cannot be stopped is not left in the middle of its start. */
+static void test_start_without_stop(GroupFixture *fixture, const void *unused)
+{
+    FakeUnit *fake = &fixture->units[3];
+    Unit unit = fake_unit_to_unit(fake);
+
+    unit.stop = NULL;
+    fake->is_slow_to_serve = true;
+    g_assert_true(group_register(fixture->group, &unit));
+    group_fixture_run(fixture);
+    g_string_truncate(fixture->journal, 0);
+    group_fixture_stop(fixture);
+    group_fixture_advance(fixture, 3);
+    assert_journal(fixture, "AppTerminating phase:graceful-stop");
+    group_unit_ready(fixture->group, "d");
+    virtual_loop_settle(fixture->loop);
+    assert_journal(fixture, "stop:c stop:b stop:a " STOPPED "undo:d " UNDO);
+    assert_done_well(fixture);
+}
+
+static void test_start_without_stop_is_late(GroupFixture *fixture, const void *unused)
+{
+    FakeUnit *fake = &fixture->units[3];
+    Unit unit = fake_unit_to_unit(fake);
+
+    unit.stop = NULL;
+    fake->is_slow_to_serve = true;
+    g_assert_true(group_register(fixture->group, &unit));
+    group_fixture_run(fixture);
+    group_fixture_stop(fixture);
+    group_fixture_advance(fixture, 20);
+    group_fixture_advance(fixture, 2);
+    assert_done_with(fixture, "graceful stop took too long: a, b, c, d");
+}
+
+/* Who reports before its time, and after it, has no say. */
+static void test_reports_out_of_time(GroupFixture *fixture, const void *unused)
+{
+    g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, "too soon");
+
+    group_unit_ended(fixture->group, "a", error);
+    group_unit_ready(fixture->group, "a");
+    group_run(fixture->group, 0);
+    group_unit_ended(fixture->group, "a", error);
+    virtual_loop_settle(fixture->loop);
+    assert_journal(fixture, LAUNCH "serve:a serve:b serve:c ready AppRunning");
+    group_fixture_stop(fixture);
+    group_unit_ended(fixture->group, "a", error);
+    assert_done_well(fixture);
+}
+
 /* The graceful stop. */
 
 static void test_each_stop_is_waited_for(GroupFixture *fixture, const void *unused)
@@ -461,6 +512,9 @@ int main(int argc, char **argv)
     ADD("serve/unit-ends", test_unit_ends);
     ADD("serve/unit-ends-with-error", test_unit_ends_with_error);
     ADD("serve/unit-ends-before-ready", test_unit_ends_before_ready);
+    ADD("serve/without-stop", test_start_without_stop);
+    ADD("serve/without-stop-is-late", test_start_without_stop_is_late);
+    ADD("reports-out-of-time", test_reports_out_of_time);
     ADD("stop/each-is-waited-for", test_each_stop_is_waited_for);
     ADD("stop/all-errors-are-joined", test_all_errors_are_joined);
     ADD("stop/unit-ends-meanwhile", test_unit_ends_while_others_stop);

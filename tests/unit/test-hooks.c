@@ -317,6 +317,19 @@ static void test_give_up(Fixture *fixture, const void *unused)
     assert_seen(fixture, "");
 }
 
+static void test_give_up_between(Fixture *fixture, const void *unused)
+{
+    fixture->fakes[0].is_slow = true;
+    add(fixture, &fixture->fakes[0], NULL);
+    add(fixture, &fixture->fakes[1], NULL);
+    run(fixture);
+    fake_hook_done(&fixture->fakes[0]);
+    hooks_give_up(fixture->hooks, NULL);
+    virtual_loop_settle(fixture->loop);
+    assert_seen(fixture, ONE("a"));
+    assert_list(hooks_list_pending(fixture->hooks), "");
+}
+
 #define ADD(path, moment, function)                                                                \
     g_test_add("/hooks/" path, Fixture, GINT_TO_POINTER(moment), set_up, function, tear_down)
 
@@ -333,5 +346,6 @@ int main(int argc, char **argv)
     ADD("abort/before", HOOK_SHUTDOWN, test_abort_before);
     ADD("abort/cannot", HOOK_SHUTDOWN, test_abort_without);
     ADD("give-up", HOOK_SHUTDOWN, test_give_up);
+    ADD("give-up/between", HOOK_SHUTDOWN, test_give_up_between);
     return g_test_run();
 }

@@ -120,6 +120,8 @@ static bool on_held(void *data, GError **error)
 
         stop(fixture);
         assert_machine(fixture, before);
+        g_assert_false(state_machine_start(fixture->machine, NULL));
+        assert_machine(fixture, before);
     }
     return true;
 }

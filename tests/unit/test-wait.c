@@ -83,6 +83,18 @@ static void test_cancel(Fixture *fixture, const void *unused)
     g_assert_cmpstr(fixture->seen->str, ==, "cancelled@2 time@70 ");
 }
 
+static void test_cancel_nothing(Fixture *fixture, const void *unused)
+{
+    wait_cancel(fixture->wait);
+    virtual_loop_settle(fixture->loop);
+    g_assert_cmpstr(fixture->seen->str, ==, "");
+    wait_until(fixture->wait, 2 * USEC_PER_SEC);
+    virtual_loop_advance(fixture->loop, USEC_PER_SEC);
+    wait_cancel(fixture->wait);
+    virtual_loop_advance(fixture->loop, USEC_PER_SEC);
+    g_assert_cmpstr(fixture->seen->str, ==, "time@2 ");
+}
+
 static void test_cancel_endless(Fixture *fixture, const void *unused)
 {
     wait_until(fixture->wait, USEC_INFINITY);
@@ -114,6 +126,7 @@ int main(int argc, char **argv)
     ADD("time", test_time);
     ADD("past", test_past);
     ADD("cancel", test_cancel);
+    ADD("cancel-nothing", test_cancel_nothing);
     ADD("cancel-endless", test_cancel_endless);
     g_test_add_func("/wait/free", test_free);
     return g_test_run();
