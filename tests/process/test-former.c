@@ -575,7 +575,8 @@ static bool leaver_is_there(void *data)
     return text != NULL && strchr(text, '\n') != NULL;
 }
 
-/* With what it was started with it has lost its name. Who has left its session is not of it. */
+/* With what it was started with it has lost its name. Who has left its session is not of it, nor
+ * the dead whom that one does not reap. */
 static void test_wiped(FormerFixture *fixture, const void *unused)
 {
     g_auto(Sweep) sweep;
@@ -585,7 +586,7 @@ static void test_wiped(FormerFixture *fixture, const void *unused)
     Service *service =
             fixture_start(&fixture->process, fixture->process.oneshot,
                           "{'exec': ['@PROGRAMS/program-stayer', 'wipe', 'child', '@DIR/child', "
-                          "'leaver', '@DIR/leaver'], 'restart': {'policy': 'no'}}");
+                          "'zombie', '@DIR/leaver'], 'restart': {'policy': 'no'}}");
     fixture_run_until(&fixture->process, leaver_is_there, fixture);
     pid_t leaver = fixture_read_pid(&fixture->process, "leaver");
 

@@ -8,8 +8,6 @@
  *   zombie FILE       leaves a dead process in its group, whose parent leaves the group and never
  *                     reaps it; writes the parent's process id to FILE
  *   wipe              writes over its environment, as programs do that show a title
- *   leaver FILE       forks a child that stays, in a session of its own; writes its process id to
- *                     FILE
  *   exit N            instead of staying
  * It ends when the test does, and whatever happens after a minute. */
 
@@ -39,7 +37,7 @@ static void write_pid(const char *path, pid_t pid)
         exit(92);
 }
 
-static void fork_child(const char *path, bool is_stubborn, bool leaves)
+static void fork_child(const char *path, bool is_stubborn)
 {
     int fds[2];
     char byte;
@@ -50,8 +48,6 @@ static void fork_child(const char *path, bool is_stubborn, bool leaves)
     if (pid == 0) {
         alarm(60);
         signal(SIGTERM, is_stubborn ? SIG_IGN : SIG_DFL);
-        if (leaves && setsid() < 0)
-            _exit(96);
         if (write(fds[1], "x", 1) != 1)
             _exit(94);
         for (;;)
@@ -111,11 +107,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "code") == 0)
             signal(SIGTERM, on_term_code);
         else if (strcmp(argv[i], "child") == 0 && i + 1 < argc)
-            fork_child(argv[++i], false, false);
+            fork_child(argv[++i], false);
         else if (strcmp(argv[i], "stubborn-child") == 0 && i + 1 < argc)
-            fork_child(argv[++i], true, false);
-        else if (strcmp(argv[i], "leaver") == 0 && i + 1 < argc)
-            fork_child(argv[++i], false, true);
+            fork_child(argv[++i], true);
         else if (strcmp(argv[i], "wipe") == 0)
             wipe_environment();
         else if (strcmp(argv[i], "zombie") == 0 && i + 1 < argc)
