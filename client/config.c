@@ -129,7 +129,7 @@ static void config_add_row(Table *table, const Output *output, const json_t *rev
             g_strdup_printf("%" G_GUINT64_FORMAT, value_unsigned(revision, "revision"));
     g_autofree char *at = text_time(time);
     g_autofree char *ago = text_since(time, output->now);
-    g_autofree char *when = g_strdup_printf("%s; %s", at, ago);
+    g_autofree char *when = time != 0 ? g_strdup_printf("%s; %s", at, ago) : g_strdup("unknown");
     g_autofree char *short_digest =
             g_strndup(colon != NULL ? colon + 1 : digest, CONFIG_DIGEST_SHOWN);
 

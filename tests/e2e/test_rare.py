@@ -152,6 +152,10 @@ class Counterfeit(unittest.TestCase):
         self.assertEqual((result.status, result.err), (1, "svcmgr: cannot load the definition of "
                                                           "'\\x1b[31mid': \\x1b[31mreason\n"))
 
+    def test_revision_of_an_unknown_time(self):
+        lines = self.world.run("config", "evil", "--list", address=self.world.bus).out.splitlines()
+        self.assertRegex(lines[1], r"^0 +unknown +\\x1b")
+
     def test_an_id_names_no_file_elsewhere(self):
         (self.world.directory / "out").mkdir()
         result = self.world.run("export", "../evil", "--output", str(self.world.directory / "out"),
