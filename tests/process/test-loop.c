@@ -305,6 +305,40 @@ static void test_watch_many(LoopFixture *fixture, const void *unused)
     (void)fd_close(fds[1]);
 }
 
+/* One that comes last lets everything else go first, whatever is armed when. */
+static void test_timer_last(LoopFixture *fixture, const void *unused)
+{
+    Writer last = {fixture, 'L'}, a = {fixture, 'a'}, d = {fixture, 'd'}, w = {fixture, 'w'};
+    Timer *timers[] = {
+            timer_new_last(loop_timers(fixture->loop), on_writer, &last),
+            timer_new(loop_timers(fixture->loop), on_writer, &a),
+    };
+    int fds[2];
+
+    g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
+    w.fd = fds[0];
+    w.watch = watch_new(loop_watches(fixture->loop), fds[0], EPOLLIN, WATCH_PRIORITY_NORMAL,
+                        on_writer_watch_free, &w);
+    timer_arm(timers[0], loop_in(fixture, 0));
+    timer_arm(timers[1], loop_in(fixture, 0));
+    timer_host_defer(loop_timers(fixture->loop), on_writer, &d);
+    while (fixture->calls->len < 4)
+        g_assert_true(loop_turn(fixture));
+    g_assert_cmpint(fixture->calls->str[3], ==, 'L');
+    g_assert_false(loop_turn(fixture)); /* once */
+    timer_arm(timers[0], loop_in(fixture, 0));
+    timer_disarm(timers[0]);
+    g_assert_false(loop_turn(fixture));
+    timer_arm(timers[0], loop_in(fixture, 0));
+    g_assert_true(loop_turn(fixture));
+    g_assert_cmpint(fixture->calls->str[4], ==, 'L');
+    for (unsigned i = 0; i < G_N_ELEMENTS(timers); i++)
+        timer_free(timers[i]);
+    (void)fd_close(fds[0]);
+    (void)fd_close(fds[1]);
+}
+
 typedef struct SignalSeen {
     int signo;
     uint32_t sender_pid;
@@ -339,6 +373,7 @@ int main(int argc, char **argv)
     LOOP_TEST("/loop/timer/in-order", test_timers_in_order);
     LOOP_TEST("/loop/timer/past-and-disarmed", test_timer_past_and_disarmed);
     LOOP_TEST("/loop/timer/from-its-function", test_timer_from_its_function);
+    LOOP_TEST("/loop/timer/last", test_timer_last);
     LOOP_TEST("/loop/defer/one-round-per-turn", test_defer_one_round_per_turn);
     LOOP_TEST("/loop/defer/starves-nobody", test_defer_starves_nobody);
     LOOP_TEST("/loop/watch/level-triggered", test_watch);

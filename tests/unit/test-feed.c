@@ -179,6 +179,100 @@ static void test_serials_start_where_told(void)
     core_fixture_done(&fixture);
 }
 
+/* Events of the daemon's own life */
+
+static void on_change_everything(const Change *change, void *data)
+{
+    GString *told = data;
+
+    if (change->type != CHANGE_EVENT) {
+        g_string_append_printf(told, "%" G_GUINT64_FORMAT ":change ", change->serial);
+        return;
+    }
+    g_assert_null(change->service);
+    g_assert_null(change->old_state);
+    g_assert_null(change->new_state);
+    g_string_append_printf(told, "%" G_GUINT64_FORMAT ":%s(%s,%s)@%" G_GUINT64_FORMAT " ",
+                           change->serial, change->event, change->subject,
+                           change->error != NULL ? change->error : "", change->time);
+}
+
+/* Numbered like everything else, and told to who asked for them alone. */
+static void test_events(void)
+{
+    GString *all = g_string_new(NULL), *changes = g_string_new(NULL);
+
+    setup();
+    FeedListener *everything = feed_listen_all(fixture.core->feed, on_change_everything, all);
+    FeedListener *some = feed_listen(fixture.core->feed, on_change_everything, changes);
+
+    feed_publish_event(fixture.core->feed, "AppStartup", 17, NULL, NULL);
+    feed_publish_event(fixture.core->feed, "PostHookStart", 18, "a-hook", "it failed");
+    last_serial = 2; /* for the one that checks that none is missing */
+    create("web", false);
+    g_assert_cmpstr(all->str, ==,
+                    "1:AppStartup(,)@17 2:PostHookStart(a-hook,it failed)@18 3:change ");
+    g_assert_cmpstr(changes->str, ==, "3:change ");
+    g_assert_cmpuint(feed_serial(fixture.core->feed), ==, 3);
+    feed_unlisten(everything);
+    feed_unlisten(some);
+    g_string_free(all, TRUE);
+    g_string_free(changes, TRUE);
+    teardown();
+}
+
+static void on_change_event_inside(const Change *change, void *data)
+{
+    if (change->type == CHANGE_ADD)
+        feed_publish_event(fixture.core->feed, "ProcessStart", 5, service_id(change->service), "");
+}
+
+/* One that is made inside a callback comes after, with the serial that it was given. */
+static void test_event_inside_a_callback(void)
+{
+    GString *all = g_string_new(NULL);
+
+    setup();
+    FeedListener *inside = feed_listen(fixture.core->feed, on_change_event_inside, NULL);
+    FeedListener *everything = feed_listen_all(fixture.core->feed, on_change_everything, all);
+
+    create("web", false);
+    g_assert_cmpstr(all->str, ==, "1:change 2:ProcessStart(web,)@5 ");
+    feed_unlisten(everything);
+    feed_unlisten(inside);
+    g_string_free(all, TRUE);
+    teardown();
+}
+
+static uint64_t on_reserve(uint64_t serial, void *data)
+{
+    g_string_append_printf(data, "%" G_GUINT64_FORMAT " ", serial);
+    return serial + 9;
+}
+
+/* Asked for when the first serial beyond is about to be given, and no sooner. */
+static void test_reserve(void)
+{
+    GString *asked = g_string_new(NULL);
+
+    setup();
+    feed_set_reserve(fixture.core->feed, 3, on_reserve, asked);
+    for (unsigned i = 0; i < 3; i++)
+        feed_publish_event(fixture.core->feed, "E", 0, NULL, NULL);
+    g_assert_cmpstr(asked->str, ==, "");
+    for (unsigned i = 0; i < 10; i++)
+        feed_publish_event(fixture.core->feed, "E", 0, NULL, NULL);
+    g_assert_cmpstr(asked->str, ==, "4 ");
+    feed_publish_event(fixture.core->feed, "E", 0, NULL, NULL);
+    g_assert_cmpstr(asked->str, ==, "4 14 ");
+    feed_set_reserve(fixture.core->feed, 0, NULL, NULL);
+    feed_publish_event(fixture.core->feed, "E", 0, NULL, NULL);
+    g_assert_cmpstr(asked->str, ==, "4 14 ");
+    g_assert_cmpuint(feed_serial(fixture.core->feed), ==, 15);
+    g_string_free(asked, TRUE);
+    teardown();
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -190,6 +284,9 @@ int main(int argc, char **argv)
             {"/feed/late-listener", test_late_listener},
             {"/feed/snapshot-and-changes", test_snapshot_and_changes},
             {"/feed/first-serial", test_serials_start_where_told},
+            {"/feed/events", test_events},
+            {"/feed/event-inside-a-callback", test_event_inside_a_callback},
+            {"/feed/reserve", test_reserve},
             {"/queue/one-apply-a-turn", test_one_apply_a_turn},
             {"/events/ring", test_events_ring},
     };

@@ -6,6 +6,8 @@
 #include "base/errors.h"
 #include "base/parse.h"
 
+#include <string.h>
+
 static void test_create_configures_before_start(void)
 {
     setup();
@@ -301,6 +303,99 @@ static void test_broken(void)
     teardown();
 }
 
+/* In two halves */
+
+static Service *prepare(const char *id, ErrorCode *ret_code)
+{
+    CreateSpec spec = {.id = id, .kind = "fake", .config = "{}", .config_length = 2};
+    g_autoptr(GError) error = NULL;
+    Service *prepared = map_prepare(map, &spec, &origin_test, &error);
+
+    g_assert_true((prepared == NULL) == (error != NULL));
+    *ret_code = error != NULL ? (ErrorCode)error->code : ERROR_FAILED;
+    return prepared;
+}
+
+/* Nobody sees it, but its id and its room are taken until it is published or discarded. */
+static void test_prepare(void)
+{
+    ErrorCode code;
+
+    setup_with(ID_REQUIRED, 2);
+    Service *a = prepare("a", &code);
+
+    g_assert_null(map_find(map, "a"));
+    g_assert_null(map_next(map, NULL));
+    g_assert_cmpuint(map_counts(map)->total, ==, 0);
+    g_assert_null(prepare("a", &code));
+    g_assert_cmpint(code, ==, ERROR_ID_EXISTS);
+    Service *b = prepare("b", &code);
+
+    g_assert_null(prepare("c", &code));
+    g_assert_cmpint(code, ==, ERROR_LIMIT_EXCEEDED);
+    assert_seen("");
+    map_discard(map, b);
+    map_publish(map, a, true, &origin_test);
+    assert_seen("+a ");
+    assert_state(a, STATE_STARTING);
+    g_assert_true(map_find(map, "a") == a);
+    g_assert_null(prepare("a", &code));
+    g_assert_cmpint(code, ==, ERROR_ID_EXISTS);
+    b = prepare("b", &code);
+    map_publish(map, b, false, &origin_test);
+    assert_seen("+b ");
+    assert_state(b, STATE_INACTIVE);
+    assert_counts_are_a_recount();
+    teardown();
+}
+
+static void test_check_delete(void)
+{
+    CreateSpec spec = {.id = "a",
+                       .kind = "fake",
+                       .source = SOURCE_DEFINITION,
+                       .directory = g_intern_string("/etc/s")};
+    g_autoptr(GError) error = NULL;
+
+    setup();
+    g_assert_nonnull(map_create(map, &spec, &origin_test, NULL));
+    g_assert_false(map_check_delete(map, "a", &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_IMMUTABLE);
+    g_assert_nonnull(strstr(error->message, "/etc/s/a.json"));
+    g_clear_error(&error);
+    g_assert_false(map_check_delete(map, "b", &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_NOT_FOUND);
+    create("b", false);
+    g_assert_true(map_check_delete(map, "b", NULL));
+    g_assert_nonnull(map_find(map, "b"));
+    delete ("a"); /* whoever reads definitions may */
+    g_assert_null(map_find(map, "a"));
+    teardown();
+}
+
+static void test_create_says_where_from(void)
+{
+    CreateSpec spec = {.id = "a",
+                       .kind = "fake",
+                       .config = "{}",
+                       .config_length = 2,
+                       .enabled = true,
+                       .description = "",
+                       .source = SOURCE_TRANSIENT,
+                       .revision = 12,
+                       .config_source = CONFIG_FROM_DEFINITION};
+
+    setup();
+    Service *made = map_create(map, &spec, &origin_test, NULL);
+
+    g_assert_cmpuint(service_state(made)->config_revision, ==, 12);
+    g_assert_cmpint(service_config_source(made), ==, CONFIG_FROM_DEFINITION);
+    g_assert_cmpint(service_about(made)->source, ==, SOURCE_TRANSIENT);
+    g_assert_true(service_about(made)->enabled);
+    g_assert_null(service_about(made)->description); /* nothing was said */
+    teardown();
+}
+
 static void test_kinds_are_sorted(void)
 {
     setup();
@@ -324,6 +419,9 @@ int main(int argc, char **argv)
             {"/map/create/minted-ids", test_minted_ids},
             {"/map/create/minting-gives-up", test_minting_gives_up},
             {"/map/create/broken", test_broken},
+            {"/map/create/prepare", test_prepare},
+            {"/map/create/where-from", test_create_says_where_from},
+            {"/map/delete/check", test_check_delete},
             {"/map/order", test_order_is_that_of_ids},
             {"/map/kinds", test_kinds_are_sorted},
             {"/map/delete/waits-for-the-stop", test_delete_waits_for_the_stop},

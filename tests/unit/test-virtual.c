@@ -361,6 +361,46 @@ static void misuse_event_not_asked_for(VirtualLoop *loop)
     virtual_loop_fire_watch(loop, 3, EPOLLOUT);
 }
 
+/* After all that is due, also what that leaves behind; again when it is armed again. */
+static void test_virtual_timer_last(void)
+{
+    Bed bed;
+    Caller a, b, last, deferred;
+
+    bed_init(&bed);
+    caller_init(&a, &bed, 'a');
+    caller_init(&b, &bed, 'b');
+    caller_init(&deferred, &bed, 'd');
+    last = (Caller){.bed = &bed, .letter = 'L'};
+    last.timer = timer_new_last(bed.host, on_called, &last);
+    b.act = act_defer_other;
+    b.other = &deferred;
+    timer_arm(last.timer, bed.start_usec);
+    timer_arm(a.timer, bed.start_usec);
+    timer_arm(b.timer, bed.start_usec);
+    virtual_loop_settle(bed.loop);
+    g_assert_cmpstr(bed.trace->str, ==, "abdL");
+    g_assert_false(timer_is_armed(last.timer));
+    timer_arm(last.timer, bed.start_usec + 5);
+    g_assert_cmpuint(virtual_loop_next_timer_usec(bed.loop), ==, bed.start_usec + 5);
+    g_assert_cmpuint(virtual_loop_n_armed(bed.loop), ==, 1);
+    virtual_loop_advance(bed.loop, 4);
+    g_assert_cmpstr(bed.trace->str, ==, "abdL");
+    timer_arm(a.timer, bed.start_usec + 5);
+    virtual_loop_advance(bed.loop, 1);
+    g_assert_cmpstr(bed.trace->str, ==, "abdLaL");
+    g_assert_cmpuint(last.called_usec, ==, 5);
+    timer_arm(last.timer, bed.start_usec);
+    timer_disarm(last.timer);
+    virtual_loop_settle(bed.loop);
+    g_assert_cmpstr(bed.trace->str, ==, "abdLaL");
+    timer_free(a.timer);
+    timer_free(b.timer);
+    timer_free(deferred.timer);
+    timer_free(last.timer);
+    bed_done(&bed);
+}
+
 /* Mistakes of a test are found by assertions, in a child of its own. */
 static void test_virtual_misuse(const void *data)
 {
@@ -394,6 +434,7 @@ int main(int argc, char **argv)
     g_test_add_func("/virtual/timer/order", test_virtual_timer_order);
     g_test_add_func("/virtual/timer/disarm", test_virtual_timer_disarm);
     g_test_add_func("/virtual/timer/acts", test_virtual_timer_acts);
+    g_test_add_func("/virtual/timer/last", test_virtual_timer_last);
     g_test_add_func("/virtual/deferred", test_virtual_deferred);
     g_test_add_func("/virtual/far-future", test_virtual_far_future);
     g_test_add_func("/virtual/watch", test_virtual_watch);
