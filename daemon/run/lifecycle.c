@@ -96,18 +96,29 @@ void lifecycle_set_sink(Lifecycle *lifecycle, LifecycleTell tell, void *data)
     g_queue_free_full(kept, lifecycle_event_free);
 }
 
+void lifecycle_event_fields(const LifecycleEvent *event,
+                            const char *ret_fields[LIFECYCLE_FIELDS_MAX])
+{
+    bool is_of_hook = lifecycle_is_in(event->type, LIFECYCLE_OF_HOOK);
+
+    ret_fields[0] = "SVCMGR_EVENT";
+    ret_fields[1] = lifecycle_type_to_string(event->type);
+    ret_fields[2] = is_of_hook ? "SVCMGR_HOOK" : NULL;
+    ret_fields[3] = is_of_hook ? event->subject : NULL;
+    ret_fields[4] = NULL;
+}
+
 static void lifecycle_log(const LifecycleEvent *event)
 {
-    const char *name = lifecycle_type_to_string(event->type);
-    bool is_of_hook = lifecycle_is_in(event->type, LIFECYCLE_OF_HOOK);
-    const char *hook = is_of_hook ? event->subject : NULL;
-    const char *fields[] = {"SVCMGR_EVENT", name, hook != NULL ? "SVCMGR_HOOK" : NULL, hook, NULL};
     LogLevel level =
             lifecycle_is_in(event->type, LIFECYCLE_NOTABLE) ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
     const char *service =
             lifecycle_is_in(event->type, LIFECYCLE_OF_SERVICE) ? event->subject : NULL;
+    const char *fields[LIFECYCLE_FIELDS_MAX];
 
-    log_full(level, __FILE__, __LINE__, __func__, service, fields, "%s%s%s%s%s", name,
+    lifecycle_event_fields(event, fields);
+    const char *hook = fields[3];
+    log_full(level, __FILE__, __LINE__, __func__, service, fields, "%s%s%s%s%s", fields[1],
              hook != NULL ? " " : "", hook != NULL ? hook : "", event->error != NULL ? ": " : "",
              event->error != NULL ? event->error->message : "");
 }

@@ -50,6 +50,12 @@ typedef struct LifecycleEvent {
     const GError *error;
 } LifecycleEvent;
 
+#define LIFECYCLE_FIELDS_MAX 5
+/* The fields of its log entry, as log_full takes them, borrowed from the event: SVCMGR_EVENT, and
+ * of a hook SVCMGR_HOOK. (A service is a field of log_full itself.) */
+void lifecycle_event_fields(const LifecycleEvent *event,
+                            const char *ret_fields[LIFECYCLE_FIELDS_MAX]);
+
 typedef struct Lifecycle Lifecycle;
 
 Lifecycle *lifecycle_new(Clock *clock);    /* clock must outlive it */

@@ -174,6 +174,32 @@ static void test_log(Fixture *fixture, const void *unused)
                     "notice//AppTerminated\n");
 }
 
+static void test_fields(void)
+{
+    static const struct {
+        LifecycleType type;
+        const char *hook; /* or NULL */
+    } cases[] = {
+            {LIFECYCLE_APP_STARTUP, NULL},     {LIFECYCLE_PRE_HOOK_START, "x"},
+            {LIFECYCLE_POST_HOOK_START, "x"},  {LIFECYCLE_PROCESS_START, NULL},
+            {LIFECYCLE_APP_RUNNING, NULL},     {LIFECYCLE_PROCESS_END, NULL},
+            {LIFECYCLE_APP_TERMINATING, NULL}, {LIFECYCLE_PRE_HOOK_STOP, "x"},
+            {LIFECYCLE_POST_HOOK_STOP, "x"},   {LIFECYCLE_APP_TERMINATED, NULL},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        LifecycleEvent event = {.type = cases[i].type, .subject = "x"};
+        const char *fields[LIFECYCLE_FIELDS_MAX];
+
+        lifecycle_event_fields(&event, fields);
+        g_assert_cmpstr(fields[0], ==, "SVCMGR_EVENT");
+        g_assert_cmpstr(fields[1], ==, lifecycle_type_to_string(cases[i].type));
+        g_assert_cmpstr(fields[2], ==, cases[i].hook != NULL ? "SVCMGR_HOOK" : NULL);
+        g_assert_cmpstr(fields[3], ==, cases[i].hook);
+        g_assert_null(fields[4]);
+    }
+}
+
 /* Services */
 
 static void test_start_and_stop(Fixture *fixture, const void *unused)
@@ -307,6 +333,7 @@ int main(int argc, char **argv)
     ADD("sink/kept-until-then", test_kept_until_a_sink);
     ADD("sink/never", test_never_a_sink);
     ADD("log", test_log);
+    g_test_add_func("/lifecycle/log/fields", test_fields);
     ADD("services/start-and-stop", test_start_and_stop);
     ADD("services/restart", test_restart);
     ADD("services/retry", test_retry);
