@@ -38,9 +38,32 @@ bool database_file_check_directory(const DatabaseOptions *options, GError **erro
     return true;
 }
 
+bool database_file_sync(const char *path, GError **error)
+{
+    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) < 0)
+        return error_set_errno(error, errno, "cannot sync %s", path);
+    return true;
+}
+
+/* A new one shall still have its name after a loss of power. */
+static bool database_file_make_new(const char *path, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    autofd int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return errno == EEXIST ? true : error_set_errno(error, errno, "cannot make %s", path);
+    return database_file_sync(folder, error);
+}
+
 bool database_file_make(const char *path, uid_t uid, GError **error)
 {
-    autofd int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+    if (!database_file_make_new(path, error))
+        return false;
+
+    autofd int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat status;
 
     if (fd < 0 || fstat(fd, &status) < 0)
@@ -60,15 +83,6 @@ int64_t database_file_size(const char *path)
     struct stat status;
 
     return lstat(path, &status) == 0 ? (int64_t)status.st_size : -1;
-}
-
-bool database_file_sync(const char *path, GError **error)
-{
-    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd) < 0)
-        return error_set_errno(error, errno, "cannot sync %s", path);
-    return true;
 }
 
 bool database_file_link(const char *path, const char *name, GError **error)

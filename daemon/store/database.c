@@ -183,7 +183,6 @@ Database *database_open_with_schema(const DatabaseOptions *options, const Databa
 
     if (!database_file_check_directory(options, error) || !database_mend_finish(database, error) ||
         !database_file_make(database->path, options->uid, error) ||
-        !database_file_sync(options->state_dir, error) ||
         !database_attach_or_mend(database, error)) {
         database_detach(database, true);
         return NULL;

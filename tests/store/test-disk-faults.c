@@ -31,6 +31,15 @@ static void fault_tear_down(FaultFixture *fixture, const void *unused)
     disk_free(fixture->disk);
 }
 
+/* An empty disk in the same place. */
+static void fault_renew(FaultFixture *fixture)
+{
+    store_close(&fixture->store);
+    disk_free(fixture->disk);
+    fixture->disk = disk_new();
+    fixture->store.options.vfs = disk_vfs(fixture->disk);
+}
+
 /* What a group does besides leaving its number. */
 static void fault_group(StoreFixture *store, unsigned number)
 {
@@ -161,45 +170,40 @@ typedef struct FaultCase {
     bool once;
 } FaultCase;
 
-static void test_life(const void *data)
+static void test_life(FaultFixture *fixture, const void *data)
 {
     const FaultCase *each = data;
-    unsigned nth = 0;
-    bool has_failed = true;
+    unsigned nth = 1;
 
-    while (has_failed) {
-        FaultFixture fixture;
-
-        fault_set_up(&fixture, NULL);
-        has_failed = fault_live(&fixture, each->operations, ++nth, each->errno_value, each->once);
-        fault_tear_down(&fixture, NULL);
+    while (fault_live(fixture, each->operations, nth, each->errno_value, each->once)) {
+        fault_renew(fixture);
+        nth++;
     }
     g_test_message("%u calls", nth - 1);
     g_assert_cmpuint(nth, >, 1);
 }
 
 /* The first open: it says why, and the next one works. */
-static void test_open(const void *data)
+static void test_open(FaultFixture *fixture, const void *data)
 {
     const FaultCase *each = data;
+    StoreFixture *store = &fixture->store;
     bool has_failed = true;
 
     for (unsigned nth = 1; has_failed; nth++) {
-        FaultFixture fixture;
         g_autoptr(GError) error = NULL;
 
-        fault_set_up(&fixture, NULL);
-        disk_fail(fixture.disk, each->operations, nth, each->errno_value, each->once);
-        fixture.store.database = database_open(&fixture.store.options, &error);
-        has_failed = disk_has_failed(fixture.disk);
-        if (has_failed && fixture.store.database == NULL)
-            fault_assert_error(&fixture, error, each->errno_value);
-        g_assert_true(has_failed || fixture.store.database != NULL);
-        disk_heal(fixture.disk);
-        store_reopen(&fixture.store);
-        g_assert_cmpuint(database_messages(fixture.store.database)->len, ==, 0);
-        store_fill(&fixture.store, 2);
-        fault_tear_down(&fixture, NULL);
+        fault_renew(fixture);
+        disk_fail(fixture->disk, each->operations, nth, each->errno_value, each->once);
+        store->database = database_open(&store->options, &error);
+        has_failed = disk_has_failed(fixture->disk);
+        if (has_failed && store->database == NULL)
+            fault_assert_error(fixture, error, each->errno_value);
+        g_assert_true(has_failed || store->database != NULL);
+        disk_heal(fixture->disk);
+        store_reopen(store);
+        g_assert_cmpuint(database_messages(store->database)->len, ==, 0);
+        store_fill(store, 2);
     }
 }
 
@@ -273,7 +277,7 @@ static const struct {
 static FaultCase fault_cases[2 * G_N_ELEMENTS(fault_operations) * G_N_ELEMENTS(fault_errors)];
 
 /* Each call fails with each error only with --long. */
-static void add_cases(const char *kind, GTestDataFunc test)
+static void add_cases(const char *kind, void (*test)(FaultFixture *fixture, const void *data))
 {
     bool is_long = g_strcmp0(g_getenv("SVCMGR_TEST_LONG"), "1") == 0;
 
@@ -291,7 +295,7 @@ static void add_cases(const char *kind, GTestDataFunc test)
         fault_cases[i] = (FaultCase){.operations = fault_operations[operation].operations,
                                      .errno_value = fault_errors[error].errno_value,
                                      .once = once};
-        g_test_add_data_func(path, &fault_cases[i], test);
+        g_test_add(path, FaultFixture, &fault_cases[i], fault_set_up, test, fault_tear_down);
     }
 }
 
