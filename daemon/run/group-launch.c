@@ -14,6 +14,8 @@ void group_run(Group *group, uint64_t startup_usec)
     timer_arm(group->deadline, group->startup_deadline_usec);
     lifecycle_emit(group->lifecycle, LIFECYCLE_APP_STARTUP, NULL, NULL);
     group_enter(group, GROUP_PHASE_STARTUP_HOOKS);
+    if (group->is_stop_requested)
+        hooks_drop(group->hooks[HOOK_STARTUP]);
     hooks_run(group->hooks[HOOK_STARTUP]);
 }
 
@@ -155,6 +157,7 @@ static void group_startup_hooks_deadline(Group *group)
         return;
     }
     group_tell_late_launch(group, names);
+    hooks_drop(group->hooks[HOOK_STARTUP]);
     if (!group->is_forced) {
         group_kick(group);
         return;

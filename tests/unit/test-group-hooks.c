@@ -226,6 +226,17 @@ static void test_nothing_to_undo(GroupFixture *fixture, const void *unused)
     assert_done_well(fixture);
 }
 
+static void test_nothing_to_undo_stopped_before(GroupFixture *fixture, const void *unused)
+{
+    static const Row nothing = {0};
+
+    group_stop(fixture->group, "test");
+    take_natures(fixture, &nothing);
+    group_fixture_run(fixture);
+    assert_journal(fixture, BEGIN STOPPING "phase:shutdown-hooks " END DONE);
+    assert_done_well(fixture);
+}
+
 static void test_nothing_to_undo_without_startup_hooks(GroupFixture *fixture, const void *unused)
 {
     fixture->hooks[0] = (FakeHook){.name = "x", .moment = HOOK_SHUTDOWN};
@@ -379,6 +390,7 @@ int main(int argc, char **argv)
         g_test_add(rows[i].path, GroupFixture, &rows[i], group_fixture_set_up, test_row,
                    group_fixture_tear_down);
     ADD("nothing-to-undo", test_nothing_to_undo);
+    ADD("nothing-to-undo/stopped-before", test_nothing_to_undo_stopped_before);
     ADD("nothing-to-undo/without-startup-hooks", test_nothing_to_undo_without_startup_hooks);
     ADD("late/startup-time-is-shared", test_startup_time_is_shared);
     ADD("late/startup-time-is-over-at-once", test_startup_time_is_over_at_once);
