@@ -3,9 +3,10 @@
  * that a peer that goes finds all that must be dropped.
  *
  * The calls of one peer run in the order they came, also those that come while its credentials are
- * asked for. This does not hold for what sd-bus answers by itself (Properties, Introspect,
- * GetManagedObjects): it cannot be told to answer a message later, so such a call overtakes the
- * ones that wait here. The XML of Service says so to clients. */
+ * asked for. What sd-bus answers by itself (Properties, Introspect, GetManagedObjects) comes after
+ * what is about to be written (objects.c); but it cannot be told to answer a message later, so such
+ * a call overtakes the ones that wait here for credentials. The XML of Service says so to clients.
+ */
 
 #include "bus/call.h"
 
@@ -200,7 +201,7 @@ static bool call_act(Call *call, GError **error)
                          "svcmgrd is shutting down and changes nothing any more");
     if (call->method->act == NULL)
         return staging_act(call, error);
-    staging_catch_up(call);
+    staging_catch_up(call->bus, call->peer);
     return call->method->act(call, error);
 }
 

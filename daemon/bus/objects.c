@@ -14,6 +14,7 @@
 #include "bus/process-object.h"
 #include "bus/service-object.h"
 #include "bus/service-properties.h"
+#include "bus/staging.h"
 
 #include <string.h>
 
@@ -239,10 +240,24 @@ static bool objects_answer_get(Connection *connection, sd_bus_message *message)
     return true;
 }
 
+/* Who asks for something and then looks sees it, and who creates a service may call it. Calls that
+ * are ours see to it themselves, once their object is found. */
+static void objects_catch_up(Connection *connection, sd_bus_message *message)
+{
+    const char *path = sd_bus_message_get_path(message);
+    bool is_found = objects_label(path) == NULL || objects_find(connection, path) != NULL;
+
+    if (!is_found || !objects_is_ours(message))
+        staging_catch_up(connection->bus, peer_find(connection, message));
+}
+
 int objects_filter(Connection *connection, sd_bus_message *message)
 {
-    if (sd_bus_message_is_method_call(message, NULL, NULL) > 0 &&
-        !objects_admit(connection, message))
+    bool is_call = sd_bus_message_is_method_call(message, NULL, NULL) > 0;
+
+    if (is_call && requests_are_pending(connection->bus->requests))
+        objects_catch_up(connection, message);
+    if (connection->closed || (is_call && !objects_admit(connection, message)))
         return 1;
     if (connection->local != NULL && local_bus_filter(connection->local, message) > 0)
         return 1;

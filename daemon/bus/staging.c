@@ -30,7 +30,7 @@ bool staging_act(Call *call, GError **error)
 
     if (call->method->waits &&
         g_queue_get_length(&call->peer->in_flight) >= bus->max_calls_in_flight)
-        staging_catch_up(call); /* so that what is about to be answered does not count */
+        staging_catch_up(bus, call->peer); /* so that what is about to be answered does not count */
     if (!(call->method->waits ? call_keep : call_stage)(call, on_staging_abandoned, error))
         return false;
     call->method->request(call, &spec);
@@ -38,9 +38,8 @@ bool staging_act(Call *call, GError **error)
     return true;
 }
 
-void staging_catch_up(const Call *call)
+void staging_catch_up(const Bus *bus, Peer *peer)
 {
-    if (call->peer != NULL && !g_queue_is_empty(&call->peer->in_flight) &&
-        requests_are_pending(call->bus->requests))
-        requests_flush(call->bus->requests);
+    if (peer != NULL && !g_queue_is_empty(&peer->in_flight) && requests_are_pending(bus->requests))
+        requests_flush(bus->requests);
 }

@@ -9,6 +9,6 @@
 /* For methods that have request and answer in the table. Answers, keeps the call, or sets an error.
  */
 bool staging_act(Call *call, GError **error);
-/* Does what the call's peer has asked for before and what still waits to be written, so that the
- * call does not overtake it. */
-void staging_catch_up(const Call *call);
+/* Does what the peer (or NULL) has asked for before and what still waits to be written, so that its
+ * next call does not overtake it. */
+void staging_catch_up(const Bus *bus, Peer *peer);
