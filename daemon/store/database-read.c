@@ -352,7 +352,9 @@ GPtrArray *database_read_all(Database *database, GError **error)
     void *value;
 
     g_assert(!database->group_is_open);
-    if (!database_load_tables(&load, error))
+    bool done = database_load_tables(&load, error);
+    (void)sqlite3_db_release_memory(database->sqlite); /* nothing else reads that much */
+    if (!done)
         return NULL;
 
     GPtrArray *array =

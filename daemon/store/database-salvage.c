@@ -18,26 +18,30 @@
 #define SALVAGE_N_PAGES_OFFSET 28
 #define SALVAGE_N_PAGES_BYTES 4
 
+#define SALVAGE_PAGE_OF_ROWS 13 /* "B-tree Pages" */
+
 #define SALVAGE_GROUP_ROWS 256
 #define SALVAGE_FAILURES_MAX 100000 /* in a row: a second or so */
 #define SALVAGE_FAILURES_PER_STEP 1000
 
 typedef struct SalvageTable {
+    const char *name;
     const char *last; /* the greatest number */
     DatabaseStatement load;
     DatabaseStatement put;
-    size_t counter; /* of DatabaseSalvage */
 } SalvageTable;
 
+/* In this order a page is asked whether it is of the table: rows of the last look like the
+ * beginning of rows of others. */
 static const SalvageTable salvage_tables[] = {
-        {"SELECT max(number) FROM service NOT INDEXED", STATEMENT_LOAD_SERVICES,
-         STATEMENT_PUT_SERVICE, G_STRUCT_OFFSET(DatabaseSalvage, n_services)},
-        {"SELECT max(number) FROM revision NOT INDEXED", STATEMENT_LOAD_TEXT,
-         STATEMENT_PUT_REVISION, G_STRUCT_OFFSET(DatabaseSalvage, n_revisions)},
-        {"SELECT max(number) FROM enabled NOT INDEXED", STATEMENT_LOAD_ENABLED,
-         STATEMENT_PUT_ENABLED, G_STRUCT_OFFSET(DatabaseSalvage, n_enabled)},
-        {"SELECT max(number) FROM state NOT INDEXED", STATEMENT_LOAD_STATES, STATEMENT_PUT_STATE,
-         G_STRUCT_OFFSET(DatabaseSalvage, n_states)},
+        {"service", "SELECT max(number) FROM service NOT INDEXED", STATEMENT_LOAD_SERVICES,
+         STATEMENT_PUT_SERVICE},
+        {"revision", "SELECT max(number) FROM revision NOT INDEXED", STATEMENT_LOAD_TEXT,
+         STATEMENT_PUT_REVISION},
+        {"state", "SELECT max(number) FROM state NOT INDEXED", STATEMENT_LOAD_STATES,
+         STATEMENT_PUT_STATE},
+        {"enabled", "SELECT max(number) FROM enabled NOT INDEXED", STATEMENT_LOAD_ENABLED,
+         STATEMENT_PUT_ENABLED},
 };
 
 /* A walk over one table. */
@@ -73,7 +77,6 @@ static void salvage_take_row(SalvageWalk *walk, sqlite3_stmt *row)
     if (walk->table->put == STATEMENT_PUT_REVISION)
         database_group_add(walk->fresh, STATEMENT_DROP_REVISION, values, 2);
     database_group_add(walk->fresh, walk->table->put, values, n_values);
-    ++*(unsigned *)G_STRUCT_MEMBER_P(walk->salvage, walk->table->counter);
 }
 
 /* Where numbers are far apart, steps grow. */
@@ -127,21 +130,97 @@ static bool salvage_walk(SalvageWalk *walk, GError **error)
     return true;
 }
 
-static bool salvage_rows(Database *source, Database *fresh, DatabaseSalvage *salvage,
-                         GError **error)
+/* All of a table, as the list of tables has it. */
+static bool salvage_table(SalvageWalk *walk, const SalvageTable *table, GError **error)
+{
+    walk->table = table;
+    walk->next = 1;
+    walk->last = INT64_MAX;
+    walk->n_failures = 0;
+    /* Left as it is where the last page is lost. */
+    (void)database_query_integer(walk->source, table->last, &walk->last, NULL);
+    return salvage_walk(walk, error);
+}
+
+static bool salvage_tables_in_list(SalvageWalk *walk, GError **error)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(salvage_tables); i++) {
-        SalvageWalk walk = {.table = &salvage_tables[i],
-                            .source = source,
-                            .fresh = fresh,
-                            .salvage = salvage,
-                            .next = 1,
-                            .last = INT64_MAX};
-
-        /* Left as it is where the last page is lost. */
-        (void)database_query_integer(source, walk.table->last, &walk.last, NULL);
-        if (!salvage_walk(&walk, error))
+        if (!salvage_table(walk, &salvage_tables[i], error))
             return false;
+    }
+    return true;
+}
+
+/* Says in the list of tables that page is all of the table, and whether its first row agrees. */
+static bool salvage_page_is_of(Database *source, int64_t page, const SalvageTable *table)
+{
+    DatabaseValue first = database_integer(1);
+    g_autofree char *sql = g_strdup_printf("UPDATE sqlite_schema SET rootpage = %" PRId64
+                                           " WHERE name = '%s'; PRAGMA writable_schema = RESET;"
+                                           "PRAGMA writable_schema = ON",
+                                           page, table->name);
+
+    if (!database_execute(source, sql, "write to", NULL))
+        return false;
+    sqlite3_stmt *row = database_statement(source, table->load, "read", NULL);
+    if (row == NULL)
+        return false;
+    database_bind(row, &first, 1);
+    bool is_of = database_step(row) == SQLITE_ROW && database_row_is_valid(table->load, row);
+    (void)sqlite3_reset(row); /* says again what the step has said */
+    return is_of;
+}
+
+static bool salvage_page(SalvageWalk *walk, int64_t page, GError **error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(salvage_tables); i++) {
+        if (salvage_page_is_of(walk->source, page, &salvage_tables[i]))
+            return salvage_table(walk, &salvage_tables[i], error);
+    }
+    return true;
+}
+
+/* The rows that were read already come again, the same. Pages that are free hold none: they are
+ * overwritten when they become free. */
+static bool salvage_pages(SalvageWalk *walk, GError **error)
+{
+    unsigned n_places = walk->salvage->n_places;
+    sqlite3_file *file = NULL;
+    sqlite3_int64 size = 0;
+
+    (void)database_move_log(walk->source, true, NULL); /* then some pages are not seen */
+    (void)sqlite3_file_control(walk->source->sqlite, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == NULL || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+        return true;
+    for (int64_t page = 2; page <= size / DATABASE_PAGE_BYTES; page++) {
+        unsigned char type = 0;
+
+        if (file->pMethods->xRead(file, &type, 1, (page - 1) * DATABASE_PAGE_BYTES) == SQLITE_OK &&
+            type == SALVAGE_PAGE_OF_ROWS && !salvage_page(walk, page, error))
+            return false;
+    }
+    walk->salvage->n_places = n_places; /* these were places where nothing was looked for */
+    return true;
+}
+
+static bool salvage_count(Database *fresh, DatabaseSalvage *salvage, GError **error)
+{
+    const struct {
+        const char *sql;
+        unsigned *count;
+    } counts[] = {
+            {"SELECT count(*) FROM service", &salvage->n_services},
+            {"SELECT count(*) FROM revision", &salvage->n_revisions},
+            {"SELECT count(*) FROM enabled", &salvage->n_enabled},
+            {"SELECT count(*) FROM state", &salvage->n_states},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        int64_t count = 0;
+
+        if (!database_query_integer(fresh, counts[i].sql, &count, error))
+            return false;
+        *counts[i].count = (unsigned)count;
     }
     return true;
 }
@@ -218,8 +297,10 @@ bool database_salvage(Database *source, Database *fresh, DatabaseSalvage *ret_sa
     }
     if (source->sqlite == NULL)
         return database_set_damaged(source, error, "it cannot be opened at all");
-    if (!salvage_rows(source, fresh, &salvage, error) ||
-        !salvage_meta(source, fresh, &salvage, error))
+    SalvageWalk walk = {.source = source, .fresh = fresh, .salvage = &salvage};
+    if (!salvage_tables_in_list(&walk, error) || !salvage_meta(source, fresh, &salvage, error) ||
+        (salvage.n_places > 0 && !salvage_pages(&walk, error)) ||
+        !salvage_count(fresh, &salvage, error))
         return false;
     *ret_salvage = salvage;
     return true;

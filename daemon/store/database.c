@@ -29,6 +29,7 @@ static const char database_settings[] =
                                                                "PRAGMA temp_store = MEMORY;"
                                                                "PRAGMA trusted_schema = OFF;"
                                                                "PRAGMA cell_size_check = ON;"
+                                                               "PRAGMA secure_delete = ON;"
                                                                "PRAGMA synchronous = EXTRA;"
                                                                "PRAGMA wal_autocheckpoint = 0;";
 
