@@ -181,7 +181,7 @@ static void former_count_left(Former *former, pid_t pid, const char *id)
         g_string_append(tally->left, ", ...");
 }
 
-/* "3 processes of the former run ended, 1 of them by force; still there: 12 (cat)" */
+/* "3 processes of the former run ended, 1 of them by force; 1 still there: 12 (cat)" */
 static char *former_describe(unsigned n_found, unsigned n_killed, unsigned n_left, const char *left)
 {
     GString *text = g_string_new(NULL);
@@ -192,8 +192,7 @@ static char *former_describe(unsigned n_found, unsigned n_killed, unsigned n_lef
     if (n_killed > 0)
         g_string_append_printf(text, ", %u of them by force", n_killed);
     if (n_left > 0)
-        g_string_append_printf(text, "; %u of them %s still there: %s", n_left,
-                               n_left == 1 ? "is" : "are", left);
+        g_string_append_printf(text, "; %u still there: %s", n_left, left);
     return g_string_free(text, FALSE);
 }
 
