@@ -319,7 +319,7 @@ static void test_interrupted(StoreFixture *fixture, const void *unused)
     g_autofree char *copy = g_strconcat(fixture->path, ".salvage", NULL);
     g_autofree char *mended = g_strconcat(fixture->path, ".mended", NULL);
     g_autofree char *log = g_strconcat(fixture->path, "-wal", NULL);
-    size_t length;
+    size_t length, log_length;
 
     damage_set_up(fixture);
     g_autofree char *sound = store_read_file(fixture->path, &length);
@@ -328,11 +328,15 @@ static void test_interrupted(StoreFixture *fixture, const void *unused)
     store_write_file(copy, "half", 4);
     damage_overwrite(fixture->path, 0, 100, 'x');
     g_assert_cmpuint(damage_mend(fixture, true), ==, DAMAGE_SERVICES);
-    store_close(fixture);
     /* After: put in its place, and the old log not taken for its own. */
+    store_begin(fixture);
+    store_put_service(fixture, "s00000");
+    store_commit(fixture, DURABLE_POWER);
+    g_autofree char *log_bytes = store_read_file(log, &log_length);
+    store_close(fixture);
     store_write_file(mended, sound, length);
     store_write_file(fixture->path, "damaged", 7);
-    store_write_file(log, "damaged", 7);
+    store_write_file(log, log_bytes, log_length);
     store_open(fixture);
     g_assert_cmpuint(database_messages(fixture->database)->len, ==, 0);
     g_assert_cmpuint(damage_count_whole(fixture), ==, DAMAGE_SERVICES);

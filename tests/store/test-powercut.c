@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define POWER_PARTS 2
-#define POWER_PARTS_LONG 40
+#define POWER_PARTS_LONG 10
 
 /* What was acknowledged or begun when the disk had made so many steps. */
 typedef struct PowerGroup {
