@@ -69,7 +69,8 @@ bool database_note_start(Database *database, const char *boot_id, const char *in
 bool database_note_clean_end(Database *database, GError **error);
 
 /* GPtrArray of SavedService, with its free function, sorted by id (strcmp). Outside of a group. A
- * file that turns out to be damaged is mended first: see database_messages. */
+ * file that turns out to be damaged is mended first (see database_messages): the first serial, and
+ * the lineage where it was lost, are then others, so they are asked for after the load. */
 GPtrArray *database_load(Database *database, GError **error);
 
 /* Whether database_checkpoint has something to do. */
