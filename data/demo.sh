@@ -96,7 +96,8 @@ for file in data/examples/*.json; do
     sed -e "s|18480|$port|" "$file" >"$dir/services/${file##*/}"
 done
 
-"$svcmgrd" --address="$DBUS_ADDRESS" --runtime-dir="$dir" --services-dir="$dir/services" \
+CONFIGURATION_DIRECTORY="$dir/config" "$svcmgrd" --address="$DBUS_ADDRESS" --runtime-dir="$dir" \
+    --state-dir="$dir/state" --log-dir="$dir/logs" --services-dir="$dir/services" \
     >"$dir/log" 2>&1 &
 daemon_pid=$!
 gdbus wait --address "$DBUS_ADDRESS" --timeout 20 org.svcmgr1

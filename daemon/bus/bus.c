@@ -97,6 +97,11 @@ static void on_bus_reap(void *data)
     bus->gives_back = false;
 }
 
+static void on_bus_answered(void *data)
+{
+    drain_write(((Bus *)data)->drain);
+}
+
 static void on_bus_storage(void *data)
 {
     figures_note(((Bus *)data)->figures);
@@ -130,6 +135,8 @@ Bus *bus_new(const BusOptions *options)
     bus->denials = bus->drops = (RateLimit){.burst = 10, .interval_usec = 10 * USEC_PER_SEC};
     bus->connections = g_ptr_array_new_with_free_func(bus_free_connection);
     bus->reaper = timer_new(bus->timers, on_bus_reap, bus);
+    bus->flights = channel_closer_new(on_bus_answered, bus);
+    (void)channel_closer_add_receiver(bus->flights); /* it is open */
     bus->rest = rest_new(bus);
     bus->figures = figures_new(bus);
     bus->changes = changes_new(bus);
@@ -149,6 +156,7 @@ void bus_free(Bus *bus)
     broker_free(bus->broker);
     rest_free(bus->rest);
     g_ptr_array_unref(bus->connections);
+    channel_closer_free(bus->flights);
     timer_free(bus->reaper);
     sd_event_unref(bus->event);
     g_free(bus->version);
@@ -198,6 +206,6 @@ void bus_begin_shutdown(Bus *bus)
 void bus_drain(Bus *bus, uint64_t timeout_usec, void (*done)(void *data), void *data)
 {
     g_assert(bus->drain == NULL);
-    bus->draining = true;
     bus->drain = drain_new(bus, timeout_usec, done, data);
+    drain_begin(bus->drain);
 }

@@ -95,7 +95,7 @@ void call_reply_error(Call *call, const GError *error)
 bool call_stage(Call *call, void (*on_abandoned)(Call *call), GError **error)
 {
     g_assert(call->peer != NULL && !call->in_flight);
-    if (call->bus->draining)
+    if (!channel_closer_add_sender(call->bus->flights))
         return error_set(error, ERROR_SHUTTING_DOWN, "svcmgrd is shutting down");
     call->on_abandoned = on_abandoned;
     call->in_flight = true;
@@ -140,6 +140,7 @@ void call_unkeep(Call *call)
         return;
     g_queue_unlink(&call->peer->in_flight, &call->flight);
     call->in_flight = false;
+    channel_closer_sender_done(call->bus->flights);
 }
 
 static void call_detach(Call *call)

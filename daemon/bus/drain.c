@@ -13,6 +13,7 @@ struct Drain {
     sd_event_source *after_turn;
     Timer *look;
     Timer *deadline;
+    bool is_answered;
     void (*done)(void *data);
     void *data;
 };
@@ -59,22 +60,32 @@ static uint64_t drain_count_queued(const Bus *bus)
 
 static void drain_finish(Drain *drain)
 {
-    void (*done)(void *data) = drain->done;
-
-    drain->done = NULL;
+    drain->is_answered = false;
     (void)sd_event_source_set_enabled(drain->after_turn, SD_EVENT_OFF); /* it is ours and alive */
     timer_disarm(drain->look);
     timer_disarm(drain->deadline);
-    if (done != NULL)
-        done(drain->data);
+    channel_closer_receiver_done(drain->bus->flights);
+}
+
+static void on_drain_done(void *data)
+{
+    Drain *drain = data;
+
+    drain->done(drain->data);
 }
 
 static void on_drain_look(void *data)
 {
     Drain *drain = data;
 
-    if (drain->done != NULL && drain_count_queued(drain->bus) == 0)
+    if (drain->is_answered && drain_count_queued(drain->bus) == 0)
         drain_finish(drain);
+}
+
+void drain_write(Drain *drain)
+{
+    drain->is_answered = true;
+    timer_arm(drain->look, clock_monotonic_usec(drain->bus->clock));
 }
 
 static int on_drain_after_turn(sd_event_source *source, void *userdata)
@@ -92,6 +103,12 @@ static void on_drain_deadline(void *data)
     drain_finish(drain);
 }
 
+void drain_begin(Drain *drain)
+{
+    channel_closer_close_then_wait(drain->bus->flights, on_drain_done, drain);
+    drain_end_all_calls(drain->bus);
+}
+
 Drain *drain_new(Bus *bus, uint64_t timeout_usec, void (*done)(void *data), void *data)
 {
     uint64_t now = clock_monotonic_usec(bus->clock);
@@ -105,8 +122,6 @@ Drain *drain_new(Bus *bus, uint64_t timeout_usec, void (*done)(void *data), void
     drain->deadline = timer_new(bus->timers, on_drain_deadline, drain);
     if (r < 0)
         log_warning("cannot see when everything has been read: %s", g_strerror(-r));
-    drain_end_all_calls(bus);
-    timer_arm(drain->look, now);
     timer_arm(drain->deadline, usec_add(now, timeout_usec));
     return drain;
 }

@@ -3,6 +3,7 @@
 
 /* What the files of this layer share: the Bus itself. */
 
+#include "base/closer.h"
 #include "bus/bus.h"
 #include "bus/rate-limit.h"
 
@@ -44,8 +45,8 @@ struct Bus {
     const char *phase;
     bool is_serving;
     bool has_served;
-    bool shutting_down; /* what changes something is refused */
-    bool draining;      /* so is what would wait */
+    bool shutting_down;     /* what changes something is refused */
+    ChannelCloser *flights; /* senders: calls that are not answered yet; receiver: their writing */
 
     GPtrArray *connections; /* of Connection, owned */
     Timer *reaper;          /* frees those that are closed, in a turn of its own */

@@ -9,8 +9,6 @@
 #include "bus/errors.h"
 #include "core/keeper.h"
 
-#include <string.h>
-
 static const char *const revision_sources[] = {
         [CONFIG_FROM_BUS] = "bus",
         [CONFIG_FROM_DEFINITION] = "definition",
@@ -18,13 +16,10 @@ static const char *const revision_sources[] = {
 
 static void revisions_write(Writer *writer, const DurableRevision *revision)
 {
-    char digest[CONFIG_DIGEST_STRING];
-
-    config_digest_to_string(revision->digest, digest);
     writer_open(writer, 'a', "{sv}");
     writer_entry_uint64(writer, "revision", revision->revision);
     writer_entry_uint64(writer, "time", revision->time);
-    writer_entry_string(writer, "digest", digest);
+    writer_entry_string(writer, "digest", revision->digest);
     writer_entry_string(writer, "source", revision_sources[revision->source]);
     writer_close(writer);
 }
@@ -41,7 +36,7 @@ static DurableRevision revisions_present(const Service *service)
             .text = record->config->text,
             .length = record->config->length,
     };
-    memcpy(revision.digest, record->config->digest, CONFIG_DIGEST_BYTES);
+    config_text_digest(record->config, revision.digest);
     return revision;
 }
 
@@ -116,18 +111,23 @@ bool method_revisions_get(Call *call, GError **error)
 
     if (service == NULL)
         return false;
+    g_autoptr(GError) refused = NULL;
+    g_autoptr(DurableRevision) kept = durable != NULL
+                                              ? durable->get_revision(durable, service_id(service),
+                                                                      arguments->revision, &refused)
+                                              : NULL;
+    if (kept != NULL)
+        return revisions_answer(call, kept);
     const StateRecord *record = service_state(service);
     if (record->config != NULL && record->config_revision == arguments->revision) {
         DurableRevision present = revisions_present(service);
 
         return revisions_answer(call, &present);
     }
-    if (durable == NULL)
-        return error_set(error, ERROR_NOT_FOUND, "service '%s' has no revision %" G_GUINT64_FORMAT,
-                         service_id(service), arguments->revision);
-    DurableRevision *revision =
-            durable->get_revision(durable, service_id(service), arguments->revision, error);
-    bool answered = revision != NULL && revisions_answer(call, revision);
-    durable_revision_free(revision);
-    return answered;
+    if (refused != NULL) {
+        g_propagate_error(error, g_steal_pointer(&refused));
+        return false;
+    }
+    return error_set(error, ERROR_NOT_FOUND, "service '%s' has no revision %" G_GUINT64_FORMAT,
+                     service_id(service), arguments->revision);
 }

@@ -40,20 +40,14 @@ bool config_text_equal(const ConfigText *a, const ConfigText *b)
     return memcmp(a->digest, b->digest, sizeof a->digest) == 0;
 }
 
-void config_digest_to_string(const uint8_t digest[static CONFIG_DIGEST_BYTES],
-                             char ret_string[static CONFIG_DIGEST_STRING])
-{
-    static const char digits[] = "0123456789abcdef";
-    char *at = g_stpcpy(ret_string, "sha256:");
-
-    for (size_t i = 0; i < CONFIG_DIGEST_BYTES; i++) {
-        *at++ = digits[digest[i] >> 4];
-        *at++ = digits[digest[i] & 0xf];
-    }
-    *at = '\0';
-}
-
 void config_text_digest(const ConfigText *text, char ret_digest[static CONFIG_DIGEST_STRING])
 {
-    config_digest_to_string(text->digest, ret_digest);
+    static const char digits[] = "0123456789abcdef";
+    char *at = g_stpcpy(ret_digest, "sha256:");
+
+    for (size_t i = 0; i < CONFIG_DIGEST_BYTES; i++) {
+        *at++ = digits[text->digest[i] >> 4];
+        *at++ = digits[text->digest[i] & 0xf];
+    }
+    *at = '\0';
 }

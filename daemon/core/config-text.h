@@ -23,9 +23,8 @@ typedef struct ConfigText {
 ConfigText *config_text_new(const char *text, size_t length);
 ConfigText *config_text_ref(ConfigText *text);
 void config_text_unref(ConfigText *text); /* accepts NULL */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfigText, config_text_unref)
 /* Of the same digest; NULL equals NULL. */
 bool config_text_equal(const ConfigText *a, const ConfigText *b);
 /* "sha256:HEX". */
-void config_digest_to_string(const uint8_t digest[static CONFIG_DIGEST_BYTES],
-                             char ret_string[static CONFIG_DIGEST_STRING]);
 void config_text_digest(const ConfigText *text, char ret_digest[static CONFIG_DIGEST_STRING]);

@@ -40,7 +40,6 @@ typedef struct DurableConfig {
     ConfigSource source;
     const char *text; /* length bytes, UTF-8 without NUL */
     size_t length;
-    const uint8_t *digest; /* of the text, CONFIG_DIGEST_BYTES; kept beside it for lists */
 } DurableConfig;
 
 /* What the daemon wants of a service and remembers of its troubles. */
@@ -59,7 +58,7 @@ typedef struct DurableRevision {
     ConfigSource source;
     char *text; /* NUL-terminated; NULL in lists */
     size_t length;
-    uint8_t digest[CONFIG_DIGEST_BYTES];
+    char digest[CONFIG_DIGEST_STRING]; /* of lists alone, which have no texts; else "" */
 } DurableRevision;
 /* Accepts NULL. */
 static inline void durable_revision_free(DurableRevision *revision)

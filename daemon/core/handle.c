@@ -173,7 +173,11 @@ void service_remember(Service *service, const DurableState *state, const Origin 
     StateRecord *draft = service_draft(service);
     bool failed = state->error != NULL && !state->wanted;
     draft->failed_attempts = state->failed_attempts;
-    service->kept = (ServiceKept){state->wanted, state->failed_attempts, state->error_time};
+    service->kept = (ServiceKept){
+            .wanted = state->wanted,
+            .failed_attempts = state->failed_attempts,
+            .error_time = state->error_time,
+    };
     if (failed) {
         draft->failure_class = state->failure_class;
         draft->last_error_time = state->error_time;

@@ -134,8 +134,11 @@ static void keeper_note_written(Keeper *keeper, GPtrArray *services)
         Service *service = g_ptr_array_index(services, i);
         DurableState state = keeper_state_of(service);
 
-        *service_kept(service) =
-                (ServiceKept){state.wanted, state.failed_attempts, state.error_time};
+        ServiceKept *kept = service_kept(service);
+
+        kept->wanted = state.wanted;
+        kept->failed_attempts = state.failed_attempts;
+        kept->error_time = state.error_time;
         g_hash_table_remove(keeper->dirty, service);
     }
 }
@@ -222,7 +225,9 @@ bool keeper_put_wanted(Durable *durable, const char *id, bool wanted, GError **e
 
 void keeper_note_wanted(Keeper *keeper, Service *service, bool wanted)
 {
-    *service_kept(service) = (ServiceKept){.wanted = wanted};
+    ServiceKept *kept = service_kept(service);
+
+    *kept = (ServiceKept){.wanted = wanted, .enabled = kept->enabled};
 }
 
 void keeper_note_unwritten(Keeper *keeper, Service *service)

@@ -84,7 +84,6 @@ static bool request_write_create(Durable *durable, Request *request, GError **er
                 .source = CONFIG_FROM_BUS,
                 .text = record->config->text,
                 .length = record->config->length,
-                .digest = record->config->digest,
         };
 
         if (!durable->put_config(durable, id, &config, error))
@@ -151,7 +150,6 @@ static bool request_write_defined(Durable *durable, const Request *request, GErr
             .source = CONFIG_FROM_DEFINITION,
             .text = record->config->text,
             .length = record->config->length,
-            .digest = record->config->digest,
     };
     return durable->put_config(durable, request->spec.id, &config, error);
 }
@@ -165,7 +163,6 @@ static bool request_write_configure(Durable *durable, Request *request, GError *
             .source = CONFIG_FROM_BUS,
             .text = request->config->text->text,
             .length = request->config->text->length,
-            .digest = request->config->text->digest,
     };
     return request_write_defined(durable, request, error) &&
            durable->put_config(durable, request->spec.id, &config, error);
@@ -195,6 +192,7 @@ static bool request_finish_enabled(Requests *requests, Request *request, Request
                                    GError **error)
 {
     outcome->service = request->service;
+    service_kept(request->service)->enabled = true;
     service_set_enabled(request->service, request->spec.enabled, &request->spec.origin);
     return true;
 }

@@ -49,6 +49,7 @@ void service_remember(Service *service, const DurableState *state, const Origin 
 /* What of it stands in the durable state; written by those who keep it (keeper.c). */
 typedef struct ServiceKept {
     bool wanted;
+    bool enabled; /* somebody has said so, or the opposite */
     unsigned failed_attempts;
     uint64_t error_time;
 } ServiceKept;

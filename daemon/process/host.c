@@ -144,7 +144,7 @@ static bool process_host_set_up(ProcessHost *host, const char *runtime_dir, GErr
     return true;
 }
 
-static void process_host_set_invocation_prefix(ProcessHost *host, const char *prefix)
+void process_host_set_invocation_prefix(ProcessHost *host, const char *prefix)
 {
     if (prefix == NULL)
         return;

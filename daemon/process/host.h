@@ -38,6 +38,8 @@ ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
 /* Which signals are ignored or handled is remembered from process_host_new on, so that children
  * need not ask. To be called when that has changed since. */
 void process_host_read_dispositions(ProcessHost *host);
+/* The same as the option, for when it is known only later: from the next start on. */
+void process_host_set_invocation_prefix(ProcessHost *host, const char *prefix);
 /* No supervisor may be left (asserted). Accepts NULL. */
 void process_host_free(ProcessHost *host);
 /* Reaps orphans, never stealing a main process's exit from its supervisor, and tells supervisors

@@ -24,23 +24,19 @@ static Service *services_step(Map *map, Service *service)
     return next != NULL ? service_ref(next) : NULL;
 }
 
-unsigned services_start_enabled(Map *map)
+void services_start(Map *map, const GPtrArray *ids)
 {
     static const Origin origin = {.cause = CAUSE_STARTUP};
-    unsigned n_started = 0;
 
-    for (Service *service = services_step(map, NULL); service != NULL;
-         service = services_step(map, service)) {
+    for (unsigned i = 0; i < ids->len; i++) {
+        Service *service = map_find(map, g_ptr_array_index(ids, i));
         g_autoptr(GError) error = NULL;
 
-        if (!service_about(service)->enabled || service_state(service)->state != STATE_INACTIVE)
-            continue;
-        n_started++;
-        if (!service_start(service, &origin, &error))
+        if (service != NULL && !service_state(service)->active &&
+            !service_start(service, &origin, &error))
             log_service(LOG_LEVEL_ERROR, service_id(service), "cannot start it: %s",
                         error->message);
     }
-    return n_started;
 }
 
 uint64_t services_stop_usec(Map *map)

@@ -8,9 +8,9 @@
 #define SERVICES_STOP_LEAST_USEC (15 * USEC_PER_SEC)
 #define SERVICES_STOP_MARGIN_USEC (5 * USEC_PER_SEC)
 
-/* Starts every inactive service that is enabled, in the order of ids; which of them succeed shows
- * in their states. Returns how many were asked to start. */
-unsigned services_start_enabled(Map *map);
+/* Starts services with the daemon (ids: of char *), in this order; which of them succeed shows in
+ * their states. */
+void services_start(Map *map, const GPtrArray *ids);
 
 /* How long services_stop may take: the longest stop timeout of those that run and a margin, and no
  * less than SERVICES_STOP_LEAST_USEC. */

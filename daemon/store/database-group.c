@@ -190,12 +190,18 @@ static bool database_group_put_config(Durable *durable, const char *id, const Du
                                       GError **error)
 {
     Database *database = database_of(durable);
-    DatabaseValue values[] = {database_string(id), database_integer(config->revision),
-                              database_integer(config->time), database_integer(config->source),
+    g_autoptr(ConfigText) text = config_text_new(config->text, config->length);
+    char digest[CONFIG_DIGEST_STRING];
+    DatabaseValue values[] = {database_string(id),
+                              database_integer(config->revision),
+                              database_integer(config->time),
+                              database_integer(config->source),
+                              database_text(digest, sizeof(digest) - 1),
                               database_text(config->text, config->length)};
     DatabaseValue pruned[] = {values[0], database_integer(DURABLE_REVISIONS),
                               database_integer(CONFIG_FROM_DEFINITION)};
 
+    config_text_digest(text, digest);
     database_group_add(database, STATEMENT_DROP_REVISION, values, 2);
     database_group_add(database, STATEMENT_PUT_REVISION, values, G_N_ELEMENTS(values));
     database_group_add(database, STATEMENT_PRUNE_REVISIONS, pruned, G_N_ELEMENTS(pruned));

@@ -146,7 +146,7 @@ static const DatabaseColumnIs database_columns[_STATEMENT_MAX][DATABASE_VALUES_M
                                       database_column_is_source},
         [STATEMENT_LOAD_TEXT] = {database_column_is_id, database_column_is_integer,
                                  database_column_is_integer, database_column_is_source,
-                                 database_column_is_text},
+                                 database_column_is_text, database_column_is_text},
 };
 
 bool database_row_is_valid(DatabaseStatement statement, sqlite3_stmt *row)
@@ -274,8 +274,8 @@ static bool database_load_text(Database *database, DurableRevision *revision, GE
                  database_row_is_valid(STATEMENT_LOAD_TEXT, row);
     if (valid) {
         revision->time = (uint64_t)sqlite3_column_int64(row, 3);
-        revision->text = g_strdup(database_column_text(row, 5));
-        revision->length = (size_t)sqlite3_column_bytes(row, 5);
+        revision->text = g_strdup(database_column_text(row, 6));
+        revision->length = (size_t)sqlite3_column_bytes(row, 6);
     } else if (code == SQLITE_ROW || code == SQLITE_DONE) {
         (void)database_set_damaged(database, error, "an index of it leads astray");
     } else {
@@ -379,6 +379,15 @@ static DurableRevision *database_row_to_revision(sqlite3_stmt *row)
     return revision;
 }
 
+static DurableRevision *database_row_to_listed(sqlite3_stmt *row)
+{
+    DurableRevision *revision = database_row_to_revision(row);
+    const char *digest = database_column_text(row, 3);
+
+    g_strlcpy(revision->digest, digest != NULL ? digest : "", sizeof(revision->digest));
+    return revision;
+}
+
 static GPtrArray *database_read_list_revisions(Durable *durable, const char *id, GError **error)
 {
     Database *database = (Database *)durable;
@@ -393,7 +402,7 @@ static GPtrArray *database_read_list_revisions(Durable *durable, const char *id,
         return NULL;
     database_bind(row, &value, 1);
     while ((code = database_step(row)) == SQLITE_ROW)
-        g_ptr_array_add(revisions, database_row_to_revision(row));
+        g_ptr_array_add(revisions, database_row_to_listed(row));
     if (code != SQLITE_DONE)
         (void)database_set_error(database, error, "read");
     (void)sqlite3_reset(row); /* says again what the step has said */

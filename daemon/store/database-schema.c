@@ -19,7 +19,7 @@ static const DatabaseMigration database_migrations[] = {
          " kind TEXT NOT NULL, description TEXT, labels TEXT);"
          "CREATE TABLE revision(number INTEGER PRIMARY KEY, id TEXT NOT NULL,"
          " revision INTEGER NOT NULL, time INTEGER NOT NULL, source INTEGER NOT NULL,"
-         " text TEXT NOT NULL);"
+         " digest TEXT NOT NULL, text TEXT NOT NULL);"
          "CREATE INDEX revision_by_id ON revision(id, revision, source);"
          "CREATE TABLE enabled(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
          " enabled INTEGER NOT NULL);"

@@ -27,8 +27,8 @@ static const char *const database_statements[_STATEMENT_MAX] = {
                                   " VALUES(?1, ?2, ?3, ?4)",
         [STATEMENT_DROP_REVISIONS] = "DELETE FROM revision WHERE id = ?1",
         [STATEMENT_DROP_REVISION] = "DELETE FROM revision WHERE id = ?1 AND revision = ?2",
-        [STATEMENT_PUT_REVISION] = "INSERT INTO revision(id, revision, time, source, text)"
-                                   " VALUES(?1, ?2, ?3, ?4, ?5)",
+        [STATEMENT_PUT_REVISION] = "INSERT INTO revision(id, revision, time, source, digest, text)"
+                                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
         [STATEMENT_PRUNE_REVISIONS] =
                 "DELETE FROM revision WHERE id = ?1"
                 " AND revision <= (SELECT revision FROM revision WHERE id = ?1"
@@ -45,7 +45,7 @@ static const char *const database_statements[_STATEMENT_MAX] = {
                 " wanted = excluded.wanted, failed_attempts = excluded.failed_attempts,"
                 " failure_class = excluded.failure_class, error_time = excluded.error_time,"
                 " error = excluded.error",
-        [STATEMENT_LIST_REVISIONS] = "SELECT revision, time, source FROM revision"
+        [STATEMENT_LIST_REVISIONS] = "SELECT revision, time, source, digest FROM revision"
                                      " WHERE id = ?1 ORDER BY revision",
         [STATEMENT_GET_REVISION] = "SELECT revision, time, source, text FROM revision"
                                    " WHERE id = ?1 AND revision = ?2",
@@ -58,7 +58,7 @@ static const char *const database_statements[_STATEMENT_MAX] = {
                 " FROM state NOT INDEXED WHERE number >= ?1 ORDER BY number",
         [STATEMENT_LOAD_REVISIONS] =
                 "SELECT number, id, revision, source FROM revision ORDER BY id, revision",
-        [STATEMENT_LOAD_TEXT] = "SELECT number, id, revision, time, source, text"
+        [STATEMENT_LOAD_TEXT] = "SELECT number, id, revision, time, source, digest, text"
                                 " FROM revision NOT INDEXED WHERE number >= ?1 ORDER BY number",
 };
 

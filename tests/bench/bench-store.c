@@ -55,7 +55,8 @@ static void store_open_floor(StoreBench *store)
 {
     static const char *const inserts[] = {
             "INSERT INTO service(id, kind) VALUES(?1, 'process')",
-            "INSERT INTO revision(id, revision, time, source, text) VALUES(?1, 1, 1, 0, ?2)",
+            "INSERT INTO revision(id, revision, time, source, digest, text) VALUES(?1, 1, 1, 0, "
+            "'', ?2)",
             "INSERT INTO state VALUES(NULL, ?1, 1, 0, '', 0, NULL)",
     };
     g_autofree char *path = g_build_filename(store->bench.fixture.root, "floor.db", NULL);

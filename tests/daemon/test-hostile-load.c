@@ -398,6 +398,8 @@ static void test_unread(Hostile *hostile, const void *unused)
     unsigned n_fds = hostile_count_fds(hostile);
 
     create_large(hostile);
+    (void)ask_without_reading(hostile, question); /* warms the heap up */
+    hostile_await_fds(hostile, n_fds);
     uint64_t before = hostile_memory_bytes(hostile);
     uint64_t most = ask_without_reading(hostile, question);
     hostile_await_fds(hostile, n_fds);

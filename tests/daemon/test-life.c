@@ -115,6 +115,50 @@ static void test_stops_services(DaemonFixture *fixture, const void *unused)
     g_assert_false(child_is_any_left());
 }
 
+/* As the stop script of a container does it: first the services, then the daemon. */
+static void test_stops_in_two_steps(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *reply = NULL;
+    g_autofree char *path = client_service_path("web");
+
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "web", "process", SLEEPER, true);
+    client_wait_state(fixture->client, "web", "active");
+    child_kill(&fixture->daemon, SIGQUIT);
+    client_wait_state(fixture->client, "web", "inactive");
+    g_free(client_call_refused(fixture->client, "org.svcmgr1.Error.ShuttingDown", path,
+                               CLIENT_SERVICE, "Start", ""));
+    reply = client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "State");
+    g_assert_cmpstr(reply, ==, "stopping");
+    child_kill(&fixture->daemon, SIGQUIT); /* again: it stays */
+    g_free(reply);
+    reply = client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "Phase");
+    g_assert_cmpstr(reply, ==, "serve");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+
+    /* What ran is wanted: it comes back with the next daemon. */
+    daemon_fixture_start(fixture, NULL);
+    sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}", 1,
+                                     "until", "s", "active"));
+}
+
+static bool is_added(sd_bus_message *message, void *unused)
+{
+    return sd_bus_message_is_signal(message, "org.freedesktop.DBus.ObjectManager",
+                                    "InterfacesAdded") > 0;
+}
+
+static void test_sighup(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_start(
+            fixture, daemon_fixture_option(fixture, "services-dir", fixture->services_dir), NULL);
+    daemon_fixture_define(fixture, "web", "{\"kind\": \"process\"}");
+    child_kill(&fixture->daemon, SIGHUP);
+    (void)client_wait(fixture->client, is_added, NULL);
+    g_assert_cmpuint(client_get_unsigned(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "NServices"),
+                     ==, 1);
+}
+
 static void test_second_signal_cuts_short(DaemonFixture *fixture, const void *unused)
 {
     g_autofree char *config =
@@ -158,6 +202,7 @@ static void test_second_daemon(DaemonFixture *fixture, const void *unused)
 {
     g_autofree char *same_socket = NULL;
     g_autofree char *same_name = NULL;
+    g_autofree char *same_state = NULL;
     g_autofree char *elsewhere = g_build_filename(fixture->root, "elsewhere", NULL);
 
     daemon_fixture_start(fixture, NULL);
@@ -166,13 +211,21 @@ static void test_second_daemon(DaemonFixture *fixture, const void *unused)
     g_assert_cmpint(daemon_fixture_run(fixture, &same_socket,
                                        daemon_fixture_option(fixture, "socket", fixture->socket),
                                        daemon_fixture_option(fixture, "runtime-dir", elsewhere),
+                                       daemon_fixture_option(fixture, "state-dir", elsewhere),
                                        NULL),
                     ==, 1);
     assert_contains(same_socket, fixture->socket);
     g_assert_cmpint(
-            daemon_fixture_run(fixture, &same_name, "--socket=none",
+            daemon_fixture_run(fixture, &same_state, "--socket=none",
                                daemon_fixture_option(fixture, "address", fixture->bus_address),
                                daemon_fixture_option(fixture, "runtime-dir", elsewhere), NULL),
+            ==, 1);
+    assert_contains(same_state, "is in use by process");
+    g_assert_cmpint(
+            daemon_fixture_run(fixture, &same_name, "--socket=none",
+                               daemon_fixture_option(fixture, "address", fixture->bus_address),
+                               daemon_fixture_option(fixture, "runtime-dir", elsewhere),
+                               daemon_fixture_option(fixture, "state-dir", elsewhere), NULL),
             ==, 1);
     assert_contains(same_name, "org.svcmgr1");
 
@@ -371,8 +424,8 @@ int main(int argc, char **argv)
     ADD("serve/bus-goes-away", NULL, test_bus_goes_away);
     ADD("stop/sigterm", GINT_TO_POINTER(SIGTERM), test_ends_by_signal);
     ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);
-    ADD("stop/sighup", GINT_TO_POINTER(SIGHUP), test_ends_by_signal);
-    ADD("stop/sigquit", GINT_TO_POINTER(SIGQUIT), test_ends_by_signal);
+    ADD("stop/sigquit", NULL, test_stops_in_two_steps);
+    ADD("sighup", NULL, test_sighup);
     ADD("stop/services", NULL, test_stops_services);
     ADD("stop/second-signal-cuts-short", NULL, test_second_signal_cuts_short);
     ADD("stop/refuses", NULL, test_refuses_while_stopping);

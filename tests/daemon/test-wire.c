@@ -165,7 +165,8 @@ static void test_serials(DaemonFixture *fixture, const void *private)
     g_autoptr(GArray) events = collect_events(client->signals);
     g_assert_cmpuint(events->len, >, 15);
     for (unsigned i = 0; i < events->len; i++)
-        g_assert_cmpuint(g_array_index(events, SeenEvent, i).serial, ==, i + 1);
+        g_assert_cmpuint(g_array_index(events, SeenEvent, i).serial, ==,
+                         g_array_index(events, SeenEvent, 0).serial + i);
     count_changes(client->signals, events);
     for (unsigned i = 0; i < events->len; i++) {
         const SeenEvent *event = &g_array_index(events, SeenEvent, i);

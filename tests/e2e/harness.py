@@ -98,6 +98,7 @@ class World:
         environment["DBUS_SESSION_BUS_ADDRESS"] = f"unix:path={self.directory}/nowhere"
         environment["STATE_DIRECTORY"] = str(self.directory / "state")
         environment["LOGS_DIRECTORY"] = str(self.directory / "logs")
+        environment["CONFIGURATION_DIRECTORY"] = str(self.directory / "config")
         command = [SVCMGRD, f"--runtime-dir={self.private_socket.parent}",
                    f"--services-dir={self.services}"]
         command += [f"--address={self.bus}"] if with_bus else []

@@ -130,13 +130,15 @@ class PythonDbusOnPrivateSocket(BindingsCase):
                 states.append(str(changed["State"]))
 
         def on_event(serial, time, kind, service, data):
-            events.append((int(serial), str(service), str(data["to"])))
+            events.append((int(serial), str(service), str(data.get("to", "")) or str(kind)))
 
         self.bus.add_signal_receiver(on_changed, "PropertiesChanged", PROPERTIES,
                                      bus_name=NAME, path_keyword="path")
         self.interface(MANAGER, "org.svcmgr1.Manager").connect_to_signal("Event", on_event)
         self.restart()
         self.until(lambda: "active" in states and events and events[-1][2] == "active")
+        self.assertEqual([what for _, _, what in events if what.startswith("Process")],
+                         ["ProcessEnd", "ProcessStart"])
         self.assertEqual(states, ["stopping", "starting", "active"])
         first = events[0][0]
         self.assertEqual([serial for serial, _, _ in events],

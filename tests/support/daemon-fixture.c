@@ -184,7 +184,17 @@ static char **daemon_fixture_environment(const DaemonFixture *fixture)
     static const char *const kept[] = {"PATH",         "ASAN_OPTIONS",      "UBSAN_OPTIONS",
                                        "LSAN_OPTIONS", "LLVM_PROFILE_FILE", "GCOV_PREFIX",
                                        "TMPDIR",       "GCOV_PREFIX_STRIP"};
-    g_autofree char *notify = g_build_filename(fixture->root, "notify", NULL);
+    static const struct {
+        const char *name;
+        const char *folder;
+    } directories[] = {
+            {"HOME", ""},
+            {"XDG_RUNTIME_DIR", ""},
+            {"STATE_DIRECTORY", "state"},
+            {"LOGS_DIRECTORY", "logs"},
+            {"CONFIGURATION_DIRECTORY", "config"},
+            {"NOTIFY_SOCKET", "notify"},
+    };
     g_autofree char *no_bus = g_strdup_printf("unix:path=%s/no-bus", fixture->root);
     char **environment = NULL;
 
@@ -193,11 +203,13 @@ static char **daemon_fixture_environment(const DaemonFixture *fixture)
             environment = g_environ_setenv(environment, kept[i], g_getenv(kept[i]), TRUE);
     }
     environment = g_environ_setenv(environment, "LC_ALL", "C.UTF-8", TRUE);
-    environment = g_environ_setenv(environment, "HOME", fixture->root, TRUE);
-    environment = g_environ_setenv(environment, "XDG_RUNTIME_DIR", fixture->root, TRUE);
+    for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
+        g_autofree char *path = g_build_filename(fixture->root, directories[i].folder, NULL);
+
+        environment = g_environ_setenv(environment, directories[i].name, path, TRUE);
+    }
     environment = g_environ_setenv(environment, "DBUS_SYSTEM_BUS_ADDRESS", no_bus, TRUE);
-    environment = g_environ_setenv(environment, "DBUS_SESSION_BUS_ADDRESS", no_bus, TRUE);
-    return g_environ_setenv(environment, "NOTIFY_SOCKET", notify, TRUE);
+    return g_environ_setenv(environment, "DBUS_SESSION_BUS_ADDRESS", no_bus, TRUE);
 }
 
 static void daemon_fixture_spawn(DaemonFixture *fixture, Child *child, GPtrArray *argv, int out,

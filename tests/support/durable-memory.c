@@ -238,7 +238,8 @@ static void memory_add_revision(GPtrArray *revisions, const DurableConfig *confi
     revision->source = config->source;
     revision->text = g_strndup(config->text, config->length);
     revision->length = config->length;
-    memcpy(revision->digest, config->digest, CONFIG_DIGEST_BYTES);
+    g_autoptr(ConfigText) text = config_text_new(config->text, config->length);
+    config_text_digest(text, revision->digest);
     while (at < revisions->len &&
            ((DurableRevision *)g_ptr_array_index(revisions, at))->revision < config->revision)
         at++;

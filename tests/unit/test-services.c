@@ -67,22 +67,36 @@ static void on_stopped(const GError *error, void *data)
     fixture->error = error != NULL ? g_error_copy(error) : NULL;
 }
 
-static void test_start_enabled(Fixture *fixture, const void *unused)
+static void start_all(Fixture *fixture)
 {
-    Service *enabled = fixture_create(fixture, "a", "{\"value\": \"x\"}", true);
-    Service *disabled = fixture_create(fixture, "b", "{\"value\": \"x\"}", false);
+    g_autoptr(GPtrArray) ids = g_ptr_array_new();
+
+    for (Service *service = map_next(fixture->map, NULL); service != NULL;
+         service = map_next(fixture->map, service_id(service))) {
+        if (service_about(service)->enabled)
+            g_ptr_array_add(ids, (void *)service_id(service));
+    }
+    services_start(fixture->map, ids);
+}
+
+static void test_start(Fixture *fixture, const void *unused)
+{
+    Service *first = fixture_create(fixture, "a", "{\"value\": \"x\"}", false);
+    Service *other = fixture_create(fixture, "b", "{\"value\": \"x\"}", true);
     Service *running = fixture_create_active(fixture, "c", "{\"value\": \"x\"}");
     g_autoptr(GError) reason = g_error_new_literal(SVCMGR_ERROR, ERROR_INVALID_CONFIG, "broken");
+    g_autoptr(GPtrArray) ids = g_ptr_array_new();
     Service *broken =
             map_create_broken(fixture->map, &(CreateSpec){.id = "d", .kind = kind_fake.name},
                               reason, &origin_test, NULL);
 
-    service_set_enabled(running, true, &origin_test);
-    service_set_enabled(broken, true, &origin_test);
-    g_assert_cmpuint(services_start_enabled(fixture->map), ==, 1);
-    assert_state(enabled, STATE_STARTING);
-    g_assert_cmpint(service_state(enabled)->cause, ==, CAUSE_STARTUP);
-    assert_state(disabled, STATE_INACTIVE);
+    for (const char *const *id = (const char *const[]){"d", "gone", "c", "a", NULL}; *id != NULL;
+         id++)
+        g_ptr_array_add(ids, (void *)*id);
+    services_start(fixture->map, ids);
+    assert_state(first, STATE_STARTING);
+    g_assert_cmpint(service_state(first)->cause, ==, CAUSE_STARTUP);
+    assert_state(other, STATE_INACTIVE);
     assert_state(running, STATE_ACTIVE);
     assert_state(broken, STATE_FAILED);
 }
@@ -138,7 +152,7 @@ static void test_stop_in_every_state(Fixture *fixture, const void *unused)
     Service *stopping = fixture_create_active(fixture, "c", config);
     Service *restarting = fixture_create_active(fixture, "d", config);
 
-    services_start_enabled(fixture->map);
+    start_all(fixture);
     core_fixture_settle(&fixture->core);
     fake_apply_fail(failing, "no", false);
     assert_state(failing, STATE_BACKOFF);
@@ -192,7 +206,7 @@ static void test_describe(Fixture *fixture, const void *unused)
     Service *a = fixture_create_active(fixture, "a", "{\"value\": \"x\"}");
     fixture_create(fixture, "b", NULL, true);
     fixture_create(fixture, "c", NULL, false);
-    services_start_enabled(fixture->map);
+    start_all(fixture);
     service_stop(a, &origin_test, NULL);
 
     g_autofree char *text = services_describe_running(fixture->map);
@@ -206,7 +220,7 @@ static void test_describe(Fixture *fixture, const void *unused)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    ADD("start-enabled", test_start_enabled);
+    ADD("start", test_start);
     ADD("stop/nothing", test_stop_nothing);
     ADD("stop/side-by-side", test_stop_side_by_side);
     ADD("stop/collects-errors", test_stop_collects_errors);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When services survive even force, what they stand on is left to the end of the process: it cannot
+ * be freed under them. */
+
+#include "base/random.h"
+#include "kinds/kinds.h"
+#include "units/units.h"
+
+static void on_core_lifecycle(const LifecycleEvent *event, void *data)
+{
+    Daemon *daemon = data;
+
+    feed_publish_event(daemon->core->feed, lifecycle_type_to_string(event->type), event->time,
+                       event->subject, event->error != NULL ? event->error->message : NULL);
+}
+
+static void core_add_kind(Daemon *daemon, Kind *kind)
+{
+    kind->defaults = daemon->options.defaults;
+    map_register_kind(daemon->map, kind);
+}
+
+bool core_pre_run(void *data, GError **error)
+{
+    Daemon *daemon = data;
+    ProcessHost *host = host_get(daemon, error);
+    uint64_t first_serial = database_next_serial(daemon->database);
+
+    if (host == NULL)
+        return false;
+    process_host_set_invocation_prefix(host, database_lineage(daemon->database));
+    daemon->core = core_new(loop_clock(daemon->loop), loop_timers(daemon->loop), random_system(),
+                            first_serial);
+    daemon->map = map_new(daemon->core, ID_IS_UUID, (unsigned)daemon->options.max_services);
+    daemon->events = events_new(daemon->core->feed);
+    daemon->keeper = keeper_new(daemon->map, database_durable(daemon->database));
+    keeper_reserve_serials(daemon->keeper, first_serial - 1);
+    daemon->requests = requests_new(daemon->keeper, daemon->map);
+    daemon->kind_process = kind_process_new(host);
+    daemon->kind_oneshot = kind_oneshot_new(host);
+    core_add_kind(daemon, daemon->kind_process);
+    core_add_kind(daemon, daemon->kind_oneshot);
+    state_watch(daemon);
+    lifecycle_set_sink(daemon->lifecycle, on_core_lifecycle, daemon);
+    lifecycle_watch(daemon->lifecycle, daemon->map);
+    return true;
+}
+
+void core_undo(void *data)
+{
+    Daemon *daemon = data;
+
+    lifecycle_set_sink(daemon->lifecycle, NULL, NULL);
+    state_unwatch(daemon);
+    g_clear_pointer(&daemon->requests, requests_free);
+    g_clear_pointer(&daemon->keeper, keeper_free);
+    g_clear_pointer(&daemon->events, events_free);
+    if (map_counts(daemon->map)->active > 0)
+        return;
+    g_clear_pointer(&daemon->map, map_free);
+    g_clear_pointer(&daemon->core, core_free);
+    g_clear_pointer(&daemon->kind_process, g_free);
+    g_clear_pointer(&daemon->kind_oneshot, g_free);
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What there should be is found out of files and database (store/inventory), made before anything
+ * serves, and started when everything does. */
+
+#include "run/services.h"
+#include "base/errors.h"
+#include "base/log.h"
+#include "units/manager.h"
+#include "units/units.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define UNIT_SERVICES_TELL_USEC USEC_PER_SEC
+
+/* Making */
+
+void services_unit_create_broken(Daemon *daemon, const CreateSpec *spec, const GError *reason,
+                                 const Origin *origin)
+{
+    g_auto(GStrv) lines = g_strsplit(reason->message, "\n", -1);
+    g_autoptr(GError) error = NULL;
+
+    for (char **line = lines; *line != NULL; line++)
+        log_service(LOG_LEVEL_ERROR, spec->id, "%s", *line);
+    if (map_create_broken(daemon->map, spec, reason, origin, &error) == NULL)
+        log_service(LOG_LEVEL_ERROR, spec->id, "not created: %s", error->message);
+}
+
+static void services_make(Daemon *daemon, const InventoryItem *item)
+{
+    static const Origin origin = {.cause = CAUSE_STARTUP};
+    g_autoptr(GError) error = NULL;
+    Service *service;
+
+    if (item->error != NULL) {
+        services_unit_create_broken(daemon, &item->spec, item->error, &origin);
+        return;
+    }
+    service = map_create(daemon->map, &item->spec, &origin, &error);
+    if (service == NULL) {
+        services_unit_create_broken(daemon, &item->spec, error, &origin);
+        return;
+    }
+    service_kept(service)->enabled = item->saved != NULL && item->saved->enabled >= 0;
+    if (inventory_item_starts(item, daemon->restore))
+        g_ptr_array_add(daemon->to_start, g_strdup(item->spec.id));
+}
+
+/* What the files have changed since the last run is written down, and what is gone is dropped. */
+static bool services_write_items(Durable *durable, void *data, GError **error)
+{
+    const Inventory *inventory = data;
+
+    for (unsigned i = 0; i < inventory->items->len; i++) {
+        const InventoryItem *item = g_ptr_array_index(inventory->items, i);
+        const char *text = item->spec.config != NULL ? item->spec.config : "";
+
+        if (item->drop && !durable->drop_service(durable, item->spec.id, error))
+            return false;
+        if (!item->record_revision)
+            continue;
+        if (!durable->put_config(durable, item->spec.id,
+                                 &(DurableConfig){
+                                         .revision = item->spec.revision,
+                                         .time = clock_wall_usec(clock_system()),
+                                         .source = CONFIG_FROM_DEFINITION,
+                                         .text = text,
+                                         .length = strlen(text),
+                                 },
+                                 error))
+            return false;
+    }
+    return true;
+}
+
+static bool services_has_writes(const Inventory *inventory)
+{
+    for (unsigned i = 0; i < inventory->items->len; i++) {
+        const InventoryItem *item = g_ptr_array_index(inventory->items, i);
+
+        if (item->drop || item->record_revision)
+            return true;
+    }
+    return false;
+}
+
+static void services_make_all(Daemon *daemon, Inventory *inventory)
+{
+    g_autoptr(GError) error = NULL;
+
+    definitions_unit_log(inventory->messages);
+    for (unsigned i = 0; i < inventory->items->len; i++) {
+        const InventoryItem *item = g_ptr_array_index(inventory->items, i);
+
+        if (!item->drop)
+            services_make(daemon, item);
+    }
+    if (services_has_writes(inventory) &&
+        !keeper_write(daemon->keeper, DURABLE_POWER, services_write_items, inventory, &error))
+        log_warning("what the definitions have changed is not kept: %s", error->message);
+}
+
+static void services_log_database(const Daemon *daemon)
+{
+    const GPtrArray *messages = database_messages(daemon->database);
+
+    for (unsigned i = 0; i < messages->len; i++)
+        log_error("%s", (const char *)g_ptr_array_index(messages, i));
+}
+
+bool services_unit_pre_run(void *data, GError **error)
+{
+    Daemon *daemon = data;
+    g_autoptr(Definitions) definitions = definitions_unit_load(daemon, error);
+    g_autoptr(GPtrArray) saved = NULL;
+    g_autoptr(Inventory) inventory = NULL;
+
+    if (definitions == NULL)
+        return false;
+    saved = database_load(daemon->database, error);
+    services_log_database(daemon);
+    if (saved == NULL)
+        return false;
+    definitions_unit_log(definitions->messages);
+    daemon->to_start = g_ptr_array_new_with_free_func(g_free);
+    inventory = inventory_new(definitions, saved, daemon->map);
+    services_make_all(daemon, inventory);
+    daemon->definitions = definition_set_new();
+    definition_set_take(daemon->definitions, definitions);
+    return true;
+}
+
+static void services_forget_starting(Daemon *daemon)
+{
+    g_clear_pointer(&daemon->starting_listener, feed_unlisten);
+    g_clear_pointer(&daemon->starting, g_hash_table_unref);
+}
+
+void services_unit_undo(void *data)
+{
+    Daemon *daemon = data;
+
+    services_forget_starting(daemon);
+    timer_free(g_steal_pointer(&daemon->quit_deadline));
+    g_clear_pointer(&daemon->to_start, g_ptr_array_unref);
+    g_clear_pointer(&daemon->definitions, definition_set_free);
+}
+
+/* Starting. The manager above hears how far it is. */
+
+static void services_tell_starting(Daemon *daemon)
+{
+    const MapCounts *counts = map_counts(daemon->map);
+    unsigned n = g_hash_table_size(daemon->starting);
+
+    if (n > 0)
+        manager_tell_status("%u services, %u active, %u still starting", counts->total,
+                            counts->by_state[STATE_ACTIVE], n);
+    else
+        manager_tell_status("%u services, %u active", counts->total,
+                            counts->by_state[STATE_ACTIVE]);
+}
+
+static void on_services_change(const Change *change, void *data)
+{
+    Daemon *daemon = data;
+    uint64_t now = clock_monotonic_usec(loop_clock(daemon->loop));
+
+    if (change->type == CHANGE_ADD || !state_traits(change->new_state->state)->settled ||
+        !g_hash_table_remove(daemon->starting, service_id(change->service)))
+        return;
+    if (g_hash_table_size(daemon->starting) > 0 &&
+        now < usec_add(daemon->told_usec, UNIT_SERVICES_TELL_USEC))
+        return;
+    daemon->told_usec = now;
+    services_tell_starting(daemon);
+    if (g_hash_table_size(daemon->starting) == 0)
+        services_forget_starting(daemon);
+}
+
+unsigned services_unit_start(Daemon *daemon)
+{
+    unsigned n = daemon->to_start->len;
+
+    daemon->starting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    daemon->starting_listener = feed_listen(daemon->core->feed, on_services_change, daemon);
+    for (unsigned i = 0; i < n; i++)
+        g_hash_table_add(daemon->starting, g_strdup(g_ptr_array_index(daemon->to_start, i)));
+    services_start(daemon->map, daemon->to_start);
+    g_clear_pointer(&daemon->to_start, g_ptr_array_unref);
+    if (n == 0) {
+        services_tell_starting(daemon);
+        services_forget_starting(daemon);
+    }
+    return n;
+}
+
+/* Stopping */
+
+/* A service that had to be killed has said so, in the log and in its state. It is no failure of the
+ * daemon, which has brought everything to its end in time. */
+static void on_services_stopped(const GError *error, void *data)
+{
+    group_unit_stopped(((Daemon *)data)->group, "services", NULL);
+}
+
+void services_unit_stop(void *data)
+{
+    Daemon *daemon = data;
+
+    timer_disarm(daemon->quit_deadline);
+    services_stop(daemon->map, on_services_stopped, daemon);
+}
+
+void services_unit_force(void *data)
+{
+    services_signal(((Daemon *)data)->map, SIGKILL);
+}
+
+/* SIGQUIT */
+
+static void on_services_quit(const GError *error, void *data)
+{
+    Daemon *daemon = data;
+
+    timer_disarm(daemon->quit_deadline);
+    manager_tell_status("All services are stopped; waiting for SIGTERM");
+    log_notice("all services are stopped; waiting for SIGTERM");
+}
+
+static void on_services_quit_late(void *data)
+{
+    Daemon *daemon = data;
+    g_autofree char *running = services_describe_running(daemon->map);
+
+    if (running == NULL)
+        return;
+    log_error("the stop has run out of time; still running: %s", running);
+    services_signal(daemon->map, SIGKILL);
+}
+
+void services_unit_quit(Daemon *daemon)
+{
+    uint64_t stop_usec = services_stop_usec(daemon->map);
+
+    if (daemon->is_quitting)
+        return;
+    log_notice("SIGQUIT: stopping all services, then waiting for SIGTERM");
+    daemon->is_quitting = true;
+    bus_begin_shutdown(daemon->bus);
+    keeper_freeze(daemon->keeper);
+    manager_tell_stopping(stop_usec);
+    daemon->quit_deadline = timer_new(loop_timers(daemon->loop), on_services_quit_late, daemon);
+    timer_arm(daemon->quit_deadline,
+              usec_add(clock_monotonic_usec(loop_clock(daemon->loop)), stop_usec));
+    services_stop(daemon->map, on_services_quit, daemon);
+}

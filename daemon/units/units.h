@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The real parts of the daemon, each a file of this folder: what it opens, serves, ends and undoes
+ * as a unit of run/group.h, or does as a hook. They share one struct; a member belongs to the unit
+ * under whose name it stands, and others only read it. daemon.c says in which order they come. */
+
+#include "base/closer.h"
+#include "bus/bus.h"
+#include "core/keeper.h"
+#include "core/requests.h"
+#include "process/former.h"
+#include "process/host.h"
+#include "process/lock-file.h"
+#include "process/loop.h"
+#include "run/group.h"
+#include "run/lifecycle.h"
+#include "run/options.h"
+#include "run/reload.h"
+#include "store/database.h"
+#include "store/definition-set.h"
+#include "store/inventory.h"
+
+typedef struct Daemon Daemon;
+struct Daemon {
+    /* daemon.c */
+    Options options;
+    Loop *loop;
+    Group *group;
+    Lifecycle *lifecycle;
+    char *instance_id;
+    /* state */
+    LockFile *lock;
+    bool has_pid_file;
+    Database *database;
+    Restore restore;
+    Timer *idle;
+    FeedListener *idle_listener;
+    /* host */
+    ProcessHost *host;
+    bool is_quitting; /* SIGQUIT: all services stop, and the daemon stays */
+    Timer *quit_deadline;
+    /* hooks */
+    GPtrArray *hooks; /* of UnitHook */
+    /* core */
+    Core *core;
+    Map *map;
+    Events *events;
+    Keeper *keeper;
+    Requests *requests;
+    Kind *kind_process;
+    Kind *kind_oneshot;
+    /* former */
+    Former *former;
+    /* bus */
+    Bus *bus;
+    /* definitions */
+    Reloader reloader;
+    DefinitionSet *definitions;
+    /* services */
+    GPtrArray *to_start;  /* of ids, until everything is ready */
+    GHashTable *starting; /* of ids: started with the daemon, and not settled yet */
+    FeedListener *starting_listener;
+    uint64_t told_usec;
+};
+
+/* state: the lock on the state directory, the process file, the database. */
+void state_run_lock(void *daemon);     /* startup hook */
+void state_run_pid_file(void *daemon); /* startup hook */
+void state_run_remove(void *daemon);   /* shutdown hook: takes the process file away */
+bool state_pre_run(void *daemon, GError **error);
+/* Moves the log of the database into its file whenever there is time, from the first change on. */
+void state_watch(Daemon *daemon);
+void state_unwatch(Daemon *daemon);
+void state_undo(void *daemon);
+
+/* host: signals, and the host of all processes. */
+void host_run_signals(void *daemon); /* startup hook */
+/* Made when first asked for. */
+ProcessHost *host_get(Daemon *daemon, GError **error);
+/* At the very end. What could not be killed still stands on it, and keeps it. */
+void host_free(Daemon *daemon);
+
+/* hooks: the executables of the hooks directory. */
+void hooks_unit_validate(void *daemon, GPtrArray *errors);
+void hooks_unit_free(Daemon *daemon);
+/* Runs those of shutdown-error.d; nobody waits for them. */
+void hooks_tell_late(Daemon *daemon, const char *const *late, const char *running);
+
+/* core: the map of services, the kinds, and what is kept of them. */
+bool core_pre_run(void *daemon, GError **error);
+void core_undo(void *daemon);
+
+/* former: what a former run has left is ended before anything is started. */
+bool former_unit_serve(void *daemon, GError **error);
+void former_unit_stop(void *daemon);
+
+/* bus: the objects, on a bus and on the private socket. */
+bool bus_unit_pre_run(void *daemon, GError **error);
+bool bus_unit_serve(void *daemon, GError **error);
+void bus_unit_stop(void *daemon);
+void bus_unit_undo(void *daemon);
+/* Everything else is ready. An error ends the daemon. */
+void bus_unit_take_name(Daemon *daemon);
+
+extern const Reloader definitions_unit_reloader;
+/* definitions: the files, read at the start and whenever somebody asks. */
+Definitions *definitions_unit_load(Daemon *daemon, GError **error);
+void definitions_unit_log(const GPtrArray *messages);
+void definitions_unit_reload_by_signal(Daemon *daemon);
+
+/* services: made when the daemon starts, started when everything is ready, stopped together. */
+bool services_unit_pre_run(void *daemon, GError **error);
+void services_unit_undo(void *daemon);
+/* Returns how many. */
+unsigned services_unit_start(Daemon *daemon);
+void services_unit_stop(void *daemon);
+void services_unit_force(void *daemon);
+/* SIGQUIT: stops all of them, while the daemon stays and answers. */
+void services_unit_quit(Daemon *daemon);
+/* Why a definition, or what was kept, makes no service: seen all the same, and says why. */
+void services_unit_create_broken(Daemon *daemon, const CreateSpec *spec, const GError *reason,
+                                 const Origin *origin);
