@@ -69,6 +69,7 @@ void database_group_rollback(Durable *durable)
     Database *database = database_of(durable);
 
     database->group_is_open = false;
+    database->dropped = NULL;
     g_clear_pointer(&database->texts, g_string_chunk_free);
     g_array_set_size(database->writes, 0);
 }
@@ -165,6 +166,7 @@ static void database_group_drop(Database *database, const char *id)
 
     for (size_t i = 0; i < G_N_ELEMENTS(drops); i++)
         database_group_add(database, drops[i], &value, 1);
+    database->dropped = g_string_chunk_insert(database->texts, id);
 }
 
 static bool database_group_put_service(Durable *durable, const char *id, const char *kind,
@@ -202,6 +204,12 @@ static bool database_group_put_config(Durable *durable, const char *id, const Du
                               database_integer(CONFIG_FROM_DEFINITION)};
 
     config_text_digest(text, digest);
+    /* The first one: nothing is replaced, and nothing is too many. */
+    if (g_strcmp0(database->dropped, id) == 0) {
+        database->dropped = NULL;
+        database_group_add(database, STATEMENT_PUT_REVISION, values, G_N_ELEMENTS(values));
+        return true;
+    }
     database_group_add(database, STATEMENT_DROP_REVISION, values, 2);
     database_group_add(database, STATEMENT_PUT_REVISION, values, G_N_ELEMENTS(values));
     database_group_add(database, STATEMENT_PRUNE_REVISIONS, pruned, G_N_ELEMENTS(pruned));

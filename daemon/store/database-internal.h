@@ -81,6 +81,8 @@ struct Database {
     bool group_is_open;
     GArray *writes;      /* of DatabaseWrite: what the group will do */
     GStringChunk *texts; /* of its values */
+    const char *dropped; /* of texts: the last id of which the group has dropped everything, as
+                          * long as it has no revision again; or NULL */
     DurableLevel level;  /* at which SQLite syncs now */
     bool wal_is_suspect; /* a write or sync failed: nobody knows what of the log is on the disk */
     uint64_t wal_bytes;  /* in the log and not yet in the file */

@@ -68,7 +68,7 @@ static void store_open_floor(StoreBench *store)
                          "CREATE TABLE service(number INTEGER PRIMARY KEY, id TEXT UNIQUE, kind,"
                          " description, labels);"
                          "CREATE TABLE revision(number INTEGER PRIMARY KEY, id TEXT, revision,"
-                         " time, source, text);"
+                         " time, source, digest, text);"
                          "CREATE INDEX revision_by_id ON revision(id, revision, source);"
                          "CREATE TABLE state(number INTEGER PRIMARY KEY, id TEXT UNIQUE, wanted,"
                          " failed_attempts, failure_class, error_time, error)");

@@ -266,6 +266,26 @@ static void test_same_revision(StoreFixture *fixture, const void *unused)
     g_assert_true(web->latest != web->defined);
 }
 
+/* In the group of the create, too. */
+static void test_same_revision_of_new(StoreFixture *fixture, const void *unused)
+{
+    store_open(fixture);
+    configure(fixture, 1, 3, 1);
+    store_begin(fixture);
+    store_put_service(fixture, "web");
+    store_put_config(fixture, "web", 1, CONFIG_FROM_BUS, "first");
+    store_put_config(fixture, "web", 1, CONFIG_FROM_BUS, "second");
+    for (unsigned i = 2; i <= 25; i++)
+        store_put_config(fixture, "web", i, CONFIG_FROM_BUS, "later");
+    store_put_service(fixture, "other");
+    store_put_config(fixture, "web", 25, CONFIG_FROM_BUS, "last");
+    store_commit(fixture, DURABLE_CRASH);
+    g_autofree char *kept = revisions_of(fixture, "web");
+    g_assert_cmpstr(kept, ==, "6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25");
+    g_autoptr(GPtrArray) services = store_load(fixture);
+    g_assert_cmpstr(store_find(services, "web")->latest->text, ==, "last");
+}
+
 static void test_get_revision(StoreFixture *fixture, const void *unused)
 {
     g_autoptr(GError) error = NULL;
@@ -430,6 +450,7 @@ int main(int argc, char **argv)
     add("/database/values-are-copied", test_values_are_copied);
     add("/database/prune", test_prune);
     add("/database/same-revision", test_same_revision);
+    add("/database/same-revision-of-new", test_same_revision_of_new);
     add("/database/get-revision", test_get_revision);
     add("/database/serials", test_serials);
     add("/database/lineage", test_lineage);
