@@ -39,6 +39,7 @@ static void inventory_item_set_config(InventoryItem *item, const DurableRevision
     item->spec.config = revision->length > 0 ? revision->text : NULL;
     item->spec.config_length = revision->length;
     item->spec.revision = revision->revision;
+    item->spec.config_source = revision->source;
 }
 
 static void inventory_item_set_state(InventoryItem *item)
@@ -155,6 +156,7 @@ static void inventory_decide_config(Inventory *inventory, InventoryItem *item,
     }
     item->spec.config = definition->config;
     item->spec.config_length = definition->config != NULL ? strlen(definition->config) : 0;
+    item->spec.config_source = CONFIG_FROM_DEFINITION;
     item->record_revision = !is_as_kept;
     if (latest == NULL) {
         item->spec.revision = definition->config != NULL ? 1 : 0;

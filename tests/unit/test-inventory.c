@@ -114,6 +114,18 @@ static Definitions *case_definitions(const Case *row)
     return definitions;
 }
 
+/* A configuration is the definition's if it is, or is to be, the revision that is kept of that. */
+static void item_check_source(const InventoryItem *item)
+{
+    const DurableRevision *defined = item->saved != NULL ? item->saved->defined : NULL;
+    bool is_defined =
+            item->record_revision || (defined != NULL && defined->revision == item->spec.revision);
+
+    if (item->spec.config != NULL)
+        g_assert_cmpint(item->spec.config_source, ==,
+                        is_defined ? CONFIG_FROM_DEFINITION : CONFIG_FROM_BUS);
+}
+
 /* "ID bus|definition kind=K config=C@REVISION on wanted record (ERROR)" */
 static void item_describe(GString *text, const InventoryItem *item)
 {
@@ -130,6 +142,7 @@ static void item_describe(GString *text, const InventoryItem *item)
     g_assert_cmpint(item->definition != NULL, ==, spec->source == SOURCE_DEFINITION);
     g_assert_cmpstr(spec->directory, ==, spec->source == SOURCE_DEFINITION ? "/d" : NULL);
     g_assert_cmpuint(spec->config_length, ==, spec->config != NULL ? strlen(spec->config) : 0);
+    item_check_source(item);
     g_string_append_printf(text, " %s", spec->kind != NULL ? spec->kind : "-");
     if (item->error == NULL)
         g_string_append_printf(text, " %s@%" G_GUINT64_FORMAT,
