@@ -60,11 +60,14 @@ static void keeper_set_error(Keeper *keeper, const char *message)
 {
     if (g_str_equal(keeper->error, message))
         return;
-    if (*keeper->error == '\0')
+    if (*keeper->error == '\0') {
         log_error("what should be kept on disk is not: %s; services go on, and it is tried again",
                   message);
-    else if (*message == '\0')
+        if (!keeper->frozen)
+            keeper_arm(keeper, keeper->retry_usec);
+    } else if (*message == '\0') {
         keeper_recover(keeper);
+    }
     g_free(keeper->error);
     keeper->error = g_strdup(message);
     if (keeper->on_error != NULL)
@@ -148,6 +151,22 @@ static void keeper_unref_service(void *service)
     service_unref(service);
 }
 
+static bool keeper_keeps(const Service *service)
+{
+    return service_about(service)->source != SOURCE_TRANSIENT && !service_is_deleting(service);
+}
+
+/* Nothing is to be written, but does the disk take anything? Something is, once more. */
+static void keeper_add_probe(Keeper *keeper, GPtrArray *slice)
+{
+    Service *service = map_next(keeper->map, NULL);
+
+    while (service != NULL && !keeper_keeps(service))
+        service = map_next(keeper->map, service_id(service));
+    if (service != NULL)
+        g_ptr_array_add(slice, service_ref(service));
+}
+
 /* Some of those that are to be written. */
 static GPtrArray *keeper_slice(Keeper *keeper)
 {
@@ -158,11 +177,13 @@ static GPtrArray *keeper_slice(Keeper *keeper)
     g_hash_table_iter_init(&iter, keeper->dirty);
     while (slice->len < KEEPER_SLICE && g_hash_table_iter_next(&iter, &service, NULL)) {
         /* One that is being deleted has taken what was kept of it along. */
-        if (map_find(keeper->map, service_id(service)) == service && !service_is_deleting(service))
+        if (map_find(keeper->map, service_id(service)) == service && keeper_keeps(service))
             g_ptr_array_add(slice, service_ref(service));
         else
             g_hash_table_iter_remove(&iter);
     }
+    if (slice->len == 0 && *keeper->error != '\0')
+        keeper_add_probe(keeper, slice);
     return slice;
 }
 
@@ -171,7 +192,7 @@ static bool keeper_flush_slice(Keeper *keeper)
 {
     g_autoptr(GPtrArray) slice = keeper_slice(keeper);
 
-    if (slice->len == 0)
+    if (slice->len == 0 && *keeper->error == '\0')
         return true;
     if (!keeper_write(keeper, DURABLE_CRASH, keeper_write_states, slice, NULL))
         return false; /* keeper_write has said it */
@@ -204,8 +225,7 @@ static void on_keeper_change(const Change *change, void *data)
 {
     Keeper *keeper = data;
 
-    if (keeper->frozen || change->type != CHANGE_UPDATE || service_is_deleting(change->service) ||
-        state_record_about(change->new_state)->source == SOURCE_TRANSIENT)
+    if (keeper->frozen || change->type != CHANGE_UPDATE || !keeper_keeps(change->service))
         return;
     DurableState now = keeper_state_of(change->service);
     const ServiceKept *kept = service_kept(change->service);

@@ -46,9 +46,11 @@ typedef struct RequestRow {
     bool (*finish)(Requests *requests, Request *request, RequestOutcome *outcome, GError **error);
 } RequestRow;
 
+/* A delete that joins another has nothing to write. */
 static bool request_is_kept(const Request *request)
 {
-    return service_about(request->service)->source != SOURCE_TRANSIENT;
+    return service_about(request->service)->source != SOURCE_TRANSIENT &&
+           !service_is_deleting(request->service);
 }
 
 static bool request_find_service(Requests *requests, Request *request, GError **error)

@@ -298,6 +298,33 @@ static void test_recovery_by_a_request(void)
     keeper_teardown();
 }
 
+/* Also when there is nothing to write: somebody was refused, and asks no more. */
+static void test_recovery_by_itself(void)
+{
+    keeper_setup();
+    memory->is_broken = true;
+    ask_create("create", "a", false);
+    core_fixture_settle(&fixture);
+    assert_answers("create:Failed ");
+    memory->is_broken = false;
+    g_string_truncate(memory->log, 0);
+    core_fixture_advance(&fixture, USEC_PER_SEC);
+    assert_log("begin commit:crash\n"); /* there is nothing at all */
+    g_assert_cmpstr(keeper_error(keeper), ==, "");
+    (void)keep("web", "{}");
+    memory->is_broken = true;
+    ask_enabled("enable", "web", true);
+    core_fixture_advance(&fixture, 3 * USEC_PER_SEC);
+    assert_log("begin! begin! begin! ");
+    memory->is_broken = false;
+    core_fixture_advance(&fixture, 4 * USEC_PER_SEC);
+    assert_log("begin state:web:wanted,0 commit:crash\n");
+    g_assert_cmpstr(keeper_error(keeper), ==, "");
+    core_fixture_advance(&fixture, 600 * USEC_PER_SEC);
+    assert_log("");
+    keeper_teardown();
+}
+
 /* Another reason is told, and logged no more. */
 static void test_another_error(void)
 {
@@ -393,9 +420,8 @@ static void test_serials_without_the_disk(void)
         service_set_enabled(web, i % 2 == 1, &origin_test);
     assert_log(""); /* and not tried at every change */
     memory->is_broken = false;
-    core_fixture_advance(&fixture, USEC_PER_SEC);
     change_so_often(web, 1);
-    assert_log("reserve:1003+1000\n");
+    assert_log("reserve:1003+2000\n");
     g_assert_cmpstr(keeper_error(keeper), ==, "");
     keeper_teardown();
 }
@@ -421,6 +447,7 @@ int main(int argc, char **argv)
             {"/keeper/slices", test_slices},
             {"/keeper/errors/said-once", test_errors},
             {"/keeper/errors/recovery-by-a-request", test_recovery_by_a_request},
+            {"/keeper/errors/recovery-by-itself", test_recovery_by_itself},
             {"/keeper/errors/another", test_another_error},
             {"/keeper/serials/blocks", test_serials},
             {"/keeper/serials/reserved-already", test_serials_that_are_reserved_already},
