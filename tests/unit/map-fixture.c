@@ -39,8 +39,11 @@ void setup(void)
 
 void teardown(void)
 {
-    for (Service *each = map_next(map, NULL); each != NULL; each = map_next(map, service_id(each)))
-        fake_stop_whatever(&fixture, each);
+    for (Service *each = map_next(map, NULL), *next; each != NULL; each = next) {
+        g_autoptr(Service) service = service_ref(each); /* one that is being deleted goes */
+        fake_stop_whatever(&fixture, service);
+        next = map_next(map, service_id(service));
+    }
     feed_unlisten(listener);
     map_free(map);
     g_string_free(seen, TRUE);
