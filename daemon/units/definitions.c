@@ -258,20 +258,21 @@ static void reload_remove(Reload *reload, const char *id)
     (void)map_delete(reload->daemon->map, id, reload->origin, NULL, NULL, NULL); /* it is there */
 }
 
-/* What was good stays as it is; what never was says what is wrong now. */
+/* What was good stays as it is; what never was says what is wrong now: in its state and, as it is
+ * made, in the log. */
 static void reload_failed(Reload *reload, const DefinitionChange *change)
 {
     Service *service = map_find(reload->daemon->map, change->id);
+    bool was_never_good = change->definition != NULL && change->past != DEFINITION_WAS_GOOD;
 
-    log_service(change->is_known_failure ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, change->id, "%s",
-                change->reason->message);
-    if (change->definition == NULL || change->past == DEFINITION_WAS_GOOD)
-        return;
-    if (service == NULL)
+    if (was_never_good && service == NULL)
         definition_make_service(reload->daemon, change->definition, false, reload->origin);
-    else if (!change->is_known_failure && service_about(service)->source == SOURCE_DEFINITION &&
-             !service_state(service)->active)
+    else if (was_never_good && !change->is_known_failure &&
+             service_about(service)->source == SOURCE_DEFINITION && !service_state(service)->active)
         reload_remake(reload, service, change->definition);
+    else
+        log_service(change->is_known_failure ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, change->id, "%s",
+                    change->reason->message);
 }
 
 static bool reload_write(Durable *durable, void *data, GError **error)

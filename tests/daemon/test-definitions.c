@@ -90,6 +90,26 @@ static void test_left_out(DaemonFixture *fixture, const void *unused)
     g_assert_nonnull(strstr(log, "/nap.json.d: ignored: there is no definition 'nap'"));
 }
 
+/* Each mistake is a line of the log, once, as long as it is the same. */
+static void test_reload_logs_once(DaemonFixture *fixture, const void *unused)
+{
+    static const char *const kinds[] = {"{\"kind\": \"nothing\"}", "{\"kind\": \"nothing\"}",
+                                        "{\"kind\": \"nought\"}"};
+
+    daemon_fixture_start(
+            fixture, daemon_fixture_option(fixture, "services-dir", fixture->services_dir), NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        fixture_write(fixture->services_dir, "bad.json", kinds[i]);
+        sd_bus_message_unref(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER,
+                                         "ReloadDefinitions", "a{sv}", 0));
+    }
+    g_autofree char *log = daemon_fixture_log(fixture);
+    g_auto(GStrv) first = g_strsplit(log, "'nothing'", -1);
+    g_auto(GStrv) last = g_strsplit(log, "'nought'", -1);
+    g_assert_cmpuint(g_strv_length(first) - 1, ==, 1);
+    g_assert_cmpuint(g_strv_length(last) - 1, ==, 1);
+}
+
 #define ADD(path, function)                                                                        \
     g_test_add("/daemon-definitions/" path, DaemonFixture, NULL, daemon_fixture_set_up, function,  \
                daemon_fixture_tear_down)
@@ -99,5 +119,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("patched", test_patched);
     ADD("left-out", test_left_out);
+    ADD("reload-logs-once", test_reload_logs_once);
     return g_test_run();
 }
