@@ -138,6 +138,25 @@ static void test_goes_on_without_the_disk(const void *data)
         goes_on_once(refused, refused->calls[i]);
 }
 
+/* It makes no change that would show, and is written all the same. */
+static void test_stop_of_a_restart(void)
+{
+    keeper_setup();
+    Service *web = keep("web", "{}");
+
+    ask("restart", REQUEST_RESTART, "web");
+    core_fixture_settle(&fixture);
+    durable_memory_fail(memory, MEMORY_COMMIT, 1);
+    ask("stop", REQUEST_STOP, "web"); /* cancels the second half */
+    core_fixture_settle(&fixture);
+    assert_answers("restart:ok stop:ok ");
+    g_assert_true(durable_memory_find(memory, "web")->state.wanted);
+    core_fixture_advance(&fixture, USEC_PER_SEC);
+    assert_state(web, STATE_STOPPING);
+    g_assert_false(durable_memory_find(memory, "web")->state.wanted);
+    keeper_teardown();
+}
+
 /* Whoever has to stop a program can, also beside something that is refused. */
 static void test_mixed_group_on_a_full_disk(void)
 {
@@ -157,6 +176,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/requests/disk/mixed", test_mixed_group_on_a_full_disk);
+    g_test_add_func("/requests/disk/stop-of-a-restart", test_stop_of_a_restart);
     for (unsigned i = 0; i < G_N_ELEMENTS(refused_cases); i++)
         g_test_add_data_func(refused_cases[i].path, &refused_cases[i], test_refused_by_the_disk);
     for (unsigned i = 0; i < G_N_ELEMENTS(goes_on_cases); i++)
