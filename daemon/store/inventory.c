@@ -157,11 +157,11 @@ static void inventory_decide_config(Inventory *inventory, InventoryItem *item,
     item->spec.config = definition->config;
     item->spec.config_length = definition->config != NULL ? strlen(definition->config) : 0;
     item->spec.config_source = CONFIG_FROM_DEFINITION;
-    item->record_revision = !is_as_kept;
     if (latest == NULL) {
         item->spec.revision = definition->config != NULL ? 1 : 0;
         return;
     }
+    item->record_revision = true;
     item->spec.revision = latest->revision + 1;
     definition_messages_add(inventory->messages, LOG_LEVEL_NOTICE,
                             "service '%s': %s has been edited, its configuration is revision "

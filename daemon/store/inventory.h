@@ -36,8 +36,9 @@ typedef struct InventoryItem {
     bool wanted_known;
     bool wanted;
     GError *error; /* it is broken; or NULL */
-    /* The definition's config is a new revision, spec.revision, to be put into the database with
-     * CONFIG_FROM_DEFINITION: spec.config, or an empty text if that is NULL. */
+    /* The definition's config is a new revision after those that are kept, spec.revision, to be put
+     * into the database with CONFIG_FROM_DEFINITION: spec.config, or an empty text if that is NULL.
+     * Of what is only defined no configuration is kept: the file has it. */
     bool record_revision;
     bool drop; /* there should be no such service: only spec.id and saved are set */
 

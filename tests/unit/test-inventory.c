@@ -114,12 +114,14 @@ static Definitions *case_definitions(const Case *row)
     return definitions;
 }
 
-/* A configuration is the definition's if it is, or is to be, the revision that is kept of that. */
+/* A configuration is the definition's if it is, or is to be, the revision that is kept of that, or
+ * if none is kept at all. */
 static void item_check_source(const InventoryItem *item)
 {
-    const DurableRevision *defined = item->saved != NULL ? item->saved->defined : NULL;
-    bool is_defined =
-            item->record_revision || (defined != NULL && defined->revision == item->spec.revision);
+    const SavedService *saved = item->saved;
+    const DurableRevision *defined = saved != NULL ? saved->defined : NULL;
+    bool is_defined = item->record_revision || saved == NULL || saved->latest == NULL ||
+                      (defined != NULL && defined->revision == item->spec.revision);
 
     if (item->spec.config != NULL)
         g_assert_cmpint(item->spec.config_source, ==,
@@ -188,9 +190,16 @@ static const Case cases[] = {
          {{"a", "fake", V, true}, {"b", "other", V}, {"c", "fake", NULL}},
          {{0}},
          false,
-         "a definition fake " V "@1 on record\n"
-         "b definition other " V "@1 record\n"
+         "a definition fake " V "@1 on\n"
+         "b definition other " V "@1\n"
          "c definition fake -@0\n",
+         ""},
+        {"kept-without-config",
+         {{"a", "fake", V}, {"b", "fake", V}},
+         {{"a", NULL, 1}, {"b", NULL, -1, "wanted"}},
+         false,
+         "a definition fake " V "@1 on\n"
+         "b definition fake " V "@1 wanted\n",
          ""},
         {"broken", {{"a", NULL, V, true}}, {{0}}, false, "a definition - on (bad)\n", ""},
         {"broken-keeps-what-was-said",
@@ -303,7 +312,7 @@ static const Case cases[] = {
          true,
          "a definition fake " W "@5\n"
          "b definition fake (revision 3: valu: unknown member; did you mean \"value\"?)\n"
-         "c definition fake " V "@1 record\n",
+         "c definition fake " V "@1\n",
          "warning: service 'a': its configuration stays revision 5 until all definitions can be "
          "read\n"
          "warning: service 'b': its configuration stays revision 3 until all definitions can be "
