@@ -126,6 +126,12 @@ static void on_daemon_late(GroupPhase phase, const char *const *late, void *data
         hooks_tell_late(daemon, late, running);
 }
 
+static void on_daemon_over(Daemon *daemon)
+{
+    log_notice("ended");
+    loop_quit(daemon->loop, daemon->exit_code);
+}
+
 static void on_daemon_done(const GError *error, void *data)
 {
     Daemon *daemon = data;
@@ -133,8 +139,8 @@ static void on_daemon_done(const GError *error, void *data)
 
     for (char **line = lines; *line != NULL; line++)
         log_error("%s", *line);
-    log_notice("ended");
-    loop_quit(daemon->loop, error != NULL ? DAEMON_EXIT_FAILURE : DAEMON_EXIT_OK);
+    daemon->exit_code = error != NULL ? DAEMON_EXIT_FAILURE : DAEMON_EXIT_OK;
+    hooks_unit_end(daemon, on_daemon_over);
 }
 
 /* From main to the loop and back */
@@ -224,6 +230,7 @@ static void daemon_close(Daemon *daemon)
 {
     group_free(daemon->group);
     hooks_unit_free(daemon);
+    state_remove_pid_file(daemon); /* when a hook before it has used up the time */
     host_free(daemon);
     lock_file_free(daemon->lock);
     loop_free(daemon->loop);

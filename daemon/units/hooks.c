@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Each executable of startup.d and shutdown.d is a hook of its own, under the name of its file.
  * Those of shutdown-error.d are told, side by side, what is late when a shutdown has run out of
- * time; the end does not wait for them. */
+ * time. The stop goes on meanwhile; only the very end gives them a moment, since whoever runs the
+ * daemon may end all its processes with it. */
 
+#include "base/errors.h"
 #include "base/log.h"
 #include "process/program-hook.h"
 #include "units/units.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#define HOOKS_TOLD_USEC (2 * USEC_PER_SEC)
 
 typedef struct UnitHook {
     Daemon *daemon;
@@ -102,6 +107,13 @@ void hooks_unit_validate(void *data, GPtrArray *errors)
     if (daemon->options.hooks_dir == NULL || daemon->options.help || daemon->options.version ||
         daemon->options.print_config)
         return;
+    if (daemon->options.hooks_dir_given && access(daemon->options.hooks_dir, F_OK) < 0) {
+        GError *error = NULL;
+
+        (void)error_set_errno(&error, errno, "the hooks directory %s", daemon->options.hooks_dir);
+        g_ptr_array_add(errors, error);
+        return;
+    }
     for (HookMoment moment = 0; moment < _HOOK_MOMENT_MAX; moment++)
         hooks_add_directory(daemon, moment, errors);
 }
@@ -111,10 +123,36 @@ void hooks_unit_free(Daemon *daemon)
     g_clear_pointer(&daemon->hooks, g_ptr_array_unref);
 }
 
+/* Those that are told */
+
+static void hooks_unit_check_over(Daemon *daemon)
+{
+    if (daemon->on_hooks_over == NULL || daemon->n_hooks_telling > 0)
+        return;
+    timer_free(g_steal_pointer(&daemon->hooks_deadline));
+    daemon->on_hooks_over(daemon);
+}
+
 static void on_hooks_told(const GError *error, void *data)
 {
+    Daemon *daemon = ((UnitHook *)data)->daemon;
+
     if (error != NULL)
         log_warning("%s", error->message);
+    daemon->n_hooks_telling--;
+    hooks_unit_check_over(daemon);
+}
+
+static void hooks_tell_one(Daemon *daemon, const char *path, const char *const *late,
+                           const char *const *environment)
+{
+    UnitHook *hook = g_new0(UnitHook, 1);
+
+    hook->daemon = daemon;
+    hook->program = program_hook_new(daemon->host, path, "shutdown-error");
+    g_ptr_array_add(daemon->hooks, hook);
+    daemon->n_hooks_telling++;
+    program_hook_run(hook->program, late, environment, on_hooks_told, hook);
 }
 
 void hooks_tell_late(Daemon *daemon, const char *const *late, const char *running)
@@ -130,13 +168,24 @@ void hooks_tell_late(Daemon *daemon, const char *const *late, const char *runnin
     paths = program_hooks_find(directory, geteuid(), errors);
     for (unsigned i = 0; i < errors->len; i++)
         log_warning("%s", ((const GError *)g_ptr_array_index(errors, i))->message);
-    for (unsigned i = 0; i < paths->len; i++) {
-        const char *environment[] = {variable, NULL};
-        UnitHook *hook = g_new0(UnitHook, 1);
+    for (unsigned i = 0; i < paths->len; i++)
+        hooks_tell_one(daemon, g_ptr_array_index(paths, i), late, (const char *[]){variable, NULL});
+}
 
-        hook->program =
-                program_hook_new(daemon->host, g_ptr_array_index(paths, i), "shutdown-error");
-        g_ptr_array_add(daemon->hooks, hook);
-        program_hook_run(hook->program, late, environment, on_hooks_told, NULL);
-    }
+/* Each then ends, or is told to be unkillable. */
+static void on_hooks_deadline(void *data)
+{
+    Daemon *daemon = data;
+
+    for (unsigned i = 0; i < daemon->hooks->len; i++)
+        unit_hook_abort(g_ptr_array_index(daemon->hooks, i));
+}
+
+void hooks_unit_end(Daemon *daemon, void (*on_over)(Daemon *daemon))
+{
+    daemon->on_hooks_over = on_over;
+    daemon->hooks_deadline = timer_new(loop_timers(daemon->loop), on_hooks_deadline, daemon);
+    timer_arm(daemon->hooks_deadline,
+              usec_add(clock_monotonic_usec(loop_clock(daemon->loop)), HOOKS_TOLD_USEC));
+    hooks_unit_check_over(daemon);
 }

@@ -65,6 +65,9 @@ static bool host_add_signals(Daemon *daemon, GError **error)
 
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
         return error_set_errno(error, errno, "cannot ignore SIGPIPE");
+    /* A file that may grow no more is a write that fails, like a full disk. */
+    if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+        return error_set_errno(error, errno, "cannot ignore SIGXFSZ");
     /* Ignored by whoever started us, it would take the exit statuses of all children away. */
     if (signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         return error_set_errno(error, errno, "cannot stop ignoring SIGCHLD");

@@ -48,13 +48,18 @@ void state_run_pid_file(void *data)
     group_hook_done(daemon->group, HOOK_STARTUP, "pid-file", error);
 }
 
+void state_remove_pid_file(Daemon *daemon)
+{
+    if (daemon->has_pid_file)
+        pid_file_remove(daemon->options.pid_file);
+    daemon->has_pid_file = false;
+}
+
 void state_run_remove(void *data)
 {
     Daemon *daemon = data;
 
-    if (daemon->has_pid_file)
-        pid_file_remove(daemon->options.pid_file);
-    daemon->has_pid_file = false;
+    state_remove_pid_file(daemon);
     group_hook_done(daemon->group, HOOK_SHUTDOWN, "pid-file", NULL);
 }
 

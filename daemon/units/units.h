@@ -29,6 +29,7 @@ struct Daemon {
     Group *group;
     Lifecycle *lifecycle;
     char *instance_id;
+    int exit_code;
     /* state */
     LockFile *lock;
     bool has_pid_file;
@@ -42,6 +43,9 @@ struct Daemon {
     Timer *quit_deadline;
     /* hooks */
     GPtrArray *hooks; /* of UnitHook */
+    unsigned n_hooks_telling;
+    Timer *hooks_deadline;
+    void (*on_hooks_over)(Daemon *daemon);
     /* core */
     Core *core;
     Map *map;
@@ -68,6 +72,7 @@ struct Daemon {
 void state_run_lock(void *daemon);     /* startup hook */
 void state_run_pid_file(void *daemon); /* startup hook */
 void state_run_remove(void *daemon);   /* shutdown hook: takes the process file away */
+void state_remove_pid_file(Daemon *daemon);
 bool state_pre_run(void *daemon, GError **error);
 /* Moves the log of the database into its file whenever there is time, from the first change on. */
 void state_watch(Daemon *daemon);
@@ -84,8 +89,11 @@ void host_free(Daemon *daemon);
 /* hooks: the executables of the hooks directory. */
 void hooks_unit_validate(void *daemon, GPtrArray *errors);
 void hooks_unit_free(Daemon *daemon);
-/* Runs those of shutdown-error.d; nobody waits for them. */
+/* Runs those of shutdown-error.d; only hooks_unit_end waits for them. */
 void hooks_tell_late(Daemon *daemon, const char *const *late, const char *running);
+/* on_over is called once, perhaps at once, when no hook runs any more that was told: within a few
+ * seconds, by force if need be. */
+void hooks_unit_end(Daemon *daemon, void (*on_over)(Daemon *daemon));
 
 /* core: the map of services, the kinds, and what is kept of them. */
 bool core_pre_run(void *daemon, GError **error);
