@@ -9,7 +9,7 @@ sh tests/setup.sh build
 if [ ! -e build/build.ninja ]; then
     meson setup build </dev/null >/dev/null
 fi
-meson compile -C build </dev/null >/dev/null
+meson compile -C build svcmgrd svcmgr </dev/null >/dev/null
 
 svcmgrd=$PWD/build/daemon/svcmgrd
 svcmgr=$PWD/build/client/svcmgr
@@ -96,11 +96,14 @@ for file in data/examples/*.json; do
     sed -e "s|18480|$port|" "$file" >"$dir/services/${file##*/}"
 done
 
-CONFIGURATION_DIRECTORY="$dir/config" "$svcmgrd" --address="$DBUS_ADDRESS" --runtime-dir="$dir" \
-    --state-dir="$dir/state" --log-dir="$dir/logs" --services-dir="$dir/services" \
-    >"$dir/log" 2>&1 &
-daemon_pid=$!
-gdbus wait --address "$DBUS_ADDRESS" --timeout 20 org.svcmgr1
+start_daemon() { # and waits until it has its name on the bus
+    CONFIGURATION_DIRECTORY="$dir/config" "$svcmgrd" --address="$DBUS_ADDRESS" --runtime-dir="$dir" \
+        --state-dir="$dir/state" --log-dir="$dir/logs" --services-dir="$dir/services" \
+        >>"$dir/log" 2>&1 &
+    daemon_pid=$!
+    gdbus wait --address "$DBUS_ADDRESS" --timeout 20 org.svcmgr1
+}
+start_daemon
 
 # Short names, so that what is shown reads as it would at home.
 svcmgr() {
@@ -174,7 +177,32 @@ run svcmgr --no-wait start flapping
 svcmgr --quiet wait flapping --until settled --timeout 10
 run svcmgr list
 run svcmgr events -n 6
+
+heading "The daemon dies; the next one clears up, and goes on with what was said"
+run svcmgr enable nap
+show kill -9 "$daemon_pid"
+kill -9 "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null || true
+show svcmgrd
+start_daemon
+svcmgr --quiet wait nap --until active --timeout 10
+svcmgr --quiet wait ticker --until active --timeout 10
+svcmgr --quiet wait web --until active --timeout 10
+run svcmgr list
+run svcmgr config ticker --list
+echo "from the daemon's log:"
+grep -e 'the last run' -e 'of the former run' "$dir/log"
 run svcmgr delete nap
+
+heading "A definition is edited; a reload touches what has changed, and nothing else"
+sed -e 's/"tier": "front"/"tier": "edge"/' -e 's/A web server/The web server/' \
+    "$dir/services/web.json" >"$dir/web.json"
+show diff services/web.json.old services/web.json
+diff "$dir/services/web.json" "$dir/web.json" || true
+mv "$dir/web.json" "$dir/services/web.json"
+run svcmgr daemon-reload --dry-run
+run svcmgr daemon-reload
+run svcmgr list web
 
 heading "That was all: the daemon stops its services and goes"
 end "$daemon_pid"
