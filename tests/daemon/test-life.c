@@ -3,7 +3,12 @@
 
 #include "support/daemon-fixture.h"
 
+#include "base/fds.h"
+
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define SLEEPER "{\"exec\": [\"/bin/sleep\", \"infinity\"]}"
@@ -391,6 +396,30 @@ static void test_bus_goes_away(DaemonFixture *fixture, const void *unused)
                      pid);
 }
 
+/* Until it takes no more. */
+static void fill_notify_socket(const DaemonFixture *fixture)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    autofd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    (void)g_snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", fixture->root);
+    while (sendto(fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)(void *)&address, sizeof(address)) >
+           0)
+        continue;
+    g_assert_cmpint(errno, ==, EAGAIN);
+}
+
+/* Who does not read what he is told holds nobody up. */
+static void test_deaf_manager(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "web", "process", SLEEPER, true);
+    client_wait_state(fixture->client, "web", "active");
+    fill_notify_socket(fixture);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+}
+
 static void test_max_services(DaemonFixture *fixture, const void *unused)
 {
     daemon_fixture_start(fixture, "--max-services=1", NULL);
@@ -426,6 +455,7 @@ int main(int argc, char **argv)
     ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);
     ADD("stop/sigquit", NULL, test_stops_in_two_steps);
     ADD("sighup", NULL, test_sighup);
+    ADD("stop/deaf-manager", NULL, test_deaf_manager);
     ADD("stop/services", NULL, test_stops_services);
     ADD("stop/second-signal-cuts-short", NULL, test_second_signal_cuts_short);
     ADD("stop/refuses", NULL, test_refuses_while_stopping);

@@ -27,7 +27,6 @@ LAYERS = {
 RESERVED = [
     (r"systemd/sd-journal\.h", r"daemon/base/log\.c"),
     (r"systemd/sd-event\.h", r"daemon/(process|bus)/.*|client/.*"),
-    (r"systemd/sd-daemon\.h", r"daemon/(process/.*|units/manager\.c)"),
     (r"systemd/sd-bus(-protocol|-vtable)?\.h", r"daemon/bus/.*|client/.*"),
     (r"systemd/.*", r""),
     (r"cap-ng\.h", r"daemon/process/.*"),
