@@ -118,6 +118,16 @@ void hooks_unit_validate(void *data, GPtrArray *errors)
         hooks_add_directory(daemon, moment, errors);
 }
 
+void hooks_unit_forget_shutdown(Daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->hooks->len; i++) {
+        const UnitHook *hook = g_ptr_array_index(daemon->hooks, i);
+
+        if (hook->moment == HOOK_SHUTDOWN)
+            (void)group_remove_hook(daemon->group, HOOK_SHUTDOWN, hook->name);
+    }
+}
+
 void hooks_unit_free(Daemon *daemon)
 {
     g_clear_pointer(&daemon->hooks, g_ptr_array_unref);

@@ -31,7 +31,8 @@ void state_run_lock(void *data)
     Daemon *daemon = data;
     g_autoptr(GError) error = NULL;
 
-    (void)state_lock(daemon, &error); /* what went wrong is reported */
+    if (!state_lock(daemon, &error)) /* what went wrong is reported */
+        hooks_unit_forget_shutdown(daemon);
     group_hook_done(daemon->group, HOOK_STARTUP, "lock", error);
 }
 
@@ -45,6 +46,8 @@ void state_run_pid_file(void *data)
         daemon->has_pid_file = pid_file_write(daemon->options.pid_file, &stale, &error);
     if (stale != NULL)
         log_warning("%s", stale);
+    if (error != NULL)
+        hooks_unit_forget_shutdown(daemon);
     group_hook_done(daemon->group, HOOK_STARTUP, "pid-file", error);
 }
 

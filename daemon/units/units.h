@@ -88,6 +88,8 @@ void host_free(Daemon *daemon);
 
 /* hooks: the executables of the hooks directory. */
 void hooks_unit_validate(void *daemon, GPtrArray *errors);
+/* Another daemon is at work: what its end undoes is not ours to undo. */
+void hooks_unit_forget_shutdown(Daemon *daemon);
 void hooks_unit_free(Daemon *daemon);
 /* Runs those of shutdown-error.d; only hooks_unit_end waits for them. */
 void hooks_tell_late(Daemon *daemon, const char *const *late, const char *running);

@@ -95,6 +95,35 @@ static void test_startup_hangs(DaemonFixture *fixture, const void *unused)
     assert_lacks(log, "2-never");
 }
 
+/* Neither what a daemon does when it starts nor what it does when it ends is for one that is
+ * refused since another is at work: by the lock, or by the process file. */
+static void test_second_daemon(DaemonFixture *fixture, const void *unused)
+{
+    static const char *const state_dirs[] = {"its-state", "another-state"};
+    char *pid_option = daemon_fixture_option(fixture, "pid-file", trouble_path(fixture, "pid"));
+
+    trouble_script(fixture, "hooks/startup.d/1", "echo begins");
+    trouble_script(fixture, "hooks/shutdown.d/1", "echo undone");
+    daemon_fixture_start(
+            fixture, pid_option,
+            daemon_fixture_option(fixture, "state-dir", trouble_path(fixture, state_dirs[0])),
+            NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(state_dirs); i++) {
+        const char *state_dir = trouble_path(fixture, state_dirs[i]);
+        g_autofree char *log = NULL;
+
+        g_assert_cmpint(daemon_fixture_run(fixture, &log, hooks_runtime_option(fixture),
+                                           hooks_option(fixture), pid_option,
+                                           daemon_fixture_option(fixture, "state-dir", state_dir),
+                                           NULL),
+                        ==, 1);
+        assert_lacks(log, "begins");
+        assert_lacks(log, "undone");
+        assert_lacks(log, "PreHookStop 1\n");
+        assert_contains(log, i == 0 ? "startup hook lock: " : "startup hook pid-file: ");
+    }
+}
+
 static void test_startup_stopped(DaemonFixture *fixture, const void *unused)
 {
     trouble_script(fixture, "hooks/startup.d/1", "kill -TERM $PPID; exec sleep 1000");
@@ -220,6 +249,7 @@ int main(int argc, char **argv)
     ADD("startup/fails", test_startup_fails);
     ADD("startup/hangs", test_startup_hangs);
     ADD("startup/stopped", test_startup_stopped);
+    ADD("startup/second-daemon", test_second_daemon);
     ADD("shutdown/hangs", test_shutdown_hangs);
     ADD("unusable", test_unusable);
     ADD("directory", test_directory);
