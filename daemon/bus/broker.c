@@ -11,15 +11,15 @@
 #include "bus/connection.h"
 #include "bus/peer.h"
 #include "core/backoff.h"
+#include "run/loop.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-static const Backoff broker_backoff = {
-        .initial_usec = USEC_PER_SEC,
-        .factor = 2,
-        .min_usec = USEC_PER_SEC,
-        .max_usec = 30 * USEC_PER_SEC,
+/* 300 ms up to 30 s. */
+static const RunLoopPolicy broker_policy = {
+        .until_success = true,
+        .delay_usec = 300 * USEC_PER_MSEC,
 };
 
 struct Broker {
@@ -28,9 +28,9 @@ struct Broker {
     Connection *connection; /* NULL: lost */
     bool name_wanted;
     sd_bus_slot *request; /* of the name, under way */
-    Timer *retry;
-    unsigned n_lost;    /* failures in a row to be connected */
-    unsigned n_refused; /* failures in a row to get the name */
+    RunLoop *retry;       /* runs while the connection or the name is missing */
+    bool is_news;
+    const char *complaint; /* what failed last, static */
 };
 
 static bool broker_open(Broker *broker, GError **error);
@@ -59,19 +59,29 @@ static char *broker_find_address(BusScope scope, const char *address, GError **e
     return g_strdup_printf("unix:path=%s/bus", escaped);
 }
 
-/* Trying again */
+/* Trying again: an attempt is to open, to be connected, and to get the name. */
 
-static void broker_retry_later(Broker *broker, unsigned *n_failures, const char *what,
-                               const char *why)
+static const char broker_no_bus[] = "cannot connect to the bus";
+static const char broker_no_name[] = "cannot take the name " BUS_NAME " on";
+
+/* Another complaint is told at once, the same one ever more rarely. what: one of the two above. */
+static void broker_fail(Broker *broker, const char *what, const char *why)
 {
-    Bus *bus = broker->bus;
-    uint64_t delay = backoff_delay_usec(&broker_backoff, ++*n_failures, random_system());
-    g_autofree char *duration = format_duration(delay);
+    g_autoptr(GError) error =
+            g_error_new(SVCMGR_ERROR, ERROR_FAILED, "%s %s: %s", what, broker->address, why);
 
-    if (backoff_attempt_is_logged(*n_failures))
-        log_warning("%s %s: %s; services go on, next attempt in %s", what, broker->address, why,
-                    duration);
-    timer_arm(broker->retry, usec_add(clock_monotonic_usec(bus->clock), delay));
+    broker->is_news = what != broker->complaint;
+    broker->complaint = what;
+    run_loop_failed(broker->retry, error);
+}
+
+static void on_broker_failed(const GError *error, unsigned n_errors, uint64_t delay_usec,
+                             void *data)
+{
+    g_autofree char *duration = format_duration(delay_usec);
+
+    if (((Broker *)data)->is_news || backoff_attempt_is_logged(n_errors))
+        log_warning("%s; services go on, next attempt in %s", error->message, duration);
 }
 
 static void on_broker_closed(Connection *connection, void *data)
@@ -82,7 +92,12 @@ static void on_broker_closed(Connection *connection, void *data)
         return;
     broker->connection = NULL;
     g_clear_pointer(&broker->request, sd_bus_slot_unref);
-    broker_retry_later(broker, &broker->n_lost, "lost the bus", "the connection was closed");
+    if (run_loop_is_running(broker->retry)) {
+        broker_fail(broker, broker_no_bus, "the connection was closed");
+        return;
+    }
+    log_warning("lost the bus %s: the connection was closed; services go on", broker->address);
+    run_loop_start(broker->retry);
 }
 
 static void broker_request_name_async(Broker *broker);
@@ -95,7 +110,18 @@ static void on_broker_retry(void *data)
     if (broker->connection != NULL) /* only the name is missing */
         broker_request_name_async(broker);
     else if (!broker_open(broker, &error))
-        broker_retry_later(broker, &broker->n_lost, "cannot connect to the bus", error->message);
+        broker_fail(broker, broker_no_bus, error->message);
+}
+
+static void on_broker_back(RunLoopOutcome outcome, const GError *error, void *data)
+{
+    Broker *broker = data;
+
+    broker->complaint = NULL;
+    if (broker->connection == NULL) /* lost again in the same turn */
+        run_loop_start(broker->retry);
+    else
+        log_notice("back on the bus%s", broker->name_wanted ? " as " BUS_NAME : "");
 }
 
 /* The name */
@@ -109,19 +135,13 @@ static int on_broker_name(sd_bus_message *message, void *userdata, sd_bus_error 
     g_clear_pointer(&broker->request, sd_bus_slot_unref);
     if (broker->connection == NULL)
         return 0;
-    if (error != NULL) {
-        broker_retry_later(broker, &broker->n_refused, "cannot take the name " BUS_NAME " on",
-                           error->message != NULL ? error->message : error->name);
-        return 0;
-    }
+    if (error != NULL)
+        broker_fail(broker, broker_no_name, error->message != NULL ? error->message : error->name);
     /* RequestName: 1 is the primary owner, 4 already was. */
-    if (sd_bus_message_read_basic(message, 'u', &answer) < 0 || (answer != 1 && answer != 4)) {
-        broker_retry_later(broker, &broker->n_refused, "cannot take the name " BUS_NAME " on",
-                           "another program owns it");
-        return 0;
-    }
-    broker->n_lost = broker->n_refused = 0;
-    log_notice("back on the bus as " BUS_NAME);
+    else if (sd_bus_message_read_basic(message, 'u', &answer) < 0 || (answer != 1 && answer != 4))
+        broker_fail(broker, broker_no_name, "another program owns it");
+    else
+        run_loop_succeeded(broker->retry);
     return 0;
 }
 
@@ -131,8 +151,7 @@ static void broker_request_name_async(Broker *broker)
                                       on_broker_name, broker);
 
     if (r < 0)
-        broker_retry_later(broker, &broker->n_refused, "cannot take the name " BUS_NAME " on",
-                           g_strerror(-r));
+        broker_fail(broker, broker_no_name, g_strerror(-r));
 }
 
 static int on_broker_connected(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
@@ -145,7 +164,7 @@ static int on_broker_connected(sd_bus_message *message, void *userdata, sd_bus_e
     if (broker->name_wanted)
         broker_request_name_async(broker);
     else
-        broker->n_lost = 0;
+        run_loop_succeeded(broker->retry);
     return 0;
 }
 
@@ -208,7 +227,9 @@ Broker *broker_new(Bus *bus, BusScope scope, const char *address, GError **error
     broker = g_new0(Broker, 1);
     broker->bus = bus;
     broker->address = g_steal_pointer(&found);
-    broker->retry = timer_new(bus->timers, on_broker_retry, broker);
+    broker->retry = run_loop_new(
+            bus->clock, bus->timers, &broker_policy,
+            &(RunLoopFuncs){on_broker_retry, on_broker_failed, on_broker_back, broker});
     if (!broker_open(broker, error)) {
         broker_free(broker);
         return NULL;
@@ -231,7 +252,7 @@ void broker_free(Broker *broker)
     if (broker->connection != NULL)
         connection_close(broker->connection);
     sd_bus_slot_unref(broker->request);
-    timer_free(broker->retry);
+    run_loop_free(broker->retry);
     g_free(broker->address);
     g_free(broker);
 }

@@ -85,7 +85,7 @@ Service *map_next(Map *map, const char *after);
  * (GPtrArray of char *). */
 FeedListener *map_get_and_listen(Map *map, GPtrArray **ret_ids, GPtrArray **ret_states,
                                  ChangeFunc func, void *data);
-/* The same without UPDATEs. */
+/* The same without the snapshot. */
 FeedListener *map_listen(Map *map, ChangeFunc func, void *data);
 
 typedef struct MapCounts {

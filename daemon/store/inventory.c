@@ -169,6 +169,25 @@ static void inventory_decide_config(Inventory *inventory, InventoryItem *item,
                             definition->id, definition->path, item->spec.revision);
 }
 
+/* A definition that cannot be used, of a service that was mended over the bus: that stands, since
+ * it was promised, as far as the definition still says of what kind the service is. */
+static void inventory_decide_broken(Inventory *inventory, InventoryItem *item, Map *map)
+{
+    const Definition *definition = item->definition;
+    const DurableRevision *latest = item->saved != NULL ? item->saved->latest : NULL;
+
+    if (latest != NULL && latest->source == CONFIG_FROM_BUS && definition->kind != NULL &&
+        map_find_kind(map, definition->kind) != NULL) {
+        inventory_keep_config(item, map);
+        definition_messages_add(inventory->messages, LOG_LEVEL_ERROR,
+                                "service '%s': its configuration stays revision %" G_GUINT64_FORMAT
+                                ", for its definition cannot be used: %s",
+                                definition->id, item->spec.revision, definition->error->message);
+        return;
+    }
+    item->error = g_error_copy(definition->error);
+}
+
 static void inventory_add_defined(Inventory *inventory, InventoryItem *item,
                                   const Definitions *definitions, Map *map)
 {
@@ -184,7 +203,7 @@ static void inventory_add_defined(Inventory *inventory, InventoryItem *item,
             saved != NULL && saved->enabled >= 0 ? saved->enabled > 0 : definition->enabled;
     inventory_item_set_state(item);
     if (definition->error != NULL)
-        item->error = g_error_copy(definition->error);
+        inventory_decide_broken(inventory, item, map);
     else
         inventory_decide_config(inventory, item, definitions, map);
 }

@@ -9,6 +9,7 @@
  *   - Its configuration over the bus stands above the definition's until that is edited: the newest
  *     kept text that came from the definition tells (an empty one: the definition had no config).
  *     While a directory of definitions cannot be read, nothing counts as edited.
+ *   - So does it above a definition that cannot be used, as long as that says of what kind it is.
  *   - What is kept of a service that is neither defined nor created any more is dropped; but not
  *     while a directory of definitions could not be read. */
 

@@ -101,26 +101,14 @@ static void services_make_all(Daemon *daemon, Inventory *inventory)
         log_warning("what the definitions have changed is not kept: %s", error->message);
 }
 
-static void services_log_database(const Daemon *daemon)
-{
-    const GPtrArray *messages = database_messages(daemon->database);
-
-    for (unsigned i = 0; i < messages->len; i++)
-        log_error("%s", (const char *)g_ptr_array_index(messages, i));
-}
-
 bool services_unit_pre_run(void *data, GError **error)
 {
     Daemon *daemon = data;
     g_autoptr(Definitions) definitions = definitions_unit_load(daemon, error);
-    g_autoptr(GPtrArray) saved = NULL;
+    g_autoptr(GPtrArray) saved = g_steal_pointer(&daemon->saved);
     g_autoptr(Inventory) inventory = NULL;
 
     if (definitions == NULL)
-        return false;
-    saved = database_load(daemon->database, error);
-    services_log_database(daemon);
-    if (saved == NULL)
         return false;
     definitions_unit_log(definitions->messages);
     daemon->to_start = g_ptr_array_new_with_free_func(g_free);

@@ -105,6 +105,22 @@ static bool state_note_start(Daemon *daemon, GError **error)
     return true;
 }
 
+static void state_log_database(const Daemon *daemon)
+{
+    const GPtrArray *messages = database_messages(daemon->database);
+
+    for (unsigned i = 0; i < messages->len; i++)
+        log_error("%s", (const char *)g_ptr_array_index(messages, i));
+}
+
+/* To load it may be to mend it, after which nothing of it is as it was. */
+static bool state_load(Daemon *daemon, GError **error)
+{
+    daemon->saved = database_load(daemon->database, error);
+    state_log_database(daemon);
+    return daemon->saved != NULL && state_note_start(daemon, error);
+}
+
 /* Idle */
 
 static void on_state_idle(void *data)
@@ -153,8 +169,9 @@ bool state_pre_run(void *data, GError **error)
     daemon->database = database_open(&options, error);
     if (daemon->database == NULL)
         return false;
-    if (state_note_start(daemon, error))
+    if (state_load(daemon, error))
         return true;
+    g_clear_pointer(&daemon->saved, g_ptr_array_unref);
     g_clear_pointer(&daemon->database, database_close);
     return false;
 }
@@ -164,6 +181,7 @@ void state_undo(void *data)
     Daemon *daemon = data;
     g_autoptr(GError) error = NULL;
 
+    g_clear_pointer(&daemon->saved, g_ptr_array_unref);
     if (!database_note_clean_end(daemon->database, &error))
         log_warning("%s", error->message);
     g_clear_pointer(&daemon->database, database_close);

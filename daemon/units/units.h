@@ -34,6 +34,7 @@ struct Daemon {
     LockFile *lock;
     bool has_pid_file;
     Database *database;
+    GPtrArray *saved; /* of SavedService: what was kept; until the services are made */
     Restore restore;
     Timer *idle;
     FeedListener *idle_listener;

@@ -30,6 +30,7 @@ typedef struct Defined {
     const char *kind;   /* NULL: broken */
     const char *config; /* or NULL */
     bool enabled;
+    bool bad; /* broken, but says its kind */
 } Defined;
 
 typedef struct Revision {
@@ -100,7 +101,7 @@ static Definitions *case_definitions(const Case *row)
         definition->kind = g_strdup(defined->kind);
         definition->config = g_strdup(defined->config);
         definition->enabled = defined->enabled;
-        if (defined->kind == NULL)
+        if (defined->kind == NULL || defined->bad)
             error_set(&definition->error, ERROR_INVALID_CONFIG, "bad");
         g_ptr_array_add(definitions->list, definition);
     }
@@ -208,6 +209,14 @@ static const Case cases[] = {
          false,
          "a definition - wanted (bad)\n",
          ""},
+        {"broken-and-mended-over-the-bus",
+         {{"a", "fake", NULL, true, true}},
+         {{"a", NULL, -1, "wanted", {2, W}}},
+         false,
+         "a definition fake " W "@2 on wanted\n",
+         "error: service 'a': its configuration stays revision 2, for its definition cannot be "
+         "used: "
+         "bad\n"},
         /* created over the bus */
         {"created",
          {{0}},
