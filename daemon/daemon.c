@@ -93,7 +93,7 @@ static void on_daemon_ready(void *data)
     Daemon *daemon = data;
     unsigned n_started;
 
-    bus_unit_take_name(daemon);
+    daemon->is_ready = true;
     manager_tell_ready();
     n_started = services_unit_start(daemon);
     (void)malloc_trim(0); /* that there was nothing to give is no matter */

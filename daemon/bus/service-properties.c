@@ -80,7 +80,8 @@ static void property_write_persistent(Writer *writer, const Service *service,
 
 static bool property_equal_persistent(const StateRecord *a, const StateRecord *b)
 {
-    return state_record_about(a)->source == state_record_about(b)->source;
+    return (state_record_about(a)->source == SOURCE_TRANSIENT) ==
+           (state_record_about(b)->source == SOURCE_TRANSIENT);
 }
 
 static void property_write_definition_path(Writer *writer, const Service *service,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Objects are there before the name is taken, and the name is taken when everything else is ready.
+/* Objects are there before anybody can call, and that is when everything else is ready: a call that
+ * came earlier could start what a former run has left running.
  * The connections close at the very end, so that also the last events go out. */
 
 #include "base/errors.h"
@@ -44,9 +45,7 @@ bool bus_unit_pre_run(void *data, GError **error)
 
     daemon->bus = bus_new(&options);
     bus_set_phase(daemon->bus, group_phase_to_string(group_phase(daemon->group)));
-    if ((daemon->options.socket == NULL ||
-         bus_listen(daemon->bus, daemon->options.socket, error)) &&
-        bus_unit_connect(daemon, error))
+    if (bus_unit_connect(daemon, error))
         return true;
     g_clear_pointer(&daemon->bus, bus_free);
     return false;
@@ -54,15 +53,18 @@ bool bus_unit_pre_run(void *data, GError **error)
 
 bool bus_unit_serve(void *data, GError **error)
 {
-    group_unit_ready(((Daemon *)data)->group, "bus");
-    return true;
+    return true; /* until bus_unit_open */
 }
 
-void bus_unit_take_name(Daemon *daemon)
+void bus_unit_open(Daemon *daemon)
 {
+    const char *socket = daemon->options.socket;
     g_autoptr(GError) error = NULL;
 
-    if (!bus_request_name(daemon->bus, &error))
+    if ((socket == NULL || bus_listen(daemon->bus, socket, &error)) &&
+        bus_request_name(daemon->bus, &error))
+        group_unit_ready(daemon->group, "bus");
+    else
         group_unit_ended(daemon->group, "bus", error);
 }
 

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "units/units.h"
 
-/* Within the time that a launch has. */
+/* Within the time that a launch has: no more than half of it. */
 #define FORMER_GRACE_USEC (8 * USEC_PER_SEC)
 
 static void former_log(const FormerReport *report)
@@ -27,14 +27,17 @@ static void on_former_done(const FormerReport *report, void *data)
     former_log(report);
     g_clear_pointer(&daemon->former, former_free);
     group_unit_ready(daemon->group, "former");
+    bus_unit_open(daemon);
 }
 
 bool former_unit_serve(void *data, GError **error)
 {
     Daemon *daemon = data;
 
+    uint64_t startup_usec = daemon->options.startup_timeout_usec;
+
     daemon->former = former_sweep(daemon->host, database_lineage(daemon->database),
-                                  FORMER_GRACE_USEC, on_former_done, daemon);
+                                  MIN(FORMER_GRACE_USEC, startup_usec / 2), on_former_done, daemon);
     return true;
 }
 

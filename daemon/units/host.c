@@ -27,7 +27,7 @@ static void on_host_quit_signal(int signo, uint32_t sender_pid, void *data)
 {
     Daemon *daemon = data;
 
-    if (group_phase(daemon->group) == GROUP_PHASE_SERVE)
+    if (daemon->is_ready && group_phase(daemon->group) == GROUP_PHASE_SERVE)
         services_unit_quit(daemon);
     else
         on_host_end_signal(signo, sender_pid, data);
@@ -37,10 +37,10 @@ static void on_host_reload_signal(int signo, uint32_t sender_pid, void *data)
 {
     Daemon *daemon = data;
 
-    if (group_phase(daemon->group) == GROUP_PHASE_SERVE)
+    if (daemon->is_ready && !daemon->is_quitting && group_phase(daemon->group) == GROUP_PHASE_SERVE)
         definitions_unit_reload_by_signal(daemon);
     else
-        log_warning("SIGHUP from process %" G_GUINT32_FORMAT ": nothing is reloaded in this phase",
+        log_warning("SIGHUP from process %" G_GUINT32_FORMAT ": nothing is reloaded now",
                     sender_pid);
 }
 

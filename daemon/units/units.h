@@ -40,6 +40,7 @@ struct Daemon {
     FeedListener *idle_listener;
     /* host */
     ProcessHost *host;
+    bool is_ready;
     bool is_quitting; /* SIGQUIT: all services stop, and the daemon stays */
     Timer *quit_deadline;
     /* hooks */
@@ -111,8 +112,8 @@ bool bus_unit_pre_run(void *daemon, GError **error);
 bool bus_unit_serve(void *daemon, GError **error);
 void bus_unit_stop(void *daemon);
 void bus_unit_undo(void *daemon);
-/* Everything else is ready. An error ends the daemon. */
-void bus_unit_take_name(Daemon *daemon);
+/* Everything else is ready: listens, takes the name, and is ready. An error ends the daemon. */
+void bus_unit_open(Daemon *daemon);
 
 extern const Reloader definitions_unit_reloader;
 /* definitions: the files, read at the start and whenever somebody asks. */
