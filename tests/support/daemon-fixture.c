@@ -260,12 +260,27 @@ static void daemon_fixture_wait_ready(DaemonFixture *fixture)
     }
 }
 
-static void daemon_fixture_start_argv(DaemonFixture *fixture, GPtrArray *argv)
+/* What a daemon before it has said is not said by this one. */
+static void daemon_fixture_drain_notify(DaemonFixture *fixture)
+{
+    char text[4096];
+
+    while (recv(fixture->notify_fd, text, sizeof(text), MSG_DONTWAIT) >= 0)
+        ;
+}
+
+static void daemon_fixture_launch_argv(DaemonFixture *fixture, GPtrArray *argv)
 {
     autofd int log = open(fixture->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
     g_assert_cmpint(fixture->daemon.pid, ==, 0);
+    daemon_fixture_drain_notify(fixture);
     daemon_fixture_spawn(fixture, &fixture->daemon, argv, log, log);
+}
+
+static void daemon_fixture_start_argv(DaemonFixture *fixture, GPtrArray *argv)
+{
+    daemon_fixture_launch_argv(fixture, argv);
     daemon_fixture_wait_ready(fixture);
 }
 
@@ -277,14 +292,42 @@ char *daemon_fixture_option(DaemonFixture *fixture, const char *name, const char
     return option;
 }
 
-void daemon_fixture_start(DaemonFixture *fixture, ...)
+static GPtrArray *daemon_fixture_usual_arguments(DaemonFixture *fixture)
 {
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    va_list args;
+    GPtrArray *argv = g_ptr_array_new();
 
     g_ptr_array_add(argv, daemon_fixture_option(fixture, "address", fixture->bus_address));
     g_ptr_array_add(argv, daemon_fixture_option(fixture, "socket", fixture->socket));
     g_ptr_array_add(argv, daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir));
+    return argv;
+}
+
+void daemon_fixture_launch(DaemonFixture *fixture, ...)
+{
+    g_autoptr(GPtrArray) argv = daemon_fixture_usual_arguments(fixture);
+    va_list args;
+
+    va_start(args, fixture);
+    daemon_fixture_add_arguments(argv, args);
+    va_end(args);
+    daemon_fixture_launch_argv(fixture, argv);
+}
+
+void daemon_fixture_kill(DaemonFixture *fixture)
+{
+    siginfo_t info;
+
+    g_clear_pointer(&fixture->client, client_free);
+    child_kill(&fixture->daemon, SIGKILL);
+    g_assert_true(child_wait(&fixture->daemon, DAEMON_PATIENCE_USEC, &info));
+    g_assert_cmpint(info.si_code, ==, CLD_KILLED);
+}
+
+void daemon_fixture_start(DaemonFixture *fixture, ...)
+{
+    g_autoptr(GPtrArray) argv = daemon_fixture_usual_arguments(fixture);
+    va_list args;
+
     va_start(args, fixture);
     daemon_fixture_add_arguments(argv, args);
     va_end(args);

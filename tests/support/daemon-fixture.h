@@ -38,10 +38,14 @@ void daemon_fixture_start_bus(DaemonFixture *fixture);
 /* Starts it with --address, --socket, --runtime-dir of the fixture and the arguments, and returns
  * when it has said READY=1. client is connected to the bus then. */
 void daemon_fixture_start(DaemonFixture *fixture, ...) G_GNUC_NULL_TERMINATED;
+/* The same, but does not wait until it is ready; no client. */
+void daemon_fixture_launch(DaemonFixture *fixture, ...) G_GNUC_NULL_TERMINATED;
 /* Exactly these arguments; no client. */
 void daemon_fixture_start_exactly(DaemonFixture *fixture, ...) G_GNUC_NULL_TERMINATED;
 /* Sends signo and waits for the end; gives the exit code. */
 int daemon_fixture_stop(DaemonFixture *fixture, int signo);
+/* SIGKILL, wherever it is; asserts that it has not ended before. What it ran becomes the test's. */
+void daemon_fixture_kill(DaemonFixture *fixture);
 /* Runs another daemon with exactly these arguments until it ends by itself; gives the exit code and
  * what it wrote to both standard streams. */
 int daemon_fixture_run(DaemonFixture *fixture, char **ret_output, ...) G_GNUC_NULL_TERMINATED;

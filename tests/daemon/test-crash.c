@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The real daemon is killed again and again while clients change everything that can be changed.
+ * Whatever it has said is done, is there when it is back; what it has not answered is there whole
+ * or not at all; and no program ever runs twice (see locker.c).
+ *
+ * --rounds=N: so many kills. The seed of GTest (--seed) chooses what the clients ask for and how
+ * long they may; where a kill then finds the daemon depends on the machine's timing too. */
+
+#include "base/fds.h"
+#include "crash-client.h"
+#include "storm-model.h"
+#include "support/daemon-fixture.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define CRASH_NAME "org.svcmgr1"
+#define CRASH_ROUNDS 100
+#define CRASH_ROUNDS_LONG 500
+#define CRASH_CLIENTS 6
+#define CRASH_SERVICES 4 /* of each client; one of them is a oneshot, one has a definition */
+#define CRASH_ANSWERS_MAX 400
+#define CRASH_RAGE_MAX_USEC (160 * USEC_PER_MSEC)
+#define CRASH_LAUNCH_MAX_USEC (60 * USEC_PER_MSEC)
+#define CRASH_PATIENCE_USEC (60 * USEC_PER_SEC)
+
+static unsigned crash_n_rounds;
+
+typedef struct Crash {
+    DaemonFixture *fixture;
+    sd_event *event;
+    GRand *rand;
+    CrashField field;
+    char *folder;
+    int life;                           /* the programs end when this is closed */
+    GPtrArray *services[CRASH_CLIENTS]; /* of CrashService */
+    GPtrArray *clients;                 /* of CrashClient, while the daemon runs */
+    unsigned n_launches_killed;
+} Crash;
+
+/* The field */
+
+/* The first revision is the file's own, and need not be kept: the file says it. */
+static void crash_define(Crash *crash, CrashService *service)
+{
+    g_autofree char *config = crash_config_text(&crash->field, ++crash->field.number, false);
+    g_autofree char *definition = g_strdup_printf(
+            "{\"kind\": \"process\", \"description\": \"0\", \"config\": %s}", config);
+
+    daemon_fixture_define(crash->fixture, service->id, definition);
+    service->truth.exists = true;
+    service->truth.tag = crash->field.number;
+    if (service->truth.revision != 1)
+        service->truth.revision++;
+}
+
+static void crash_add_services(Crash *crash, unsigned client)
+{
+    crash->services[client] = g_ptr_array_new_with_free_func((GDestroyNotify)crash_service_free);
+    for (unsigned i = 0; i < CRASH_SERVICES; i++) {
+        g_autofree char *id = g_strdup_printf("service%u-%u", client, i);
+        CrashService *service = crash_service_new(id, i == 0, i == 1);
+
+        g_ptr_array_add(crash->services[client], service);
+        if (service->is_defined)
+            crash_define(crash, service);
+    }
+}
+
+static void crash_set_up(Crash *crash, DaemonFixture *fixture)
+{
+    g_autofree char *life = NULL;
+
+    *crash = (Crash){.fixture = fixture};
+    crash->folder = g_build_filename(fixture->root, "locks", NULL);
+    life = g_build_filename(crash->folder, "life", NULL);
+    g_assert_cmpint(g_mkdir_with_parents(crash->folder, 0700), ==, 0);
+    g_assert_cmpint(mkfifo(life, 0600), ==, 0);
+    crash->life = open(life, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(crash->life, >=, 0);
+    crash->field.folder = crash->folder;
+    crash->field.program = g_build_filename(g_getenv("TEST_PROGRAMS"), "program-locker", NULL);
+    crash->rand = g_rand_new_with_seed((uint32_t)g_test_rand_int());
+    g_assert_cmpint(sd_event_new(&crash->event), >=, 0);
+    crash->clients = g_ptr_array_new_with_free_func((GDestroyNotify)crash_client_free);
+    for (unsigned i = 0; i < CRASH_CLIENTS; i++)
+        crash_add_services(crash, i);
+}
+
+static void crash_tear_down(Crash *crash)
+{
+    for (unsigned i = 0; i < CRASH_CLIENTS; i++)
+        g_ptr_array_unref(crash->services[i]);
+    g_ptr_array_unref(crash->clients);
+    sd_event_unref(crash->event);
+    g_rand_free(crash->rand);
+    crash->life = fd_close(crash->life);
+    g_free((char *)crash->field.program);
+    g_free(crash->folder);
+}
+
+/* The clients rage, and the daemon dies */
+
+static bool crash_is_silent(const Crash *crash)
+{
+    for (unsigned i = 0; i < crash->clients->len; i++) {
+        if (((const CrashClient *)g_ptr_array_index(crash->clients, i))->n_open > 0)
+            return false;
+    }
+    return true;
+}
+
+static void crash_open_clients(Crash *crash)
+{
+    g_autofree char *address = g_strdup_printf("unix:path=%s", crash->fixture->socket);
+
+    for (unsigned i = 0; i < CRASH_CLIENTS; i++) {
+        bool is_private = i % 2 == 1;
+
+        g_ptr_array_add(crash->clients,
+                        crash_client_new(&crash->field, crash->services[i],
+                                         is_private ? address : crash->fixture->bus_address,
+                                         is_private ? NULL : CRASH_NAME, g_rand_int(crash->rand),
+                                         crash->event));
+        crash_client_begin(g_ptr_array_index(crash->clients, i));
+    }
+}
+
+/* After some answers or some time, whichever comes first. */
+static void crash_rage(Crash *crash)
+{
+    unsigned until =
+            crash->field.n_answers + (unsigned)g_rand_int_range(crash->rand, 0, CRASH_ANSWERS_MAX);
+    uint64_t deadline =
+            test_now_usec() + (uint64_t)g_rand_int_range(crash->rand, 0, CRASH_RAGE_MAX_USEC);
+
+    crash_open_clients(crash);
+    for (uint64_t now = test_now_usec(); now < deadline && crash->field.n_answers < until;
+         now = test_now_usec())
+        g_assert_cmpint(sd_event_run(crash->event, deadline - now), >=, 0);
+}
+
+/* What it has answered before its death is on its way. */
+static void crash_kill(Crash *crash)
+{
+    uint64_t deadline = usec_add(test_now_usec(), CRASH_PATIENCE_USEC);
+
+    for (unsigned i = 0; i < crash->clients->len; i++)
+        crash_client_end(g_ptr_array_index(crash->clients, i));
+    daemon_fixture_kill(crash->fixture);
+    while (!crash_is_silent(crash)) {
+        uint64_t now = test_now_usec();
+
+        g_assert_cmpuint(now, <, deadline);
+        g_assert_cmpint(sd_event_run(crash->event, deadline - now), >=, 0);
+    }
+    g_ptr_array_set_size(crash->clients, 0);
+}
+
+/* Some daemons die while they clear away what the one before has left, or while they start. */
+static void crash_start(Crash *crash)
+{
+    char *services =
+            daemon_fixture_option(crash->fixture, "services-dir", crash->fixture->services_dir);
+
+    while (g_rand_int_range(crash->rand, 0, 3) == 0) {
+        siginfo_t info;
+
+        daemon_fixture_launch(crash->fixture, services, "--restore=auto", NULL);
+        g_assert_false(child_wait(&crash->fixture->daemon,
+                                  (uint64_t)g_rand_int_range(crash->rand, 0, CRASH_LAUNCH_MAX_USEC),
+                                  &info));
+        daemon_fixture_kill(crash->fixture);
+        crash->n_launches_killed++;
+    }
+    daemon_fixture_start(crash->fixture, services, "--restore=auto", NULL);
+    (void)child_is_any_left(); /* takes away the dead that became ours */
+}
+
+/* What is there when it is back */
+
+static void crash_check_serials(Crash *crash)
+{
+    sd_bus_message *reply = client_call(crash->fixture->client, CLIENT_ROOT, CLIENT_MANAGER,
+                                        "GetEvents", "tu", UINT64_C(0), 1);
+    uint64_t oldest, newest;
+
+    g_assert_cmpint(sd_bus_message_read(reply, "tt", &oldest, &newest), >, 0);
+    g_assert_cmpuint(oldest, >, crash->field.last_serial);
+    crash->field.last_serial = newest;
+    sd_bus_message_unref(reply);
+}
+
+static StormModel *crash_look(Crash *crash)
+{
+    sd_bus_message *reply =
+            client_call(crash->fixture->client, CLIENT_ROOT, "org.freedesktop.DBus.ObjectManager",
+                        "GetManagedObjects", NULL);
+    StormModel *model = storm_model_read(reply);
+
+    sd_bus_message_unref(reply);
+    return model;
+}
+
+/* The text is what this test has made of a number, byte for byte. */
+static unsigned crash_read_tag(Crash *crash, const CrashService *service, const char *path,
+                               uint64_t *ret_revision)
+{
+    sd_bus_message *reply =
+            client_call(crash->fixture->client, path, CLIENT_SERVICE, "GetConfig", NULL);
+    g_autofree char *expected = NULL;
+    const char *text, *tag;
+
+    g_assert_cmpint(sd_bus_message_read(reply, "st", &text, ret_revision), >, 0);
+    tag = strstr(text, "\"TAG\": \"");
+    g_assert_nonnull(tag);
+    unsigned number = (unsigned)g_ascii_strtoull(tag + strlen("\"TAG\": \""), NULL, 10);
+    expected = crash_config_text(&crash->field, number, service->is_oneshot);
+    g_assert_cmpstr(text, ==, expected);
+    sd_bus_message_unref(reply);
+    return number;
+}
+
+static CrashTruth crash_see(Crash *crash, const CrashService *service, StormModel *model)
+{
+    g_autofree char *path = client_service_path(service->id);
+    StormTable *table = g_hash_table_contains(model, path)
+                                ? storm_model_find(model, path, CLIENT_SERVICE)
+                                : NULL;
+    CrashTruth seen = {.exists = table != NULL};
+
+    if (table == NULL)
+        return seen;
+    g_assert_cmpstr(storm_table_get(table, "Kind"), ==,
+                    service->is_oneshot ? "oneshot" : "process");
+    seen.enabled = storm_table_get_unsigned(table, "Enabled") != 0;
+    seen.wanted = storm_table_get_unsigned(table, "Active") != 0 ? CRASH_WANTED : CRASH_UNWANTED;
+    seen.made = (unsigned)storm_table_get_unsigned(table, "Description");
+    seen.tag = crash_read_tag(crash, service, path, &seen.revision);
+    g_assert_cmpuint(seen.revision, ==, storm_table_get_unsigned(table, "ConfigRevision"));
+    if (!service->is_defined)
+        g_assert_nonnull(
+                strstr(storm_table_get(table, "Labels"), storm_table_get(table, "Description")));
+    return seen;
+}
+
+static void crash_check_truth(Crash *crash, CrashService *service, StormModel *model)
+{
+    CrashTruth seen = crash_see(crash, service, model);
+
+    if (!crash_service_accept(service, &seen)) {
+        g_autofree char *known = crash_service_to_text(service);
+        g_autofree char *found = crash_truth_to_text(&seen);
+        g_error("after the crash %s cannot be: %s", known, found);
+    }
+}
+
+/* "PID TAG" of the program that runs; NULL: none does. */
+static char *crash_read_lock(const Crash *crash, const char *id)
+{
+    g_autofree char *name = g_strconcat(id, ".lock", NULL);
+    g_autofree char *path = g_build_filename(crash->folder, name, NULL);
+    autofd int fd = open(path, O_RDWR | O_CLOEXEC);
+    char *text = NULL;
+
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return text;
+}
+
+static void crash_check_running(Crash *crash, const CrashService *service)
+{
+    g_autofree char *path = client_service_path(service->id);
+    g_autofree char *lock = NULL, *expected = NULL;
+
+    if (service->truth.exists)
+        sd_bus_message_unref(client_call(
+                crash->fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}", 1, "until", "s",
+                service->truth.wanted == CRASH_WANTED && !service->is_oneshot ? "active"
+                                                                              : "inactive"));
+    lock = crash_read_lock(crash, service->id);
+    if (!service->truth.exists || service->truth.wanted != CRASH_WANTED || service->is_oneshot) {
+        g_assert_cmpstr(lock, ==, NULL);
+        return;
+    }
+    expected = g_strdup_printf(
+            "%" G_GUINT64_FORMAT " %u\n",
+            client_get_unsigned(crash->fixture->client, path, CLIENT_PROCESS, "MainPID"),
+            service->truth.tag);
+    g_assert_cmpstr(lock, ==, expected);
+}
+
+/* All processes whose environment names our folder, whoever is their parent. */
+static unsigned crash_count_processes(const Crash *crash)
+{
+    g_autofree char *variable = g_strconcat("FOLDER=", crash->folder, NULL);
+    GDir *directory = g_dir_open("/proc", 0, NULL);
+    unsigned n = 0;
+
+    for (const char *name; (name = g_dir_read_name(directory)) != NULL;) {
+        g_autofree char *path = g_build_filename("/proc", name, "environ", NULL), *text = NULL;
+        gsize length;
+
+        if (!g_ascii_isdigit(*name) || !g_file_get_contents(path, &text, &length, NULL))
+            continue;
+        for (const char *at = text; at < text + length; at += strlen(at) + 1)
+            n += g_str_equal(at, variable);
+    }
+    g_dir_close(directory);
+    return n;
+}
+
+static void crash_check(Crash *crash)
+{
+    g_autoptr(GHashTable) model = crash_look(crash);
+    g_autofree char *doubled = g_build_filename(crash->folder, "doubled", NULL);
+    unsigned n_services = 0, n_processes = 0;
+
+    crash_check_serials(crash);
+    for (unsigned i = 0; i < CRASH_CLIENTS * CRASH_SERVICES; i++)
+        crash_check_truth(
+                crash, g_ptr_array_index(crash->services[i / CRASH_SERVICES], i % CRASH_SERVICES),
+                model);
+    for (unsigned i = 0; i < CRASH_CLIENTS * CRASH_SERVICES; i++) {
+        const CrashService *service =
+                g_ptr_array_index(crash->services[i / CRASH_SERVICES], i % CRASH_SERVICES);
+
+        crash_check_running(crash, service);
+        n_services += service->truth.exists;
+        if (service->truth.exists && service->truth.wanted == CRASH_WANTED && !service->is_oneshot)
+            n_processes += crash_config_processes(service->truth.tag);
+    }
+    g_assert_cmpuint(g_hash_table_size(model), ==, n_services);
+    g_assert_cmpuint(crash_count_processes(crash), ==, n_processes);
+    g_assert_false(g_file_test(doubled, G_FILE_TEST_EXISTS));
+}
+
+/* An edit stands above what was configured over the bus. */
+static void crash_edit(Crash *crash)
+{
+    for (unsigned i = 0; i < CRASH_CLIENTS; i++) {
+        if (g_rand_int_range(crash->rand, 0, 8) == 0)
+            crash_define(crash, g_ptr_array_index(crash->services[i], 0));
+    }
+}
+
+static void test_crash(DaemonFixture *fixture, const void *unused)
+{
+    uint64_t begin = test_now_usec();
+    Crash crash;
+
+    crash_set_up(&crash, fixture);
+    crash_start(&crash);
+    crash_check(&crash);
+    for (unsigned i = 0; i < crash_n_rounds; i++) {
+        crash_rage(&crash);
+        crash_kill(&crash);
+        crash_start(&crash);
+        crash_check(&crash);
+        if (g_rand_int_range(crash.rand, 0, 4) == 0) {
+            g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+            crash_edit(&crash);
+            crash_start(&crash);
+            crash_check(&crash);
+        }
+    }
+    g_test_message("%u kills and %u of daemons that had just begun, %u changes acknowledged, %u "
+                   "calls without an answer, in %" G_GUINT64_FORMAT " ms",
+                   crash_n_rounds, crash.n_launches_killed, crash.field.n_done, crash.field.n_lost,
+                   (test_now_usec() - begin) / 1000);
+    g_assert_cmpuint(crash.field.n_lost, >, 0);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    crash_tear_down(&crash);
+}
+
+int main(int argc, char **argv)
+{
+    bool is_long = g_strcmp0(g_getenv("SVCMGR_TEST_LONG"), "1") == 0;
+
+    crash_n_rounds = is_long ? CRASH_ROUNDS_LONG : CRASH_ROUNDS;
+    g_test_init(&argc, &argv, NULL);
+    if (argc > 1)
+        (void)sscanf(argv[1], "--rounds=%u", &crash_n_rounds);
+    g_test_add("/crash/rounds", DaemonFixture, NULL, daemon_fixture_set_up, test_crash,
+               daemon_fixture_tear_down);
+    return g_test_run();
+}
