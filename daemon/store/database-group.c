@@ -60,6 +60,7 @@ bool database_group_begin(Durable *durable, GError **error)
 
     g_assert(!database->group_is_open);
     database->group_is_open = true;
+    database->writes = g_array_new(FALSE, FALSE, sizeof(DatabaseWrite));
     database->texts = g_string_chunk_new(GROUP_CHUNK_BYTES);
     return true;
 }
@@ -71,7 +72,7 @@ void database_group_rollback(Durable *durable)
     database->group_is_open = false;
     database->dropped = NULL;
     g_clear_pointer(&database->texts, g_string_chunk_free);
-    g_array_set_size(database->writes, 0);
+    g_clear_pointer(&database->writes, g_array_unref);
 }
 
 void database_group_add(Database *database, DatabaseStatement statement,
@@ -264,7 +265,6 @@ void database_group_init(Database *database)
 {
     Durable *durable = &database->durable;
 
-    database->writes = g_array_new(FALSE, FALSE, sizeof(DatabaseWrite));
     durable->begin = database_group_begin;
     durable->commit = database_group_commit;
     durable->rollback = database_group_rollback;

@@ -79,7 +79,7 @@ struct Database {
     sqlite3_stmt *statements[_STATEMENT_MAX];
 
     bool group_is_open;
-    GArray *writes;      /* of DatabaseWrite: what the group will do */
+    GArray *writes;      /* of DatabaseWrite: what the group that is open will do */
     GStringChunk *texts; /* of its values */
     const char *dropped; /* of texts: the last id of which the group has dropped everything, as
                           * long as it has no revision again; or NULL */

@@ -17,6 +17,8 @@
 #include <string.h>
 
 #define DATABASE_NAME "svcmgr.db"
+#define DATABASE_SLOT_BYTES 256
+#define DATABASE_SLOTS 32
 
 /* Little memory: this database is written, and read once. EXTRA is FULL, and the folder is synced
  * where the journal of a new file, which has no log yet, is deleted: it would undo all that follows
@@ -32,6 +34,14 @@ static const char database_settings[] =
                                                                "PRAGMA secure_delete = ON;"
                                                                "PRAGMA synchronous = EXTRA;"
                                                                "PRAGMA wal_autocheckpoint = 0;";
+
+/* What SQLite would set aside beforehand is more than this database ever needs: 120 KiB for small
+ * things and 20 pages. Too late, where the library is in use already, it costs memory only. */
+static void database_set_library(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, DATABASE_SLOT_BYTES, DATABASE_SLOTS);
+    (void)sqlite3_config(SQLITE_CONFIG_PAGECACHE, NULL, 0, 0);
+}
 
 Database *database_new(const DatabaseOptions *options, const DatabaseSchema *schema,
                        const char *name)
@@ -182,6 +192,7 @@ Database *database_open_with_schema(const DatabaseOptions *options, const Databa
 {
     g_autoptr(Database) database = database_new(options, schema, DATABASE_NAME);
 
+    database_set_library();
     if (!database_file_check_directory(options, error) || !database_mend_finish(database, error) ||
         !database_file_make(database->path, options->uid, error) ||
         !database_attach_or_mend(database, error)) {
@@ -202,7 +213,6 @@ void database_close(Database *database)
         return;
     database_group_rollback(&database->durable);
     database_detach(database, database->damaged);
-    g_array_unref(database->writes);
     g_ptr_array_unref(database->messages);
     g_free((char *)database->options.state_dir);
     g_free((char *)database->options.vfs);
@@ -286,5 +296,8 @@ bool database_checkpoint(Database *database, GError **error)
     bool truncate = database->wal_is_suspect || database->wal_bytes > DATABASE_WAL_LARGE_BYTES;
 
     g_assert(!database->group_is_open);
-    return database_move_log(database, truncate, error);
+    if (!database_move_log(database, truncate, error))
+        return false;
+    (void)sqlite3_db_release_memory(database->sqlite); /* hardly a page is read again */
+    return true;
 }
