@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The least that a daemon on a bus can be: sd-bus on an sd-event loop, and a GHashTable. It says a
- * line when it is connected, and ends on SIGTERM.
+/* The least that a daemon on a bus that keeps something can be: sd-bus on an sd-event loop, a
+ * GHashTable, and a database with one row. It says a line when it is connected, and ends on
+ * SIGTERM.
  *
- *     bench-bare ADDRESS */
+ *     bench-bare ADDRESS DATABASE */
 
 #include <glib.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,21 @@ static void bare_check(int r, const char *what)
     exit(EXIT_FAILURE);
 }
 
+static sqlite3 *bare_open(const char *path)
+{
+    sqlite3 *sqlite = NULL;
+
+    if (sqlite3_open(path, &sqlite) == SQLITE_OK &&
+        sqlite3_exec(sqlite,
+                     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
+                     "PRAGMA cache_size = -512; CREATE TABLE kept(id TEXT UNIQUE);"
+                     "INSERT INTO kept VALUES('one')",
+                     NULL, NULL, NULL) == SQLITE_OK)
+        return sqlite;
+    (void)fprintf(stderr, "bench-bare: %s: %s\n", path, sqlite3_errmsg(sqlite));
+    exit(EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GHashTable) table = g_hash_table_new(g_str_hash, g_str_equal);
@@ -28,7 +45,7 @@ int main(int argc, char **argv)
     const char *name = NULL;
     sigset_t signals;
 
-    if (argc != 2)
+    if (argc != 3)
         return 2;
     (void)sigemptyset(&signals); /* none of these can fail with good arguments */
     (void)sigaddset(&signals, SIGTERM);
@@ -42,9 +59,11 @@ int main(int argc, char **argv)
     bare_check(sd_bus_attach_event(bus, event, 0), "sd_bus_attach_event");
     bare_check(sd_bus_get_unique_name(bus, &name), "sd_bus_get_unique_name");
     g_hash_table_add(table, (gpointer)name);
+    sqlite3 *sqlite = bare_open(argv[2]);
     if (puts(name) < 0 || fflush(stdout) != 0)
         return EXIT_FAILURE;
     bare_check(sd_event_loop(event), "sd_event_loop");
+    (void)sqlite3_close(sqlite);
     (void)sd_bus_flush_close_unref(bus);
     (void)sd_event_unref(event);
     return EXIT_SUCCESS;

@@ -66,6 +66,7 @@ static void rig_define(Rig *rig, unsigned number)
     g_autofree char *config = rig_config(rig);
 
     rig->services_dir = g_strdup_printf("%s/s%u", fixture->root, number);
+    rig->state_dir = g_strdup_printf("%s/k%u", fixture->root, number);
     g_assert_cmpint(g_mkdir(rig->services_dir, 0700), ==, 0);
     fixture->services_dir = rig->services_dir;
     bench_define(rig->bench, rig->n, "process", config, true);
@@ -94,6 +95,7 @@ void rig_done(Rig *rig)
     rig->fifo = fd_close(rig->fifo);
     g_clear_pointer(&rig->fifo_path, g_free);
     g_clear_pointer(&rig->services_dir, g_free);
+    g_clear_pointer(&rig->state_dir, g_free);
 }
 
 static void rig_start_floor(Rig *rig)
@@ -118,6 +120,7 @@ static void rig_start_daemon(Rig *rig)
     daemon_fixture_start_exactly(
             fixture, daemon_fixture_option(fixture, "socket", fixture->socket),
             daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir),
+            daemon_fixture_option(fixture, "state-dir", rig->state_dir),
             daemon_fixture_option(fixture, "services-dir", rig->services_dir), address, NULL);
 }
 

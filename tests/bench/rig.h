@@ -24,6 +24,7 @@ typedef struct Rig {
     bool exits;
     char *fifo_path;
     char *services_dir; /* NULL: the floor */
+    char *state_dir;    /* of its own: what other rigs were about is not remembered */
     int fifo;
     Child floor;
 } Rig;
