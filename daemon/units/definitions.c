@@ -174,12 +174,15 @@ static void reload_remake(Reload *reload, Service *service, const Definition *de
                      remake, NULL);
 }
 
+#define RELOAD_NOT_OURS                                                                            \
+    "a service of this id was created over the bus, and stands above its definition"
+
 static bool reload_is_ours(Reload *reload, const Service *service, const char *id)
 {
     if (service_about(service)->source == SOURCE_DEFINITION)
         return true;
-    reload_fail(reload, id,
-                "a service of this id was created over the bus, and stands above its definition");
+    log_service(LOG_LEVEL_WARNING, id, RELOAD_NOT_OURS);
+    reload_fail(reload, id, RELOAD_NOT_OURS);
     return false;
 }
 
@@ -311,13 +314,16 @@ static void reload_list(GPtrArray *ids, const GPtrArray *changes, GHashTable *ex
     }
 }
 
-/* One that was refused since its id was taken is there when the id is free again. */
+/* One that was refused since its id was taken is there when the id is free again, and refused
+ * until then. */
 static void reload_list_present(const Reload *reload, const DefinitionChanges *changes)
 {
     for (unsigned i = 0; i < changes->unchanged->len; i++) {
         const DefinitionChange *change = g_ptr_array_index(changes->unchanged, i);
         bool is_new = g_hash_table_contains(reload->missing, change->id);
 
+        if (g_hash_table_contains(reload->report->failed, change->id))
+            continue;
         g_ptr_array_add(is_new ? reload->report->created : reload->report->unchanged,
                         g_strdup(change->id));
     }
@@ -327,9 +333,12 @@ static void reload_find_missing(Reload *reload, const DefinitionChanges *changes
 {
     for (unsigned i = 0; i < changes->unchanged->len; i++) {
         const DefinitionChange *change = g_ptr_array_index(changes->unchanged, i);
+        const Service *service = map_find(reload->daemon->map, change->id);
 
-        if (map_find(reload->daemon->map, change->id) == NULL)
+        if (service == NULL)
             g_hash_table_insert(reload->missing, (void *)change->id, (void *)change->definition);
+        else if (service_about(service)->source != SOURCE_DEFINITION)
+            reload_fail(reload, change->id, RELOAD_NOT_OURS);
     }
 }
 
