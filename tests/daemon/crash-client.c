@@ -13,10 +13,8 @@ char *crash_config_text(const CrashField *field, unsigned tag, bool is_oneshot)
 {
     const char *word = is_oneshot ? ", \"end\"" : tag % 3 == 0 ? ", \"child\"" : "";
 
-    return g_strdup_printf("{\"exec\": [\"%s\", \"%s\"%s], \"environment\": {\"TAG\": \"%u\", "
-                           "\"FOLDER\": \"%s\"}%s}",
-                           field->program, field->folder, word, tag, field->folder,
-                           is_oneshot ? "" : ", \"readiness\": \"notify\"");
+    return lockers_config(field->lockers, word, tag,
+                          is_oneshot ? "" : ", \"readiness\": \"notify\"");
 }
 
 unsigned crash_config_processes(unsigned tag)

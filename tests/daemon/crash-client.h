@@ -5,13 +5,13 @@
  * No other client changes them, so the order of its calls is the order of what happens to them. */
 
 #include "crash-model.h"
+#include "lockers.h"
 
 #include <systemd/sd-bus.h>
 
 /* What all clients share. */
 typedef struct CrashField {
-    const char *folder; /* where the programs lock */
-    const char *program;
+    Lockers *lockers;
     unsigned number;      /* the last one given to a create or a configuration */
     uint64_t last_serial; /* that was seen */
     unsigned n_answers;

@@ -6,16 +6,12 @@
  * --rounds=N: so many kills. The seed of GTest (--seed) chooses what the clients ask for and how
  * long they may; where a kill then finds the daemon depends on the machine's timing too. */
 
-#include "base/fds.h"
 #include "crash-client.h"
 #include "storm-model.h"
 #include "support/daemon-fixture.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 
 #define CRASH_NAME "org.svcmgr1"
 #define CRASH_ROUNDS 100
@@ -34,8 +30,6 @@ typedef struct Crash {
     sd_event *event;
     GRand *rand;
     CrashField field;
-    char *folder;
-    int life;                           /* the programs end when this is closed */
     GPtrArray *services[CRASH_CLIENTS]; /* of CrashService */
     GPtrArray *clients;                 /* of CrashClient, while the daemon runs */
     unsigned n_launches_killed;
@@ -72,17 +66,8 @@ static void crash_add_services(Crash *crash, unsigned client)
 
 static void crash_set_up(Crash *crash, DaemonFixture *fixture)
 {
-    g_autofree char *life = NULL;
-
     *crash = (Crash){.fixture = fixture};
-    crash->folder = g_build_filename(fixture->root, "locks", NULL);
-    life = g_build_filename(crash->folder, "life", NULL);
-    g_assert_cmpint(g_mkdir_with_parents(crash->folder, 0700), ==, 0);
-    g_assert_cmpint(mkfifo(life, 0600), ==, 0);
-    crash->life = open(life, O_RDWR | O_CLOEXEC);
-    g_assert_cmpint(crash->life, >=, 0);
-    crash->field.folder = crash->folder;
-    crash->field.program = g_build_filename(g_getenv("TEST_PROGRAMS"), "program-locker", NULL);
+    crash->field.lockers = lockers_new(fixture);
     crash->rand = g_rand_new_with_seed((uint32_t)g_test_rand_int());
     g_assert_cmpint(sd_event_new(&crash->event), >=, 0);
     crash->clients = g_ptr_array_new_with_free_func((GDestroyNotify)crash_client_free);
@@ -97,9 +82,7 @@ static void crash_tear_down(Crash *crash)
     g_ptr_array_unref(crash->clients);
     sd_event_unref(crash->event);
     g_rand_free(crash->rand);
-    crash->life = fd_close(crash->life);
-    g_free((char *)crash->field.program);
-    g_free(crash->folder);
+    lockers_free(crash->field.lockers);
 }
 
 /* The clients rage, and the daemon dies */
@@ -258,20 +241,6 @@ static void crash_check_truth(Crash *crash, CrashService *service, StormModel *m
     }
 }
 
-/* "PID TAG" of the program that runs; NULL: none does. */
-static char *crash_read_lock(const Crash *crash, const char *id)
-{
-    g_autofree char *name = g_strconcat(id, ".lock", NULL);
-    g_autofree char *path = g_build_filename(crash->folder, name, NULL);
-    autofd int fd = open(path, O_RDWR | O_CLOEXEC);
-    char *text = NULL;
-
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return NULL;
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    return text;
-}
-
 static void crash_check_running(Crash *crash, const CrashService *service)
 {
     g_autofree char *path = client_service_path(service->id);
@@ -282,7 +251,7 @@ static void crash_check_running(Crash *crash, const CrashService *service)
                 crash->fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}", 1, "until", "s",
                 service->truth.wanted == CRASH_WANTED && !service->is_oneshot ? "active"
                                                                               : "inactive"));
-    lock = crash_read_lock(crash, service->id);
+    lock = lockers_read(crash->field.lockers, service->id);
     if (!service->truth.exists || service->truth.wanted != CRASH_WANTED || service->is_oneshot) {
         g_assert_cmpstr(lock, ==, NULL);
         return;
@@ -294,30 +263,9 @@ static void crash_check_running(Crash *crash, const CrashService *service)
     g_assert_cmpstr(lock, ==, expected);
 }
 
-/* All processes whose environment names our folder, whoever is their parent. */
-static unsigned crash_count_processes(const Crash *crash)
-{
-    g_autofree char *variable = g_strconcat("FOLDER=", crash->folder, NULL);
-    GDir *directory = g_dir_open("/proc", 0, NULL);
-    unsigned n = 0;
-
-    for (const char *name; (name = g_dir_read_name(directory)) != NULL;) {
-        g_autofree char *path = g_build_filename("/proc", name, "environ", NULL), *text = NULL;
-        gsize length;
-
-        if (!g_ascii_isdigit(*name) || !g_file_get_contents(path, &text, &length, NULL))
-            continue;
-        for (const char *at = text; at < text + length; at += strlen(at) + 1)
-            n += g_str_equal(at, variable);
-    }
-    g_dir_close(directory);
-    return n;
-}
-
 static void crash_check(Crash *crash)
 {
     g_autoptr(GHashTable) model = crash_look(crash);
-    g_autofree char *doubled = g_build_filename(crash->folder, "doubled", NULL);
     unsigned n_services = 0, n_processes = 0;
 
     crash_check_serials(crash);
@@ -335,8 +283,8 @@ static void crash_check(Crash *crash)
             n_processes += crash_config_processes(service->truth.tag);
     }
     g_assert_cmpuint(g_hash_table_size(model), ==, n_services);
-    g_assert_cmpuint(crash_count_processes(crash), ==, n_processes);
-    g_assert_false(g_file_test(doubled, G_FILE_TEST_EXISTS));
+    g_assert_cmpuint(lockers_count(crash->field.lockers), ==, n_processes);
+    lockers_check_single(crash->field.lockers);
 }
 
 /* An edit stands above what was configured over the bus. */
