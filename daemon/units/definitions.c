@@ -136,17 +136,54 @@ static Definition *definition_copy(const Definition *definition)
     return copy;
 }
 
+/* A service that could not be made before, or was another, may have left revisions: the next counts
+ * on from them. 0: there are none. */
+static uint64_t definition_newest_kept(Daemon *daemon, const char *id)
+{
+    Durable *durable = keeper_durable(daemon->keeper);
+    g_autoptr(GPtrArray) kept = durable->list_revisions(durable, id, NULL);
+
+    if (kept == NULL || kept->len == 0)
+        return 0;
+    return ((const DurableRevision *)g_ptr_array_index(kept, kept->len - 1))->revision;
+}
+
+static bool definition_write_revision(Durable *durable, void *data, GError **error)
+{
+    const Service *service = data;
+    const StateRecord *record = service_state(service);
+
+    return durable->put_config(durable, service_id(service),
+                               &(DurableConfig){
+                                       .revision = record->config_revision,
+                                       .time = record->last_config_time,
+                                       .source = CONFIG_FROM_DEFINITION,
+                                       .text = record->config->text,
+                                       .length = record->config->length,
+                               },
+                               error);
+}
+
 static void definition_make_service(Daemon *daemon, const Definition *definition, bool start,
                                     const Origin *origin)
 {
     CreateSpec spec = definition_spec(definition);
+    uint64_t kept = spec.config != NULL ? definition_newest_kept(daemon, spec.id) : 0;
     g_autoptr(GError) error = NULL;
+    Service *service;
 
     spec.start = start;
-    if (definition->error != NULL)
+    spec.revision = kept > 0 ? kept + 1 : 0;
+    if (definition->error != NULL) {
         services_unit_create_broken(daemon, &spec, definition->error, origin);
-    else if (map_create(daemon->map, &spec, origin, &error) == NULL)
+        return;
+    }
+    service = map_create(daemon->map, &spec, origin, &error);
+    if (service == NULL)
         services_unit_create_broken(daemon, &spec, error, origin);
+    else if (kept > 0 && !keeper_write(daemon->keeper, DURABLE_POWER, definition_write_revision,
+                                       service, &error))
+        log_warning("revisions of definitions are not kept: %s", error->message);
 }
 
 static void on_remake_gone(const StateRecord *state, void *data)

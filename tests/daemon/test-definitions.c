@@ -3,6 +3,7 @@
 
 #include "support/daemon-fixture.h"
 
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,6 +111,43 @@ static void test_reload_logs_once(DaemonFixture *fixture, const void *unused)
     g_assert_cmpuint(g_strv_length(last) - 1, ==, 1);
 }
 
+static void fixture_configure(DaemonFixture *fixture, const char *id, const char *config)
+{
+    g_autofree char *path = client_service_path(id);
+
+    sd_bus_message_unref(
+            client_call(fixture->client, path, CLIENT_SERVICE, "Configure", "s", config));
+}
+
+/* A definition is broken while the daemon starts, and mended later. What is said over the bus after
+ * that is kept as the newest, whatever was kept before. */
+static void test_mended(DaemonFixture *fixture, const void *unused)
+{
+    static const char last[] = "{\"exec\": [\"/bin/sleep\", \"3\"]}";
+    const char *option = daemon_fixture_option(fixture, "services-dir", fixture->services_dir);
+
+    fixture_write(fixture->services_dir, "web.json", SLEEP);
+    daemon_fixture_start(fixture, option, NULL);
+    fixture_configure(fixture, "web", "{\"exec\": [\"/bin/sleep\", \"1\"]}");
+    fixture_configure(fixture, "web", "{\"exec\": [\"/bin/sleep\", \"2\"]}");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+
+    fixture_write(fixture->services_dir, "web.json", "{");
+    daemon_fixture_start(fixture, option, NULL);
+    fixture_write(fixture->services_dir, "web.json", SLEEP);
+    sd_bus_message_unref(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER,
+                                     "ReloadDefinitions", "a{sv}", 0));
+    fixture_configure(fixture, "web", last);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+
+    daemon_fixture_start(fixture, option, NULL);
+    g_autofree char *config = fixture_config(fixture, "web");
+    g_autofree char *path = client_service_path("web");
+    g_assert_cmpstr(config, ==, last);
+    g_assert_cmpuint(client_get_unsigned(fixture->client, path, CLIENT_SERVICE, "ConfigRevision"),
+                     ==, 5);
+}
+
 #define ADD(path, function)                                                                        \
     g_test_add("/daemon-definitions/" path, DaemonFixture, NULL, daemon_fixture_set_up, function,  \
                daemon_fixture_tear_down)
@@ -120,5 +158,6 @@ int main(int argc, char **argv)
     ADD("patched", test_patched);
     ADD("left-out", test_left_out);
     ADD("reload-logs-once", test_reload_logs_once);
+    ADD("mended", test_mended);
     return g_test_run();
 }
