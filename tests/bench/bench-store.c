@@ -4,6 +4,7 @@
  * beside one sync of a file that has grown by as much; and what a start reads. */
 
 #include "bench.h"
+#include "sqlite-floor.h"
 
 #include "base/clock.h"
 #include "base/fds.h"
@@ -11,7 +12,6 @@
 #include "store/database.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,8 +26,7 @@ typedef struct StoreBench {
     Bench bench;
     char *state_dir;
     Database *database;
-    sqlite3 *floor;
-    sqlite3_stmt *inserts[3];
+    SqliteFloor floor;
     int fd;
     unsigned n_groups; /* of a round */
     unsigned next;     /* number of the next service */
@@ -45,38 +44,6 @@ static void store_open(StoreBench *store)
     g_assert_no_error(error);
 }
 
-static void store_execute(StoreBench *store, const char *sql)
-{
-    g_assert_cmpint(sqlite3_exec(store->floor, sql, NULL, NULL, NULL), ==, SQLITE_OK);
-}
-
-/* The same tables and the same way of keeping a log. */
-static void store_open_floor(StoreBench *store)
-{
-    static const char *const inserts[] = {
-            "INSERT INTO service(id, kind) VALUES(?1, 'process')",
-            "INSERT INTO revision(id, revision, time, source, digest, text) VALUES(?1, 1, 1, 0, "
-            "'', ?2)",
-            "INSERT INTO state VALUES(NULL, ?1, 1, 0, '', 0, NULL)",
-    };
-    g_autofree char *path = g_build_filename(store->bench.fixture.root, "floor.db", NULL);
-
-    g_assert_cmpint(sqlite3_open(path, &store->floor), ==, SQLITE_OK);
-    store_execute(store, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
-                         "PRAGMA synchronous = FULL; PRAGMA cache_size = -512;"
-                         "PRAGMA wal_autocheckpoint = 0;"
-                         "CREATE TABLE service(number INTEGER PRIMARY KEY, id TEXT UNIQUE, kind,"
-                         " description, labels);"
-                         "CREATE TABLE revision(number INTEGER PRIMARY KEY, id TEXT, revision,"
-                         " time, source, digest, text);"
-                         "CREATE INDEX revision_by_id ON revision(id, revision, source);"
-                         "CREATE TABLE state(number INTEGER PRIMARY KEY, id TEXT UNIQUE, wanted,"
-                         " failed_attempts, failure_class, error_time, error)");
-    for (size_t i = 0; i < G_N_ELEMENTS(inserts); i++)
-        g_assert_cmpint(sqlite3_prepare_v2(store->floor, inserts[i], -1, &store->inserts[i], NULL),
-                        ==, SQLITE_OK);
-}
-
 static void store_create(StoreBench *store, const char *id)
 {
     Durable *durable = database_durable(store->database);
@@ -87,20 +54,6 @@ static void store_create(StoreBench *store, const char *id)
     g_assert_true(durable->put_service(durable, id, "process", NULL, NULL, NULL));
     g_assert_true(durable->put_config(durable, id, &config, NULL));
     g_assert_true(durable->put_state(durable, id, &state, NULL));
-}
-
-static void store_create_on_floor(StoreBench *store, const char *id)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(store->inserts); i++) {
-        sqlite3_stmt *insert = store->inserts[i];
-
-        g_assert_cmpint(sqlite3_bind_text(insert, 1, id, -1, SQLITE_STATIC), ==, SQLITE_OK);
-        if (i == 1)
-            g_assert_cmpint(sqlite3_bind_text(insert, 2, store_config, -1, SQLITE_STATIC), ==,
-                            SQLITE_OK);
-        g_assert_cmpint(sqlite3_step(insert), ==, SQLITE_DONE);
-        g_assert_cmpint(sqlite3_reset(insert), ==, SQLITE_OK);
-    }
 }
 
 /* Creates a second, of one round; the log is moved outside of the measured time. */
@@ -130,16 +83,16 @@ static double store_floor_round(void *data)
     uint64_t start = clock_monotonic_usec(clock_system());
 
     for (unsigned i = 0; i < store->n_groups; i++) {
-        store_execute(store, "BEGIN IMMEDIATE");
+        sqlite_floor_begin(&store->floor);
         for (unsigned j = 0; j < STORE_GROUP; j++) {
             g_autofree char *id = bench_id(store->next++);
 
-            store_create_on_floor(store, id);
+            sqlite_floor_create(&store->floor, id, store_config, true);
         }
-        store_execute(store, "COMMIT");
+        sqlite_floor_commit(&store->floor);
     }
     uint64_t end = clock_monotonic_usec(clock_system());
-    store_execute(store, "PRAGMA wal_checkpoint(PASSIVE)");
+    sqlite_floor_checkpoint(&store->floor);
     return store->n_groups * STORE_GROUP * 1e6 / (double)(end - start);
 }
 
@@ -205,7 +158,8 @@ int main(int argc, char **argv)
     store.fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     g_assert_cmpint(store.fd, >=, 0);
     store_open(&store);
-    store_open_floor(&store);
+    g_autofree char *floor_path = g_build_filename(store.bench.fixture.root, "floor.db", NULL);
+    sqlite_floor_open(&store.floor, floor_path);
 
     unsigned rounds = store.bench.quick ? 1 : STORE_ROUNDS;
     double ratio = bench_compare("creates a second, bare SQLite and ours", rounds,
@@ -217,9 +171,7 @@ int main(int argc, char **argv)
     store_measure_load(&store);
 
     database_close(store.database);
-    for (size_t i = 0; i < G_N_ELEMENTS(store.inserts); i++)
-        (void)sqlite3_finalize(store.inserts[i]); /* says again what its last step has said */
-    g_assert_cmpint(sqlite3_close(store.floor), ==, SQLITE_OK);
+    sqlite_floor_close(&store.floor);
     (void)fd_close(store.fd);
     g_free(store.state_dir);
     return bench_done(&store.bench);
