@@ -195,11 +195,10 @@ grep -e 'the last run' -e 'of the former run' "$dir/log"
 run svcmgr delete nap
 
 heading "A definition is edited; a reload touches what has changed, and nothing else"
+cp "$dir/services/web.json" "$dir/web.json.old"
 sed -e 's/"tier": "front"/"tier": "edge"/' -e 's/A web server/The web server/' \
-    "$dir/services/web.json" >"$dir/web.json"
-show diff services/web.json.old services/web.json
-diff "$dir/services/web.json" "$dir/web.json" || true
-mv "$dir/web.json" "$dir/services/web.json"
+    "$dir/web.json.old" >"$dir/services/web.json"
+(cd "$dir" && run diff web.json.old services/web.json) || true
 run svcmgr daemon-reload --dry-run
 run svcmgr daemon-reload
 run svcmgr list web
