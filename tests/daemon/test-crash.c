@@ -14,13 +14,18 @@
 #include <string.h>
 
 #define CRASH_NAME "org.svcmgr1"
+#ifdef ADDRESS_SANITIZED
+#define CRASH_ROUNDS 30
+#define CRASH_LAUNCH_MAX_USEC (300 * USEC_PER_MSEC)
+#else
 #define CRASH_ROUNDS 100
+#define CRASH_LAUNCH_MAX_USEC (60 * USEC_PER_MSEC)
+#endif
 #define CRASH_ROUNDS_LONG 500
 #define CRASH_CLIENTS 6
 #define CRASH_SERVICES 4 /* of each client; one of them is a oneshot, one has a definition */
 #define CRASH_ANSWERS_MAX 400
 #define CRASH_RAGE_MAX_USEC (160 * USEC_PER_MSEC)
-#define CRASH_LAUNCH_MAX_USEC (60 * USEC_PER_MSEC)
 #define CRASH_PATIENCE_USEC (60 * USEC_PER_SEC)
 
 static unsigned crash_n_rounds;

@@ -2,6 +2,7 @@
 /* The graceful stop: of a thousand services side by side, of one that hangs, and with every call
  * under way answered. */
 
+#include "base/fds.h"
 #include "lockers.h"
 #include "support/daemon-fixture.h"
 
@@ -162,6 +163,21 @@ static unsigned stop_take(Stop *stop, const char *outcome)
     return n;
 }
 
+/* Exactly so many answers were like this. */
+static void stop_check(Stop *stop, const char *outcome, unsigned expected)
+{
+    unsigned n = stop_take(stop, outcome);
+    GHashTableIter iter;
+    void *other, *n_other;
+
+    if (n == expected)
+        return;
+    g_hash_table_iter_init(&iter, stop->answers);
+    while (g_hash_table_iter_next(&iter, &other, &n_other))
+        g_test_message("%s: %u times", (const char *)other, GPOINTER_TO_UINT(n_other));
+    g_error("%s: %u times, expected %u", outcome, n, expected);
+}
+
 /* Whatever was not taken is an answer that must not be. */
 static void stop_check_taken(Stop *stop)
 {
@@ -226,10 +242,10 @@ static void stop_make_thousand(Stop *stop)
         stop_call(stop, id, "Wait", "a{sv}", 1, "until", "s", "inactive");
     }
     stop_await_answers(stop);
-    g_assert_cmpuint(stop_take(stop, "CreateService done"), ==, STOP_SERVICES);
-    g_assert_cmpuint(stop_take(stop, "Wait active"), ==, STOP_SERVICES);
-    g_assert_cmpuint(stop_take(stop, "Stop stopping"), ==, STOP_BY_HAND);
-    g_assert_cmpuint(stop_take(stop, "Wait inactive"), ==, STOP_BY_HAND);
+    stop_check(stop, "CreateService done", STOP_SERVICES);
+    stop_check(stop, "Wait active", STOP_SERVICES);
+    stop_check(stop, "Stop stopping", STOP_BY_HAND);
+    stop_check(stop, "Wait inactive", STOP_BY_HAND);
     stop_check_taken(stop);
     g_rand_free(rand);
 }
@@ -288,8 +304,8 @@ static void stop_check_back(Stop *stop)
                   UINT64_C(0));
     }
     stop_await_answers(stop);
-    g_assert_cmpuint(stop_take(stop, "Wait active"), ==, STOP_SERVICES - STOP_BY_HAND);
-    g_assert_cmpuint(stop_take(stop, "Wait inactive"), ==, STOP_BY_HAND);
+    stop_check(stop, "Wait active", STOP_SERVICES - STOP_BY_HAND);
+    stop_check(stop, "Wait inactive", STOP_BY_HAND);
     stop_check_taken(stop);
     g_assert_cmpuint(lockers_count(stop->lockers), ==, STOP_SERVICES - STOP_BY_HAND);
 }
@@ -326,10 +342,234 @@ static void test_thousand(DaemonFixture *fixture, const void *unused)
     stop_tear_down(&stop);
 }
 
+/* Calls under way */
+
+#define CALLS_SERVICES 20 /* a bus lets one client wait for 128 answers */
+#define CALLS_LATE 30     /* sent just before the signal: done or refused, but answered */
+
+static void calls_make(Stop *stop)
+{
+    for (unsigned i = 0; i < CALLS_SERVICES; i++) {
+        g_autofree char *id = stop_id(i);
+
+        /* The last one keeps the daemon while it refuses. */
+        stop_create(stop, id, i == CALLS_SERVICES - 1 ? STOP_SLOWEST_MSEC : 200, "");
+    }
+    stop_await_answers(stop);
+    for (unsigned i = 0; i < CALLS_SERVICES; i++) {
+        g_autofree char *id = stop_id(i);
+
+        stop_call(stop, id, "Wait", "a{sv}", 1, "until", "s", "active");
+    }
+    stop_await_answers(stop);
+    stop_check(stop, "CreateService done", CALLS_SERVICES);
+    stop_check(stop, "Wait active", CALLS_SERVICES);
+    stop_check_taken(stop);
+}
+
+/* Each service has one who waits for its end and one who waits for what will not come. */
+static void calls_send_early(Stop *stop)
+{
+    for (unsigned i = 0; i < CALLS_SERVICES; i++) {
+        g_autofree char *id = stop_id(i);
+
+        stop_call(stop, id, "Wait", "a{sv}", 1, "until", "s", "inactive");
+        stop_call(stop, id, "Wait", "a{sv}", 2, "until", "s", "active", "after_serial", "t",
+                  UINT64_MAX);
+    }
+    for (unsigned i = 0; i < CALLS_SERVICES / 4; i++) {
+        g_autofree char *id = stop_id(i);
+
+        stop_call(stop, NULL, "DeleteService", "sa{sv}", id, 0);
+    }
+    stop_call(stop, NULL, "ReloadDefinitions", "a{sv}", 0);
+    /* The calls of one client are taken in their order: with this answer all are under way. */
+    g_assert_cmpint(sd_bus_call_method(stop->bus, stop->destination, CLIENT_ROOT, CLIENT_MANAGER,
+                                       "ListKinds", NULL, NULL, ""),
+                    >=, 0);
+}
+
+static void calls_send_late(Stop *stop)
+{
+    for (unsigned i = 0; i < CALLS_LATE; i++) {
+        g_autofree char *id = g_strdup_printf("late%u", i);
+
+        stop_create(stop, id, 0, "");
+        stop_call(stop, NULL, "ReloadDefinitions", "a{sv}", 0);
+    }
+    g_assert_cmpint(sd_bus_flush(stop->bus), >=, 0);
+}
+
+/* When the daemon says that it stops, it takes nothing new. */
+static void calls_check_refused(Stop *stop)
+{
+    g_autofree char *id = stop_id(CALLS_SERVICES - 1);
+    g_autofree char *path = client_service_path(id);
+    Client *client = stop->fixture->client;
+
+    client_wait_state(client, id, "stopping");
+    g_free(client_call_refused(client, "org.svcmgr1.Error.ShuttingDown", CLIENT_ROOT,
+                               CLIENT_MANAGER, "CreateService", "sssa{sv}", "never", "process",
+                               "{\"exec\": [\"/bin/true\"]}", 0));
+    g_free(client_call_refused(client, "org.svcmgr1.Error.ShuttingDown", CLIENT_ROOT,
+                               CLIENT_MANAGER, "DeleteService", "sa{sv}", id, 0));
+    g_free(client_call_refused(client, "org.svcmgr1.Error.ShuttingDown", CLIENT_ROOT,
+                               CLIENT_MANAGER, "ReloadDefinitions", "a{sv}", 0));
+    g_free(client_call_refused(client, "org.svcmgr1.Error.ShuttingDown", path, CLIENT_SERVICE,
+                               "Start", ""));
+    g_free(client_call_refused(client, "org.svcmgr1.Error.ShuttingDown", path, CLIENT_SERVICE,
+                               "Configure", "s", "{\"exec\": [\"/bin/true\"]}"));
+    g_free(client_call_refused(client, "org.svcmgr1.Error.ShuttingDown", path, CLIENT_SERVICE,
+                               "SetEnabled", "b", 1));
+}
+
+#define CALLS_SHUT " org.svcmgr1.Error.ShuttingDown"
+
+/* Gives how many services there must be from now on. */
+static unsigned calls_check_answers(Stop *stop)
+{
+    unsigned n_deleted = stop_take(stop, "DeleteService done");
+    unsigned n_created = stop_take(stop, "CreateService done");
+    unsigned n_gone = stop_take(stop, "Wait org.svcmgr1.Error.NotFound");
+
+    g_assert_cmpuint(n_deleted, ==, CALLS_SERVICES / 4);
+    g_assert_cmpuint(n_created + stop_take(stop, "CreateService" CALLS_SHUT), ==, CALLS_LATE);
+    g_assert_cmpuint(stop_take(stop, "Wait inactive") + stop_take(stop, "Wait" CALLS_SHUT) + n_gone,
+                     ==, 2 * CALLS_SERVICES);
+    g_assert_cmpuint(n_gone, <=, 2 * n_deleted);
+    g_assert_cmpuint(stop_take(stop, "ReloadDefinitions done") +
+                             stop_take(stop, "ReloadDefinitions" CALLS_SHUT),
+                     ==, CALLS_LATE + 1);
+    stop_check_taken(stop);
+    return CALLS_SERVICES - n_deleted + n_created;
+}
+
+static void test_calls(DaemonFixture *fixture, const void *is_private)
+{
+    char *services = daemon_fixture_option(fixture, "services-dir", fixture->services_dir);
+    Stop stop;
+
+    stop_set_up(&stop, fixture);
+    daemon_fixture_start(fixture, services, NULL);
+    stop_connect(&stop, GPOINTER_TO_INT(is_private) != 0);
+    calls_make(&stop);
+    calls_send_early(&stop);
+    calls_send_late(&stop);
+    child_kill(&fixture->daemon, SIGTERM);
+    calls_check_refused(&stop);
+    stop_await_answers(&stop);
+    g_assert_cmpint(stop_await_end(&stop), ==, 0);
+    unsigned n_services = calls_check_answers(&stop);
+    stop_disconnect(&stop);
+    g_clear_pointer(&fixture->client, client_free);
+
+    daemon_fixture_start(fixture, services, "--restore=none", NULL);
+    g_assert_cmpuint(client_get_unsigned(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "NServices"),
+                     ==, n_services);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    stop_tear_down(&stop);
+}
+
+/* One that hangs */
+
+#define HANG_SERVICES 20
+#define HANG_TIMEOUT_USEC (1 * USEC_PER_SEC)
+
+/* What an executable of shutdown-error.d is told, as it tells it to a pipe. */
+static int hang_add_hook(DaemonFixture *fixture, char **ret_option)
+{
+    g_autofree char *hooks = g_build_filename(fixture->root, "hooks", NULL);
+    g_autofree char *directory = g_build_filename(hooks, "shutdown-error.d", NULL);
+    g_autofree char *path = g_build_filename(directory, "tell", NULL);
+    g_autofree char *pipe = g_build_filename(fixture->root, "told", NULL);
+    g_autofree char *script = g_strdup_printf("#!/bin/sh\necho \"$SVCMGR_RUNNING\" > '%s'\n", pipe);
+
+    g_assert_cmpint(g_mkdir_with_parents(directory, 0700), ==, 0);
+    g_assert_true(g_file_set_contents_full(path, script, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+    g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
+    *ret_option = daemon_fixture_option(fixture, "hooks-dir", hooks);
+    return open(pipe, O_RDWR | O_CLOEXEC);
+}
+
+static void hang_check_told(int fd)
+{
+    struct pollfd told = {.fd = fd, .events = POLLIN};
+    char text[4096];
+
+    g_assert_cmpint(poll(&told, 1, (int)(DAEMON_PATIENCE_USEC / 1000)), ==, 1);
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    g_assert_cmpint(n, >, 0);
+    text[n] = '\0';
+    g_assert_true(g_str_has_prefix(text, "hang (stopping"));
+    g_assert_null(strstr(text, "service"));
+}
+
+static void hang_make(Stop *stop)
+{
+    g_autofree char *config = lockers_config(stop->lockers, ", \"child\", \"stop\", \"-1\"", 0,
+                                             STOP_NOTIFY ", \"stop_timeout\": \"1h\"");
+
+    stop_call(stop, NULL, "CreateService", "sssa{sv}", "hang", "process", config, 1, "start", "b",
+              1);
+    stop_call(stop, "hang", "Wait", "a{sv}", 1, "until", "s", "active");
+    for (unsigned i = 0; i < HANG_SERVICES; i++) {
+        g_autofree char *id = stop_id(i);
+
+        stop_create(stop, id, 10, "");
+        stop_call(stop, id, "Wait", "a{sv}", 1, "until", "s", "active");
+    }
+    stop_await_answers(stop);
+    stop_check(stop, "Wait active", HANG_SERVICES + 1);
+}
+
+/* It is named, whoever asked for it is told, and nothing of it is left. */
+static void test_hang(DaemonFixture *fixture, const void *unused)
+{
+    char *hooks = NULL;
+    autofd int told = hang_add_hook(fixture, &hooks);
+    g_autofree char *log = NULL;
+    Stop stop;
+
+    stop_set_up(&stop, fixture);
+    daemon_fixture_start(fixture, "--shutdown-timeout=1s", hooks, NULL);
+    stop_connect(&stop, true);
+    hang_make(&stop);
+    stop_call(&stop, "hang", "Wait", "a{sv}", 1, "until", "s", "inactive");
+
+    uint64_t begin = test_now_usec();
+    child_kill(&fixture->daemon, SIGTERM);
+    hang_check_told(told);
+    g_assert_cmpint(stop_await_end(&stop), ==, 1);
+    g_assert_cmpuint(test_now_usec() - begin, >=, HANG_TIMEOUT_USEC);
+    stop_await_answers(&stop);
+    g_assert_cmpuint(stop_take(&stop, "Wait failed") + stop_take(&stop, "Wait inactive"), ==, 1);
+    log = daemon_fixture_log(fixture);
+    g_assert_nonnull(strstr(log, "still running: hang (stopping"));
+    g_assert_cmpuint(lockers_count(stop.lockers), ==, 0);
+    stop_disconnect(&stop);
+    g_clear_pointer(&fixture->client, client_free);
+
+    /* It ran, and so it is wanted. */
+    daemon_fixture_start(fixture, "--shutdown-timeout=1s", NULL);
+    stop_connect(&stop, true);
+    stop_call(&stop, "hang", "Wait", "a{sv}", 1, "until", "s", "active");
+    stop_await_answers(&stop);
+    stop_check(&stop, "Wait active", 1);
+    stop_disconnect(&stop);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 1);
+    stop_tear_down(&stop);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add("/stop/thousand", DaemonFixture, NULL, daemon_fixture_set_up, test_thousand,
+               daemon_fixture_tear_down);
+    g_test_add("/stop/calls/bus", DaemonFixture, GINT_TO_POINTER(0), daemon_fixture_set_up,
+               test_calls, daemon_fixture_tear_down);
+    g_test_add("/stop/calls/private", DaemonFixture, GINT_TO_POINTER(1), daemon_fixture_set_up,
+               test_calls, daemon_fixture_tear_down);
+    g_test_add("/stop/hang", DaemonFixture, NULL, daemon_fixture_set_up, test_hang,
                daemon_fixture_tear_down);
     return g_test_run();
 }
