@@ -211,24 +211,16 @@ static void reload_remake(Reload *reload, Service *service, const Definition *de
                      remake, NULL);
 }
 
-#define RELOAD_NOT_OURS                                                                            \
-    "a service of this id was created over the bus, and stands above its definition"
-
-static bool reload_is_ours(Reload *reload, const Service *service, const char *id)
+static bool reload_is_ours(const Service *service)
 {
-    if (service_about(service)->source == SOURCE_DEFINITION)
-        return true;
-    log_service(LOG_LEVEL_WARNING, id, RELOAD_NOT_OURS);
-    reload_fail(reload, id, RELOAD_NOT_OURS);
-    return false;
+    return service_about(service)->source == SOURCE_DEFINITION;
 }
 
 static void reload_create(Reload *reload, const Definition *definition)
 {
     Service *service = map_find(reload->daemon->map, definition->id);
 
-    if (service != NULL && reload_is_ours(reload, service, definition->id) &&
-        service_is_deleting(service))
+    if (service != NULL && reload_is_ours(service) && service_is_deleting(service))
         reload_remake(reload, service, definition);
     else if (service == NULL)
         definition_make_service(reload->daemon, definition, false, reload->origin);
@@ -275,7 +267,7 @@ static void reload_change(Reload *reload, const DefinitionChange *change)
         reload_create(reload, definition);
         return;
     }
-    if (!reload_is_ours(reload, service, change->id))
+    if (!reload_is_ours(service))
         return;
     g_autoptr(Service) keep = service_ref(service);
     if ((change->parts & DEFINITION_KIND) != 0 || service_is_deleting(service) ||
@@ -370,12 +362,26 @@ static void reload_find_missing(Reload *reload, const DefinitionChanges *changes
 {
     for (unsigned i = 0; i < changes->unchanged->len; i++) {
         const DefinitionChange *change = g_ptr_array_index(changes->unchanged, i);
+
+        if (map_find(reload->daemon->map, change->id) == NULL)
+            g_hash_table_insert(reload->missing, (void *)change->id, (void *)change->definition);
+    }
+}
+
+/* Those whose ids were taken over the bus. What is said already need not be said again. */
+static void reload_refuse_taken(Reload *reload, const GPtrArray *changes, LogLevel level)
+{
+    static const char reason[] =
+            "a service of this id was created over the bus, and stands above its definition";
+
+    for (unsigned i = 0; i < changes->len; i++) {
+        const DefinitionChange *change = g_ptr_array_index(changes, i);
         const Service *service = map_find(reload->daemon->map, change->id);
 
-        if (service == NULL)
-            g_hash_table_insert(reload->missing, (void *)change->id, (void *)change->definition);
-        else if (service_about(service)->source != SOURCE_DEFINITION)
-            reload_fail(reload, change->id, RELOAD_NOT_OURS);
+        if (service == NULL || reload_is_ours(service))
+            continue;
+        log_service(level, change->id, "%s", reason);
+        reload_fail(reload, change->id, reason);
     }
 }
 
@@ -433,6 +439,9 @@ static void reload_run(Daemon *daemon, const Definitions *now, bool dry_run, con
     Reload reload = {daemon, origin, revisions, dropped, missing, report};
 
     reload_find_missing(&reload, changes);
+    reload_refuse_taken(&reload, changes->created, LOG_LEVEL_WARNING);
+    reload_refuse_taken(&reload, changes->changed, LOG_LEVEL_WARNING);
+    reload_refuse_taken(&reload, changes->unchanged, LOG_LEVEL_DEBUG);
     if (!dry_run)
         reload_apply(&reload, changes);
     reload_fill_report(&reload, changes);

@@ -78,6 +78,12 @@ static Answer *reload(DaemonFixture *fixture)
                                   "a{sv}", 0));
 }
 
+static Answer *reload_dry(DaemonFixture *fixture)
+{
+    return answer_new(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "ReloadDefinitions",
+                                  "a{sv}", 1, "dry_run", "b", 1));
+}
+
 static void assert_list(Answer *answer, const char *name, const char *expected)
 {
     g_assert_cmpstr(g_hash_table_lookup(answer->lists, name), ==, expected);
@@ -145,6 +151,17 @@ static void reload_define_about(DaemonFixture *fixture, const char *id, const ch
 
 /* Tests */
 
+static void assert_report(Answer *answer)
+{
+    assert_list(answer, "created", "new");
+    assert_list(answer, "changed", "about bad changed");
+    assert_list(answer, "removed", "gone");
+    assert_list(answer, "unchanged", "same");
+    g_assert_cmpuint(g_hash_table_size(answer->failed), ==, 2);
+    assert_failed(answer, "good", "config.exec: expected an array of strings, got 7");
+    assert_failed(answer, "taken", "created over the bus");
+}
+
 /* One of each, and the service of the unchanged one hears nothing of it. */
 static void test_report(DaemonFixture *fixture, const void *unused)
 {
@@ -172,14 +189,11 @@ static void test_report(DaemonFixture *fixture, const void *unused)
     daemon_fixture_define(fixture, "bad", PROCESS(SLEEP));
     daemon_fixture_define(fixture, "new", STARTED(SLEEP));
     daemon_fixture_define(fixture, "taken", PROCESS(SLEEP));
+    g_autoptr(Answer) before = reload_dry(fixture);
+    assert_report(before);
+    reload_assert_state(fixture, "gone", "active");
     g_autoptr(Answer) answer = reload(fixture);
-    assert_list(answer, "created", "new");
-    assert_list(answer, "changed", "about bad changed");
-    assert_list(answer, "removed", "gone");
-    assert_list(answer, "unchanged", "same");
-    g_assert_cmpuint(g_hash_table_size(answer->failed), ==, 2);
-    assert_failed(answer, "good", "config.exec: expected an array of strings, got 7");
-    assert_failed(answer, "taken", "created over the bus");
+    assert_report(answer);
 
     client_wait_main_pid(fixture->client, "changed", changed);
     reload_assert_state(fixture, "new", "inactive");
