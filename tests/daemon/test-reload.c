@@ -376,6 +376,35 @@ static void test_directory_gone(DaemonFixture *fixture, const void *unused)
                                                        "0 failed");
 }
 
+/* A folder that is not believed for one run takes nothing away that was kept of its services, nor,
+ * at a reload, the services. */
+static void test_left_out(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *path = client_service_path("kept");
+
+    if (geteuid() != 0) {
+        g_test_skip("only root's daemon asks whom it trusts");
+        return;
+    }
+    daemon_fixture_define(fixture, "kept", PROCESS(SLEEP));
+    reload_start(fixture, NULL);
+    (void)sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "SetEnabled", "b",
+                                           1)); /* always NULL */
+    client_operate(fixture->client, "kept", "Start");
+    g_assert_cmpint(chmod(fixture->services_dir, 0777), ==, 0);
+    g_autoptr(Answer) answer = reload(fixture);
+    assert_list(answer, "removed", "");
+    reload_assert_state(fixture, "kept", "active");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    reload_start(fixture, NULL);
+    g_assert_cmpuint(client_get_unsigned(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "NServices"),
+                     ==, 0);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    g_assert_cmpint(chmod(fixture->services_dir, 0700), ==, 0);
+    reload_start(fixture, NULL);
+    g_assert_true(client_get_bool(fixture->client, path, CLIENT_SERVICE, "Enabled"));
+}
+
 /* A bus lets a client have 128 calls in flight. */
 #define STORM_MAX 100
 
@@ -482,6 +511,7 @@ int main(int argc, char **argv)
     ADD("remade", test_remade);
     ADD("bad-files", test_bad_files);
     ADD("directory-gone", test_directory_gone);
+    ADD("left-out", test_left_out);
     ADD("storm", test_storm);
     ADD("many", test_many);
     return g_test_run();
