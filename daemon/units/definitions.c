@@ -120,6 +120,7 @@ static void reload_fail(Reload *reload, const char *id, const char *reason)
 typedef struct Remake {
     Daemon *daemon;
     Definition *definition; /* of its own: kind, about and config; or broken */
+    bool is_enabled_kept;   /* by what was said over the bus */
     bool start;
 } Remake;
 
@@ -190,11 +191,16 @@ static void on_remake_gone(const StateRecord *state, void *data)
 {
     static const Origin origin = {.cause = CAUSE_METHOD, .method = "ReloadDefinitions"};
     Remake *remake = data;
+    Map *map = remake->daemon->map;
+    const char *id = remake->definition->id;
 
     /* Somebody may have made another one of that name meanwhile. */
-    if (map_find(remake->daemon->map, remake->definition->id) == NULL &&
-        group_phase(remake->daemon->group) == GROUP_PHASE_SERVE)
+    if (map_find(map, id) == NULL && group_phase(remake->daemon->group) == GROUP_PHASE_SERVE) {
         definition_make_service(remake->daemon, remake->definition, remake->start, &origin);
+        Service *service = map_find(map, id);
+        if (service != NULL)
+            service_kept(service)->enabled = remake->is_enabled_kept;
+    }
     definition_free(remake->definition);
     g_free(remake);
 }
@@ -205,6 +211,9 @@ static void reload_remake(Reload *reload, Service *service, const Definition *de
 
     remake->daemon = reload->daemon;
     remake->definition = definition_copy(definition);
+    remake->is_enabled_kept = service_kept(service)->enabled;
+    if (remake->is_enabled_kept)
+        remake->definition->enabled = service_about(service)->enabled;
     remake->start = service_is_wanted(service) && definition->error == NULL;
     /* It is there. */
     (void)map_delete(reload->daemon->map, service_id(service), reload->origin, on_remake_gone,
@@ -282,11 +291,12 @@ static void reload_change(Reload *reload, const DefinitionChange *change)
 
 static void reload_remove(Reload *reload, const char *id)
 {
-    const Service *service = map_find(reload->daemon->map, id);
+    Service *service = map_find(reload->daemon->map, id);
 
     if (service == NULL || service_about(service)->source != SOURCE_DEFINITION)
         return;
     g_ptr_array_add(reload->dropped, (void *)id);
+    service_kept(service)->enabled = false; /* one that comes while it goes begins anew */
     (void)map_delete(reload->daemon->map, id, reload->origin, NULL, NULL, NULL); /* it is there */
 }
 

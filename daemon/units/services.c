@@ -33,18 +33,15 @@ static void services_make(Daemon *daemon, const InventoryItem *item)
     g_autoptr(GError) error = NULL;
     Service *service;
 
-    if (item->error != NULL) {
+    if (item->error != NULL)
         services_unit_create_broken(daemon, &item->spec, item->error, &origin);
-        return;
-    }
-    service = map_create(daemon->map, &item->spec, &origin, &error);
-    if (service == NULL) {
+    else if (map_create(daemon->map, &item->spec, &origin, &error) == NULL)
         services_unit_create_broken(daemon, &item->spec, error, &origin);
-        return;
-    }
-    service_kept(service)->enabled = item->saved != NULL && item->saved->enabled >= 0;
-    if (inventory_item_starts(item, daemon->restore))
+    else if (inventory_item_starts(item, daemon->restore))
         g_ptr_array_add(daemon->to_start, g_strdup(item->spec.id));
+    service = map_find(daemon->map, item->spec.id);
+    if (service != NULL)
+        service_kept(service)->enabled = item->saved != NULL && item->saved->enabled >= 0;
 }
 
 /* What the files have changed since the last run is written down, and what is gone is dropped. */

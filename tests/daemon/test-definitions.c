@@ -148,6 +148,49 @@ static void test_mended(DaemonFixture *fixture, const void *unused)
                      ==, 5);
 }
 
+static void fixture_reload(DaemonFixture *fixture, const char *definition)
+{
+    fixture_write(fixture->services_dir, "web.json", definition);
+    sd_bus_message_unref(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER,
+                                     "ReloadDefinitions", "a{sv}", 0));
+}
+
+static void assert_enabled(DaemonFixture *fixture, const char *kind)
+{
+    g_autofree char *path = client_service_path("web");
+    g_autofree char *is_kind = fixture_get(fixture, "web", "Kind");
+    int enabled = -1;
+
+    g_assert_cmpstr(is_kind, ==, kind);
+    g_assert_cmpint(sd_bus_get_property_trivial(fixture->client->bus, fixture->client->destination,
+                                                path, CLIENT_SERVICE, "Enabled", NULL, 'b',
+                                                &enabled),
+                    >=, 0);
+    g_assert_cmpint(enabled, ==, 1);
+}
+
+/* That it is enabled was said over the bus: it stays so when its definition makes another service
+ * of it, and when it was broken meanwhile. */
+static void test_stays_enabled(DaemonFixture *fixture, const void *unused)
+{
+    static const char oneshot[] = "{\"kind\": \"oneshot\", \"config\": {\"exec\": [\"true\"]}}";
+    const char *option = daemon_fixture_option(fixture, "services-dir", fixture->services_dir);
+    g_autofree char *path = client_service_path("web");
+
+    fixture_write(fixture->services_dir, "web.json", SLEEP);
+    daemon_fixture_start(fixture, option, NULL);
+    sd_bus_message_unref(
+            client_call(fixture->client, path, CLIENT_SERVICE, "SetEnabled", "b", true));
+    fixture_reload(fixture, oneshot);
+    assert_enabled(fixture, "oneshot");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+
+    fixture_write(fixture->services_dir, "web.json", "{");
+    daemon_fixture_start(fixture, option, NULL);
+    fixture_reload(fixture, SLEEP);
+    assert_enabled(fixture, "process");
+}
+
 #define ADD(path, function)                                                                        \
     g_test_add("/daemon-definitions/" path, DaemonFixture, NULL, daemon_fixture_set_up, function,  \
                daemon_fixture_tear_down)
@@ -159,5 +202,6 @@ int main(int argc, char **argv)
     ADD("left-out", test_left_out);
     ADD("reload-logs-once", test_reload_logs_once);
     ADD("mended", test_mended);
+    ADD("stays-enabled", test_stays_enabled);
     return g_test_run();
 }
