@@ -289,6 +289,35 @@ static bool definitions_walk_all(DefinitionsLoad *load, GError **error)
                      load->n_files, max);
 }
 
+/* Kinds */
+
+static GError *definitions_unknown_kind(const Definition *definition, Map *map)
+{
+    g_autofree char *excerpt = parse_excerpt(definition->kind);
+    g_autoptr(GString) known = g_string_new(NULL);
+    g_autoptr(GError) reason = NULL;
+
+    for (const Kind *const *kind = map_kinds(map); *kind != NULL; kind++)
+        g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", (*kind)->name);
+    error_set(&reason, ERROR_UNKNOWN_KIND, "kind: there is no kind '%s'; the kinds are %s", excerpt,
+              known->str);
+    return definition_error(definition, reason);
+}
+
+/* map NULL: not now. */
+static void definitions_check_one(Definition *definition, Map *map)
+{
+    const Kind *kind;
+
+    if (definition->error != NULL || map == NULL)
+        return;
+    kind = map_find_kind(map, definition->kind);
+    if (kind == NULL)
+        definition->error = definitions_unknown_kind(definition, map);
+    else
+        (void)definition_check_config(definition, kind, &definition->error); /* kept there */
+}
+
 /* Reading */
 
 /* The paths of the patches in their order. */
@@ -340,65 +369,102 @@ static Definition *definitions_read(const DefinitionsLoad *load, const char *id,
     return definition;
 }
 
-static void definitions_read_all(DefinitionsLoad *load)
+/* NULL: there are only patches. */
+static Definition *definitions_read_source(DefinitionsLoad *load, GTreeNode *node)
 {
-    for (GTreeNode *node = g_tree_node_first(load->sources); node != NULL;
-         node = g_tree_node_next(node)) {
-        const char *id = g_tree_node_key(node);
-        const DefinitionSource *source = g_tree_node_value(node);
+    const char *id = g_tree_node_key(node);
+    const DefinitionSource *source = g_tree_node_value(node);
+    Definition *definition;
 
-        if (source->directory != NULL)
-            g_ptr_array_add(load->definitions->list, definitions_read(load, id, source));
-        else
-            definitions_warn(load, g_strdup_printf("%s/%s%s: ignored: there is no definition '%s'",
-                                                   (char *)source->patch_directories->pdata[0], id,
-                                                   DEFINITION_PATCHES_SUFFIX, id));
+    if (source->directory == NULL) {
+        definitions_warn(load, g_strdup_printf("%s/%s%s: ignored: there is no definition '%s'",
+                                               (char *)source->patch_directories->pdata[0], id,
+                                               DEFINITION_PATCHES_SUFFIX, id));
+        return NULL;
     }
+    definition = definitions_read(load, id, source);
+    g_ptr_array_add(load->definitions->list, definition);
+    return definition;
+}
+
+static void definitions_tell_dropped(const DefinitionsLoad *load)
+{
     if (load->n_dropped > 0)
         definition_messages_add(load->definitions->messages, LOG_LEVEL_WARNING,
                                 "%u more warnings of definitions are not listed", load->n_dropped);
 }
 
-Definitions *definitions_load(const DefinitionsOptions *options, GError **error)
-{
-    g_autoptr(Definitions) definitions = definitions_new();
-    g_autoptr(GTree) sources =
-            g_tree_new_full(definitions_order_strings, NULL, g_free, definitions_free_source);
-    DefinitionsLoad load = {.options = options, .sources = sources, .definitions = definitions};
+struct DefinitionsReader {
+    DefinitionsOptions options;
+    DefinitionsLoad load;
+    GTreeNode *next;
+};
 
-    if (!definitions_walk_all(&load, error))
+DefinitionsReader *definitions_reader_new(const DefinitionsOptions *options, GError **error)
+{
+    DefinitionsReader *reader = g_new0(DefinitionsReader, 1);
+
+    reader->options = *options;
+    reader->options.directories =
+            g_memdup2(options->directories, options->n_directories * sizeof(DefinitionDirectory));
+    reader->load = (DefinitionsLoad){
+            .options = &reader->options,
+            .sources = g_tree_new_full(definitions_order_strings, NULL, g_free,
+                                       definitions_free_source),
+            .definitions = definitions_new(),
+    };
+    if (!definitions_walk_all(&reader->load, error)) {
+        definitions_reader_free(reader);
         return NULL;
-    definitions_read_all(&load);
-    return g_steal_pointer(&definitions);
+    }
+    reader->next = g_tree_node_first(reader->load.sources);
+    return reader;
 }
 
-/* Kinds */
-
-static GError *definitions_unknown_kind(const Definition *definition, Map *map)
+bool definitions_reader_step(DefinitionsReader *reader, Map *map, unsigned n)
 {
-    g_autofree char *excerpt = parse_excerpt(definition->kind);
-    g_autoptr(GString) known = g_string_new(NULL);
-    g_autoptr(GError) reason = NULL;
+    for (; n > 0 && reader->next != NULL; n--) {
+        Definition *definition = definitions_read_source(&reader->load, reader->next);
 
-    for (const Kind *const *kind = map_kinds(map); *kind != NULL; kind++)
-        g_string_append_printf(known, "%s%s", known->len > 0 ? ", " : "", (*kind)->name);
-    error_set(&reason, ERROR_UNKNOWN_KIND, "kind: there is no kind '%s'; the kinds are %s", excerpt,
-              known->str);
-    return definition_error(definition, reason);
+        if (definition != NULL)
+            definitions_check_one(definition, map);
+        reader->next = g_tree_node_next(reader->next);
+    }
+    if (reader->next == NULL)
+        definitions_tell_dropped(&reader->load);
+    return reader->next == NULL;
+}
+
+Definitions *definitions_reader_take(DefinitionsReader *reader)
+{
+    Definitions *definitions = g_steal_pointer(&reader->load.definitions);
+
+    definitions_reader_free(reader);
+    return definitions;
+}
+
+void definitions_reader_free(DefinitionsReader *reader)
+{
+    if (reader == NULL)
+        return;
+    definitions_free(reader->load.definitions);
+    g_tree_unref(reader->load.sources);
+    g_free((void *)reader->options.directories);
+    g_free(reader);
+}
+
+Definitions *definitions_load(const DefinitionsOptions *options, GError **error)
+{
+    DefinitionsReader *reader = definitions_reader_new(options, error);
+
+    if (reader == NULL)
+        return NULL;
+    (void)definitions_reader_step(reader, NULL, UINT_MAX); /* all of them */
+    return definitions_reader_take(reader);
 }
 
 void definitions_check(Definitions *definitions, Map *map)
 {
-    for (unsigned i = 0; i < definitions->list->len; i++) {
-        Definition *definition = g_ptr_array_index(definitions->list, i);
-        const Kind *kind;
-
-        if (definition->error != NULL)
-            continue;
-        kind = map_find_kind(map, definition->kind);
-        if (kind == NULL)
-            definition->error = definitions_unknown_kind(definition, map);
-        else
-            (void)definition_check_config(definition, kind, &definition->error); /* kept there */
-    }
+    for (unsigned i = 0; i < definitions->list->len; i++)
+        definitions_check_one(g_ptr_array_index(definitions->list, i), map);
 }

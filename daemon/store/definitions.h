@@ -63,6 +63,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Definitions, definitions_free)
  * definitions than max_definitions (which of them to leave out would be arbitrary). */
 Definitions *definitions_load(const DefinitionsOptions *options, GError **error);
 
+/* The same in steps, for when nothing may be kept waiting: the directories are walked at once, the
+ * files read a few at a time. options: copied, but for the paths. */
+typedef struct DefinitionsReader DefinitionsReader;
+DefinitionsReader *definitions_reader_new(const DefinitionsOptions *options, GError **error);
+/* Reads n more, and does to each what definitions_check does. True: these were the last. */
+bool definitions_reader_step(DefinitionsReader *reader, Map *map, unsigned n);
+/* Frees the reader, after its last step. */
+Definitions *definitions_reader_take(DefinitionsReader *reader);
+void definitions_reader_free(DefinitionsReader *reader); /* accepts NULL */
+
 /* Gives an error to each definition without one whose kind is not in map, or whose kind does not
  * accept its config. */
 void definitions_check(Definitions *definitions, Map *map);

@@ -194,6 +194,7 @@ void services_unit_stop(void *data)
 {
     Daemon *daemon = data;
 
+    definitions_unit_cancel(daemon);
     timer_disarm(daemon->quit_deadline);
     services_stop(daemon->map, on_services_stopped, daemon);
 }
@@ -233,6 +234,7 @@ void services_unit_quit(Daemon *daemon)
         return;
     log_notice("SIGQUIT: stopping all services, then waiting for SIGTERM");
     daemon->is_quitting = true;
+    definitions_unit_cancel(daemon);
     bus_begin_shutdown(daemon->bus);
     keeper_freeze(daemon->keeper);
     manager_tell_stopping(stop_usec);

@@ -21,6 +21,7 @@
 #include "store/definition-set.h"
 #include "store/inventory.h"
 
+typedef struct DefinitionsRun DefinitionsRun;
 typedef struct Daemon Daemon;
 struct Daemon {
     /* daemon.c */
@@ -62,6 +63,9 @@ struct Daemon {
     Bus *bus;
     /* definitions */
     Reloader reloader;
+    GQueue reloads;            /* of DefinitionsRun; the first is under way */
+    DefinitionsReader *reader; /* of the first; NULL: it has not begun */
+    Timer *reading;
     DefinitionSet *definitions;
     /* services */
     GPtrArray *to_start;  /* of ids, until everything is ready */
@@ -120,6 +124,8 @@ extern const Reloader definitions_unit_reloader;
 Definitions *definitions_unit_load(Daemon *daemon, GError **error);
 void definitions_unit_log(const GPtrArray *messages);
 void definitions_unit_reload_by_signal(Daemon *daemon);
+/* No reload from here on; those under way are answered. */
+void definitions_unit_cancel(Daemon *daemon);
 
 /* services: made when the daemon starts, started when everything is ready, stopped together. */
 bool services_unit_pre_run(void *daemon, GError **error);

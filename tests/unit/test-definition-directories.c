@@ -69,6 +69,31 @@ static void test_unreadable(DefinitionFixture *fixture, const void *unused)
                      "definitions FIRST: Permission denied\n");
 }
 
+/* A few files at a time give the same in the end. */
+static void test_in_steps(DefinitionFixture *fixture, const void *unused)
+{
+    const DefinitionDirectory directory = {.path = fixture->first};
+    const DefinitionsOptions options = {.directories = &directory, .n_directories = 1};
+    g_autoptr(GError) error = NULL;
+
+    for (const char *const *name = (const char *const[]){"a", "b", "c", NULL}; *name != NULL;
+         name++) {
+        g_autofree char *file = g_strconcat(*name, ".json", NULL);
+
+        definition_fixture_write(fixture->first, file, PROCESS);
+    }
+    DefinitionsReader *reader = definitions_reader_new(&options, &error);
+    g_assert_no_error(error);
+    g_assert_false(definitions_reader_step(reader, NULL, 2));
+    g_assert_true(definitions_reader_step(reader, NULL, 2));
+    fixture->loaded = definitions_reader_take(reader);
+    g_assert_cmpuint(fixture->loaded->list->len, ==, 3);
+
+    reader = definitions_reader_new(&options, &error);
+    g_assert_false(definitions_reader_step(reader, NULL, 1));
+    definitions_reader_free(reader); /* given up on the way */
+}
+
 /* Two names of one directory are one directory. */
 static void test_canonical(DefinitionFixture *fixture, const void *unused)
 {
@@ -413,6 +438,7 @@ int main(int argc, char **argv)
     DEFINITION_TEST("directory/no-directory", test_no_directory);
     DEFINITION_TEST("directory/unreadable", test_unreadable);
     DEFINITION_TEST("directory/canonical", test_canonical);
+    DEFINITION_TEST("directory/in-steps", test_in_steps);
     DEFINITION_TEST("limits/entries", test_max_entries);
     DEFINITION_TEST("limits/definitions", test_max_definitions);
     DEFINITION_TEST("limits/messages", test_max_messages);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Taking over what the definitions say now. */
+
+#include "units/units.h"
+
+void reload_report_init(ReloadReport *report);
+void reload_report_clear(ReloadReport *report);
+/* now: as read and checked. Fills report, and unless it is a dry run does what it says. */
+void reload_run(Daemon *daemon, const Definitions *now, bool dry_run, const Origin *origin,
+                ReloadReport *report);
