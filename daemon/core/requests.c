@@ -9,6 +9,9 @@
 /* A turn that does not end: calls come faster than they are worked off. */
 #define REQUESTS_PATIENCE_USEC (5 * USEC_PER_MSEC)
 #define REQUESTS_GROUP 256
+/* Others get their turn after so long, in which the sync that a group waits for does not count. */
+#define REQUESTS_TURN_USEC (2 * USEC_PER_MSEC)
+#define REQUESTS_GROUP_LEAST 16
 
 typedef struct Request Request;
 struct Request {
@@ -27,6 +30,7 @@ struct Requests {
     GQueue pending; /* of Request */
     /* What is written and done together; of Request, NULL where it is answered. */
     GPtrArray *group;
+    unsigned group_max; /* how many of late were done while others could wait */
     unsigned n_kept;    /* of the group: what is written */
     DurableLevel level; /* of these */
     Timer *turn_end;    /* when nothing else is to be done */
@@ -388,7 +392,7 @@ static void requests_take_group(Requests *requests)
 
     requests->n_kept = 0;
     requests->level = DURABLE_CRASH;
-    while (requests->group->len < REQUESTS_GROUP &&
+    while (requests->group->len < requests->group_max &&
            (request = g_queue_peek_head(&requests->pending)) != NULL) {
         const char *id =
                 request->spec.type == REQUEST_CREATE ? request->spec.create.id : request->spec.id;
@@ -437,15 +441,34 @@ static void requests_finish_group(Requests *requests, const GError *refused)
     g_ptr_array_set_size(requests->group, 0);
 }
 
-static void requests_flush_group(Requests *requests)
+/* Where a sync takes long, a group may take as long to be done: few syncs matter more then. */
+static void requests_limit_group(Requests *requests, unsigned n, uint64_t write_usec,
+                                 uint64_t finish_usec)
 {
+    uint64_t allowed_usec = MAX(write_usec, REQUESTS_TURN_USEC);
+
+    if (n > 0)
+        requests->group_max = (unsigned)CLAMP(allowed_usec * n / MAX(finish_usec, 1),
+                                              REQUESTS_GROUP_LEAST, REQUESTS_GROUP);
+}
+
+/* Gives how long it took, without the wait for the disk. */
+static uint64_t requests_flush_group(Requests *requests)
+{
+    Clock *clock = requests->core->clock;
     g_autoptr(GError) refused = NULL;
 
     requests_take_group(requests);
+    unsigned n = requests->group->len;
+    uint64_t taken = clock_monotonic_usec(clock);
     if (requests->n_kept > 0)
         (void)keeper_write(requests->keeper, requests->level, requests_write_group, requests->group,
                            &refused);
+    uint64_t written = clock_monotonic_usec(clock);
     requests_finish_group(requests, refused);
+    uint64_t finish_usec = clock_monotonic_usec(clock) - written;
+    requests_limit_group(requests, n, written - taken, finish_usec);
+    return finish_usec;
 }
 
 void requests_flush(Requests *requests)
@@ -456,13 +479,40 @@ void requests_flush(Requests *requests)
     timer_disarm(requests->turn_end);
     timer_disarm(requests->patience);
     while (!g_queue_is_empty(&requests->pending))
-        requests_flush_group(requests);
+        (void)requests_flush_group(requests);
     requests->is_flushing = false;
+}
+
+static void requests_schedule(Requests *requests)
+{
+    uint64_t now = clock_monotonic_usec(requests->core->clock);
+
+    if (timer_is_armed(requests->patience))
+        return;
+    timer_arm(requests->turn_end, now);
+    timer_arm(requests->patience, usec_add(now, REQUESTS_PATIENCE_USEC));
+}
+
+/* As much as a turn allows. */
+static void requests_work(Requests *requests)
+{
+    uint64_t taken_usec = 0;
+
+    if (requests->is_flushing)
+        return;
+    requests->is_flushing = true;
+    timer_disarm(requests->turn_end);
+    timer_disarm(requests->patience);
+    while (taken_usec < REQUESTS_TURN_USEC && !g_queue_is_empty(&requests->pending))
+        taken_usec += requests_flush_group(requests);
+    requests->is_flushing = false;
+    if (!g_queue_is_empty(&requests->pending))
+        requests_schedule(requests);
 }
 
 static void on_requests_due(void *data)
 {
-    requests_flush(data);
+    requests_work(data);
 }
 
 /* The object */
@@ -476,6 +526,7 @@ Requests *requests_new(Keeper *keeper, Map *map)
     requests->core = map_core(map);
     g_queue_init(&requests->pending);
     requests->group = g_ptr_array_new();
+    requests->group_max = REQUESTS_GROUP;
     requests->turn_end = timer_new_last(requests->core->timers, on_requests_due, requests);
     requests->patience = timer_new(requests->core->timers, on_requests_due, requests);
     return requests;
@@ -492,22 +543,13 @@ void requests_free(Requests *requests)
     g_free(requests);
 }
 
-static void requests_schedule(Requests *requests)
-{
-    uint64_t now = clock_monotonic_usec(requests->core->clock);
-
-    if (timer_is_armed(requests->patience))
-        return;
-    timer_arm(requests->turn_end, now);
-    timer_arm(requests->patience, usec_add(now, REQUESTS_PATIENCE_USEC));
-}
-
 void requests_add(Requests *requests, const RequestSpec *spec, RequestDone done, void *data)
 {
     g_queue_push_tail(&requests->pending, request_new(spec, done, data));
-    if (keeper_durable(requests->keeper) == NULL ||
-        g_queue_get_length(&requests->pending) >= REQUESTS_GROUP)
+    if (keeper_durable(requests->keeper) == NULL)
         requests_flush(requests);
+    else if (g_queue_get_length(&requests->pending) >= REQUESTS_GROUP)
+        requests_work(requests);
     else if (!requests->is_flushing)
         requests_schedule(requests);
 }

@@ -3,8 +3,9 @@
 
 /* What people ask for and what must be kept: each request is checked, written, done, answered, in
  * this order. Requests that come in one turn of the loop are written as one group, with one sync
- * for all of them; only then are they done, so nobody ever sees what is not kept, and a write that
- * fails leaves nothing to undo. Between the check and the doing nothing else runs.
+ * for all of them (many of them as a few groups, so that nobody else waits for all); only then are
+ * they done, so nobody ever sees what is not kept, and a write that fails leaves nothing to undo.
+ * Between the check and the doing nothing else runs.
  *
  * Start, stop and restart are kept as well (what was wanted survives a crash), but a disk that
  * refuses does not refuse them: whoever has to stop a program at night with a full disk can. */

@@ -130,6 +130,51 @@ static void test_turn_without_end(void)
     keeper_teardown();
 }
 
+static uint64_t (*monotonic)(Clock *clock);
+static uint64_t slow_usec;
+
+static uint64_t on_slow_monotonic(Clock *clock)
+{
+    return monotonic(clock) + slow_usec;
+}
+
+static void on_slow_change(const Change *change, void *data)
+{
+    slow_usec += 400;
+}
+
+/* Sixteen creates take longer than others may be kept waiting. */
+static void test_turn_of_others(void)
+{
+    static const unsigned totals[] = {10, 26, 42, 50};
+    char ids[50][8];
+
+    keeper_setup();
+    Clock *clock = virtual_loop_clock(fixture.loop);
+    FeedListener *slow = feed_listen(fixture.core->feed, on_slow_change, NULL);
+    slow_usec = 0;
+    monotonic = clock->monotonic_usec;
+    clock->monotonic_usec = on_slow_monotonic;
+    for (unsigned i = 0; i < 10; i++) { /* shows how long they take */
+        g_snprintf(ids[i], sizeof(ids[i]), "s%u", i);
+        ask_create("", ids[i], false);
+    }
+    core_fixture_settle(&fixture);
+    for (unsigned i = 10; i < G_N_ELEMENTS(ids); i++) {
+        g_snprintf(ids[i], sizeof(ids[i]), "s%u", i);
+        ask_create("", ids[i], false);
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(totals); i++) {
+        g_assert_cmpuint(map_counts(map)->total, ==, totals[i]);
+        g_assert_cmpuint(memory->n_calls[MEMORY_COMMIT], ==, i + 1);
+        g_assert_cmpint(requests_are_pending(requests), ==, totals[i] < G_N_ELEMENTS(ids));
+        core_fixture_advance(&fixture, slow_usec);
+    }
+    clock->monotonic_usec = monotonic;
+    feed_unlisten(slow);
+    keeper_teardown();
+}
+
 static void test_nothing_is_kept(void)
 {
     keeper_setup();
@@ -451,6 +496,7 @@ static const TestRow test_rows[] = {
         {"/requests/group/one-service", test_one_service_one_group},
         {"/requests/group/bounded", test_group_is_bounded},
         {"/requests/group/turn-without-end", test_turn_without_end},
+        {"/requests/group/turn-of-others", test_turn_of_others},
         {"/requests/nothing-kept", test_nothing_is_kept},
         {"/requests/transient/alone", test_transient},
         {"/requests/transient/beside-kept", test_transient_beside_kept},
