@@ -394,6 +394,20 @@ static void test_locked(DaemonFixture *fixture, const void *unused)
     assert_contains(output, expected);
 }
 
+static void disk_assert_closed_to_others(DaemonFixture *fixture)
+{
+    g_autofree char *command = g_strdup_printf(
+            "/usr/bin/python3 -c 'import sqlite3, sys\n"
+            "try:\n"
+            "    sqlite3.connect(sys.argv[1], timeout=0).execute(\"DROP TABLE service\")\n"
+            "except sqlite3.OperationalError as error:\n"
+            "    sys.exit(\"locked\" not in str(error))\n"
+            "sys.exit(2)' %s",
+            trouble_path(fixture, "state/svcmgr.db"));
+
+    disk_run(command);
+}
+
 /* Somebody who looks into the database of a running daemon is kept out; one who has it open keeps
  * the daemon from its start, and is to blame. */
 static void test_opened(DaemonFixture *fixture, const void *unused)
@@ -424,6 +438,8 @@ static void test_opened(DaemonFixture *fixture, const void *unused)
     daemon_fixture_start(fixture, NULL);
     g_autofree char *kept = disk_get_text(fixture, "on");
     g_assert_cmpstr(kept, ==, SLEEP);
+    disk_assert_closed_to_others(fixture);
+    client_create(fixture->client, "new", "process", SLEEP, false);
 }
 
 /* Services go on, the end is in order, and the next start begins anew. */

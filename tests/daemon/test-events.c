@@ -91,6 +91,34 @@ static void test_life(DaemonFixture *fixture, const void *unused)
     client_free(on_socket);
 }
 
+/* A launch that fails has an end, too, and what has begun is over by then. */
+static void test_launch_fails(DaemonFixture *fixture, const void *unused)
+{
+    static const char expected[] = "AppStartup\nPreHookStart signals\nPostHookStart signals\n"
+                                   "PreHookStart lock\nPostHookStart lock\n"
+                                   "PreHookStart pid-file\nPostHookStart pid-file\n"
+                                   "PreHookStart 1\nPostHookStart 1\n"
+                                   "PreHookStart 2\nPostHookStart 2\nAppTerminating\n"
+                                   "PreHookStop 1\nPostHookStop 1\n"
+                                   "PreHookStop pid-file\nPostHookStop pid-file\n"
+                                   "AppTerminated\n";
+    g_autoptr(TroubleEvents) events = trouble_events_new();
+    g_autofree char *output = NULL;
+
+    trouble_script(fixture, "config/hooks/startup.d/1", "exit 0");
+    trouble_script(fixture, "config/hooks/startup.d/2", "exit 2");
+    trouble_script(fixture, "config/hooks/startup.d/3", "exit 0");
+    trouble_script(fixture, "config/hooks/shutdown.d/1", "exit 1");
+    g_assert_cmpint(
+            daemon_fixture_run(fixture, &output,
+                               daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir),
+                               NULL),
+            ==, 1);
+    trouble_events_read_log(events, output);
+    g_autofree char *log = trouble_events_to_string(events);
+    g_assert_cmpstr(log, ==, expected);
+}
+
 #define ADD(path, function)                                                                        \
     g_test_add("/daemon-events/" path, DaemonFixture, NULL, daemon_fixture_set_up, function,       \
                daemon_fixture_tear_down)
@@ -99,5 +127,6 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("life", test_life);
+    ADD("launch-fails", test_launch_fails);
     return g_test_run();
 }
