@@ -132,7 +132,7 @@ static void disk_assert_works_again(DaemonFixture *fixture)
 /* Of a restart: what was started is, what was stopped is not. */
 static void disk_assert_swapped(DaemonFixture *fixture)
 {
-    client_wait_state(fixture->client, "off", "active");
+    trouble_wait_active(fixture, "off");
 
     g_autofree char *on = trouble_get(fixture, "on", "State");
     g_autofree char *new = trouble_get(fixture, "new", "State");

@@ -165,6 +165,8 @@ static void assert_report(Answer *answer)
 /* One of each, and the service of the unchanged one hears nothing of it. */
 static void test_report(DaemonFixture *fixture, const void *unused)
 {
+    static const char *const running[] = {"same", "changed", "about", "gone", "good", "taken"};
+
     daemon_fixture_define(fixture, "same", STARTED(SLEEP));
     daemon_fixture_define(fixture, "changed", STARTED(SLEEP));
     daemon_fixture_define(fixture, "about", STARTED(SLEEP));
@@ -173,7 +175,8 @@ static void test_report(DaemonFixture *fixture, const void *unused)
     daemon_fixture_define(fixture, "bad", "{");
     reload_start(fixture, NULL);
     client_create(fixture->client, "taken", "process", "{" SLEEP "}", true);
-    client_wait_state(fixture->client, "taken", "active");
+    for (size_t i = 0; i < G_N_ELEMENTS(running); i++)
+        trouble_wait_active(fixture, running[i]);
     uint64_t same = reload_main_pid(fixture, "same"), good = reload_main_pid(fixture, "good");
     uint64_t taken = reload_main_pid(fixture, "taken"), about = reload_main_pid(fixture, "about");
     uint64_t changed = reload_main_pid(fixture, "changed");
@@ -215,6 +218,7 @@ static void test_untouched(DaemonFixture *fixture, const void *unused)
     daemon_fixture_define(fixture, "same", STARTED(SLEEP));
     daemon_fixture_define(fixture, "changed", PROCESS(SLEEP));
     reload_start(fixture, NULL);
+    trouble_wait_active(fixture, "same");
     client_operate(fixture->client, "changed", "Start");
     client_wait_state(fixture->client, "changed", "active");
     fixture->client->cursor = fixture->client->signals->len;
@@ -283,14 +287,6 @@ static bool reload_is_added(sd_bus_message *message, void *id)
            sd_bus_message_read(message, "o", &path) > 0 && g_str_equal(path, expected);
 }
 
-static void reload_wait_active(DaemonFixture *fixture, const char *id)
-{
-    g_autofree char *path = client_service_path(id);
-
-    (void)sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}",
-                                           1, "until", "s", "active")); /* always NULL */
-}
-
 /* What cannot be changed where it is: another service of that name takes its place, and runs if the
  * one before it did. */
 static void test_remade(DaemonFixture *fixture, const void *unused)
@@ -306,7 +302,7 @@ static void test_remade(DaemonFixture *fixture, const void *unused)
     client_wait(fixture->client, reload_is_added, (void *)"kind");
     fixture->client->cursor = 0;
     client_wait(fixture->client, reload_is_added, (void *)"empty");
-    reload_wait_active(fixture, "empty");
+    trouble_wait_active(fixture, "empty");
 
     g_autofree char *kind = trouble_get(fixture, "kind", "Kind");
     g_autofree char *sub_state = trouble_get(fixture, "empty", "SubState");
@@ -358,6 +354,7 @@ static void test_directory_gone(DaemonFixture *fixture, const void *unused)
 
     daemon_fixture_define(fixture, "run", STARTED(SLEEP));
     reload_start(fixture, NULL);
+    trouble_wait_active(fixture, "run");
     uint64_t pid = reload_main_pid(fixture, "run");
     g_assert_cmpint(rename(fixture->services_dir, aside), ==, 0);
     g_autofree char *message =
@@ -391,6 +388,7 @@ static void test_left_out(DaemonFixture *fixture, const void *unused)
     (void)sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "SetEnabled", "b",
                                            1)); /* always NULL */
     client_operate(fixture->client, "kept", "Start");
+    trouble_wait_active(fixture, "kept");
     g_assert_cmpint(chmod(fixture->services_dir, 0777), ==, 0);
     g_autoptr(Answer) answer = reload(fixture);
     assert_list(answer, "removed", "");

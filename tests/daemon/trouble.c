@@ -92,6 +92,14 @@ char *trouble_get(DaemonFixture *fixture, const char *id, const char *property)
     return client_get_string(fixture->client, path, CLIENT_SERVICE, property);
 }
 
+void trouble_wait_active(DaemonFixture *fixture, const char *id)
+{
+    g_autofree char *path = client_service_path(id);
+
+    (void)sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}",
+                                           1, "until", "s", "active")); /* always NULL */
+}
+
 char *trouble_get_manager(DaemonFixture *fixture, const char *property)
 {
     return client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, property);

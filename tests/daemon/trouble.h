@@ -26,6 +26,8 @@ char *trouble_wait_log(DaemonFixture *fixture, const char *part);
 
 /* A property of a service; the caller's. */
 char *trouble_get(DaemonFixture *fixture, const char *id, const char *property);
+/* Returns when it is active, also if it has been so for long. */
+void trouble_wait_active(DaemonFixture *fixture, const char *id);
 /* Of the manager. */
 char *trouble_get_manager(DaemonFixture *fixture, const char *property);
 
