@@ -151,6 +151,12 @@ void service_set_revision(Service *service, uint64_t revision)
     service->record->config_revision = revision; /* nobody has seen the record */
 }
 
+void service_set_config_time(Service *service, uint64_t time)
+{
+    g_assert(!service->published);
+    service->record->last_config_time = time; /* nobody has seen the record */
+}
+
 ServiceKept *service_kept(Service *service)
 {
     return &service->kept;

@@ -291,17 +291,22 @@ static void map_describe(Service *service, const CreateSpec *spec, const Origin 
     service_set_about(service, &about, origin);
 }
 
+/* What its revisions were is known of one without configuration, too. */
 static bool map_configure(Service *service, const CreateSpec *spec, const Origin *origin,
                           GError **error)
 {
-    if (spec->config == NULL)
+    if (spec->config == NULL) {
+        service_set_revision(service, spec->revision);
         return true;
+    }
     Config *config = service_prepare_config(service, spec->config, spec->config_length, error);
     if (config == NULL)
         return false;
     if (spec->revision > 0)
         service_set_revision(service, spec->revision - 1);                    /* it is counted up */
     (void)service_adopt_config(service, config, spec->config_source, origin); /* inactive: stored */
+    if (spec->config_time > 0)
+        service_set_config_time(service, spec->config_time);
     return true;
 }
 

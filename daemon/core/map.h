@@ -48,6 +48,7 @@ typedef struct CreateSpec {
     ServiceSource source;
     const char *directory; /* of the definition, or NULL */
     uint64_t revision;     /* that config has; 0: 1 */
+    uint64_t config_time;  /* when config was accepted, wall clock usec; 0: now */
     ConfigSource config_source;
     const DurableState *state; /* what is remembered of it, or NULL */
 } CreateSpec;

@@ -86,6 +86,8 @@ ConfigApplied service_adopt_config(Service *service, Config *config, ConfigSourc
                                    const Origin *origin);
 /* Before it is published: the revision of the configuration that it has, or had. */
 void service_set_revision(Service *service, uint64_t revision);
+/* Likewise: when that was accepted, wall clock usec. */
+void service_set_config_time(Service *service, uint64_t time);
 /* Where its present configuration came from. */
 ConfigSource service_config_source(const Service *service);
 

@@ -108,8 +108,11 @@ void lifecycle_event_fields(const LifecycleEvent *event,
     ret_fields[4] = NULL;
 }
 
+/* Why the daemon ends is told with what made it end, and at the end: not twice more. */
 static void lifecycle_log(const LifecycleEvent *event)
 {
+    bool tells_error = event->error != NULL && event->type != LIFECYCLE_APP_TERMINATING &&
+                       event->type != LIFECYCLE_APP_TERMINATED;
     LogLevel level =
             lifecycle_is_in(event->type, LIFECYCLE_NOTABLE) ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO;
     const char *service =
@@ -119,8 +122,8 @@ static void lifecycle_log(const LifecycleEvent *event)
     lifecycle_event_fields(event, fields);
     const char *hook = fields[3];
     log_full(level, __FILE__, __LINE__, __func__, service, fields, "%s%s%s%s%s", fields[1],
-             hook != NULL ? " " : "", hook != NULL ? hook : "", event->error != NULL ? ": " : "",
-             event->error != NULL ? event->error->message : "");
+             hook != NULL ? " " : "", hook != NULL ? hook : "", tells_error ? ": " : "",
+             tells_error ? event->error->message : "");
 }
 
 void lifecycle_emit(Lifecycle *lifecycle, LifecycleType type, const char *subject,

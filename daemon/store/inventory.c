@@ -39,6 +39,7 @@ static void inventory_item_set_config(InventoryItem *item, const DurableRevision
     item->spec.config = revision->length > 0 ? revision->text : NULL;
     item->spec.config_length = revision->length;
     item->spec.revision = revision->revision;
+    item->spec.config_time = revision->time;
     item->spec.config_source = revision->source;
 }
 

@@ -90,6 +90,13 @@ static Restore state_choose_restore(RestoreOption option, bool same_boot)
     return same_boot ? RESTORE_WANTED : RESTORE_ENABLED;
 }
 
+static const char *const state_restore_texts[_RESTORE_MAX] = {
+        [RESTORE_ENABLED] = "services that are enabled will be started (--restore=enabled)",
+        [RESTORE_WANTED] = "services that ran when the last daemon ended will be started "
+                           "(--restore=wanted)",
+        [RESTORE_NONE] = "no service will be started (--restore=none)",
+};
+
 static bool state_note_start(Daemon *daemon, GError **error)
 {
     g_autofree char *boot_id = state_boot_id();
@@ -101,7 +108,7 @@ static bool state_note_start(Daemon *daemon, GError **error)
     daemon->restore = state_choose_restore(daemon->options.restore, same_boot && *boot_id != '\0');
     if (!clean)
         log_warning("the last run did not end as it should: what it has left is cleared away");
-    log_info("services to be started: %s", restore_to_string(daemon->restore));
+    log_info("%s", state_restore_texts[daemon->restore]);
     return true;
 }
 
