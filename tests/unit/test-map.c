@@ -407,6 +407,31 @@ static void test_kinds_are_sorted(void)
 
 /* One apply a turn: a thousand starts do not keep the loop from its other work. */
 
+/* What was kept of an earlier run goes on from where it was. */
+static void test_revisions_go_on(void)
+{
+    static const char config[] = "{\"value\": \"x\"}";
+    CreateSpec spec = {.id = "a",
+                       .kind = "fake",
+                       .config = config,
+                       .config_length = strlen(config),
+                       .revision = 7,
+                       .config_time = 1234,
+                       .config_source = CONFIG_FROM_DEFINITION};
+    setup();
+    Service *service = map_create(map, &spec, &origin_test, NULL);
+    g_assert_cmpuint(service_state(service)->config_revision, ==, 7);
+    g_assert_cmpuint(service_state(service)->last_config_time, ==, 1234);
+    g_assert_cmpint(service_config_source(service), ==, CONFIG_FROM_DEFINITION);
+
+    Service *bare = map_create(map, &(CreateSpec){.id = "b", .kind = "fake", .revision = 7},
+                               &origin_test, NULL);
+    g_assert_null(service_state(bare)->config);
+    g_assert_true(service_configure(bare, config, strlen(config), &origin_test, NULL, NULL));
+    g_assert_cmpuint(service_state(bare)->config_revision, ==, 8);
+    teardown();
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -435,5 +460,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)
         g_test_add_func(tests[i].path, tests[i].func);
+    g_test_add_func("/map/create/revisions-go-on", test_revisions_go_on);
     return g_test_run();
 }
