@@ -430,11 +430,11 @@ static void test_opened(DaemonFixture *fixture, const void *unused)
                 &(ChildStreams){ready[1], STDERR_FILENO, -1});
     (void)close(ready[1]);
     g_assert_cmpint(read(ready[0], text, sizeof(text)), >, 0);
-    (void)close(ready[0]);
     g_autofree char *output = disk_run_fails(fixture);
     assert_contains(output, "/state/svcmgr.db");
     assert_contains(output, "another process");
     g_assert_true(child_end(&other, DAEMON_PATIENCE_USEC));
+    (void)close(ready[0]); /* not before: what has no reader ends */
     daemon_fixture_start(fixture, NULL);
     g_autofree char *kept = disk_get_text(fixture, "on");
     g_assert_cmpstr(kept, ==, SLEEP);
