@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* jansson writes the strings; the configuration is put in as it is, since every byte of it is what
- * somebody wrote. */
+/* jansson reads and writes the strings; the configuration is handed on as it is, since every byte
+ * of it is what somebody wrote. jansson does not tell where a value stood, so a scan over the
+ * document, which is known to be valid by then, finds it. */
 
 #include "base/definition-text.h"
 
 #include "base/json.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,4 +72,128 @@ char *definition_write(const DefinitionText *definition)
     }
     g_string_append(text, "\n}\n");
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* Finding the text of a member. All of this relies on a valid document. */
+
+static const char *definition_skip_blank(const char *text)
+{
+    return text + strspn(text, " \t\r\n");
+}
+
+/* The end of the value that begins at text. */
+static const char *definition_skip_value(const char *text)
+{
+    unsigned depth = 0;
+
+    do {
+        if (*text == '"') {
+            for (text++; *text != '"'; text++)
+                text += *text == '\\';
+            text++;
+        } else if (strchr("[{", *text) != NULL) {
+            depth++;
+            text++;
+        } else if (strchr("]}", *text) != NULL) {
+            depth--;
+            text++;
+        } else {
+            text += MAX(strcspn(text, "\"[]{},"), 1);
+        }
+    } while (depth > 0);
+    return text;
+}
+
+/* A name may be written with escapes. */
+static bool definition_name_is(const char *start, const char *end, const char *name)
+{
+    json_t *string = json_loadb(start, (size_t)(end - start), JSON_DECODE_ANY, NULL);
+    bool same = string != NULL && g_str_equal(json_string_value(string), name);
+
+    json_decref(string);
+    return same;
+}
+
+static char *definition_find_member(const char *document, const char *name)
+{
+    const char *at = definition_skip_blank(definition_skip_blank(document) + 1);
+
+    while (*at == '"') {
+        const char *name_end = definition_skip_value(at);
+        const char *value = definition_skip_blank(definition_skip_blank(name_end) + 1);
+        const char *value_end = definition_skip_value(value);
+
+        if (definition_name_is(at, name_end, name))
+            return g_strndup(value, (size_t)(value_end - value));
+        at = definition_skip_blank(value_end);
+        at = definition_skip_blank(at + (*at == ','));
+    }
+    return NULL;
+}
+
+/* Members */
+
+static void definition_read_labels(JsonContext *context, const JsonPath *path, const json_t *value,
+                                   void *field, const void *unused)
+{
+    g_autoptr(GHashTable) labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    const char *name;
+    json_t *label;
+
+    if (!json_is_object(value)) {
+        json_problem_expected(context, path, "an object of strings", value);
+        return;
+    }
+    /* The macro takes a json_t *, although it changes nothing. */
+    json_object_foreach((json_t *)value, name, label)
+    {
+        JsonPath child = {.parent = path, .member = name};
+
+        if (g_str_equal(name, JSON_COMMENT))
+            continue;
+        if (json_is_string(label))
+            g_hash_table_insert(labels, g_strdup(name), g_strdup(json_string_value(label)));
+        else
+            json_problem_expected(context, &child, "a string", label);
+    }
+    *(GHashTable **)field = g_steal_pointer(&labels);
+}
+
+static void definition_read_config(JsonContext *context, const JsonPath *path, const json_t *value,
+                                   void *field, const void *unused)
+{
+    if (json_is_object(value))
+        *(char **)field = definition_find_member(context->data, path->member);
+    else
+        json_problem_expected(context, path, "an object", value);
+}
+
+static const JsonMember definition_members[] = {
+        {"kind", json_read_string, offsetof(DefinitionFields, kind), NULL, true},
+        {"enabled", json_read_bool, offsetof(DefinitionFields, enabled), NULL, false},
+        {"description", json_read_string, offsetof(DefinitionFields, description), NULL, false},
+        {"labels", definition_read_labels, offsetof(DefinitionFields, labels), NULL, false},
+        {"config", definition_read_config, offsetof(DefinitionFields, config), NULL, false},
+        {NULL, NULL, 0, NULL, false},
+};
+
+void definition_text_parse(const char *text, size_t length, DefinitionFields *ret_fields,
+                           Problems *problems)
+{
+    JsonContext context = {.problems = problems, .data = (void *)text};
+    JsonTable table = {definition_members, ret_fields};
+    json_t *document = json_document_parse(text, length, problems);
+
+    if (document != NULL)
+        json_read_object(&context, NULL, document, &table, 1);
+    json_decref(document);
+}
+
+void definition_fields_clear(DefinitionFields *fields)
+{
+    g_free(fields->kind);
+    g_free(fields->description);
+    g_clear_pointer(&fields->labels, g_hash_table_unref);
+    g_free(fields->config);
+    *fields = (DefinitionFields){0};
 }

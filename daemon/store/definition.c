@@ -6,6 +6,7 @@
 
 #include "store/definition.h"
 
+#include "base/definition-text.h"
 #include "base/errors.h"
 #include "base/fds.h"
 #include "base/json.h"
@@ -90,119 +91,19 @@ static void definition_add_error(Definition *definition, GError *error)
     definition->error = errors_join(errors);
 }
 
-/* Finding the text of a member. All of this relies on a valid document. */
-
-static const char *definition_skip_blank(const char *text)
-{
-    return text + strspn(text, " \t\r\n");
-}
-
-/* The end of the value that begins at text. */
-static const char *definition_skip_value(const char *text)
-{
-    unsigned depth = 0;
-
-    do {
-        if (*text == '"') {
-            for (text++; *text != '"'; text++)
-                text += *text == '\\';
-            text++;
-        } else if (strchr("[{", *text) != NULL) {
-            depth++;
-            text++;
-        } else if (strchr("]}", *text) != NULL) {
-            depth--;
-            text++;
-        } else {
-            text += MAX(strcspn(text, "\"[]{},"), 1);
-        }
-    } while (depth > 0);
-    return text;
-}
-
-/* A name may be written with escapes. */
-static bool definition_name_is(const char *start, const char *end, const char *name)
-{
-    json_t *string = json_loadb(start, (size_t)(end - start), JSON_DECODE_ANY, NULL);
-    bool same = string != NULL && g_str_equal(json_string_value(string), name);
-
-    json_decref(string);
-    return same;
-}
-
-static char *definition_find_member(const char *document, const char *name)
-{
-    const char *at = definition_skip_blank(definition_skip_blank(document) + 1);
-
-    while (*at == '"') {
-        const char *name_end = definition_skip_value(at);
-        const char *value = definition_skip_blank(definition_skip_blank(name_end) + 1);
-        const char *value_end = definition_skip_value(value);
-
-        if (definition_name_is(at, name_end, name))
-            return g_strndup(value, (size_t)(value_end - value));
-        at = definition_skip_blank(value_end);
-        at = definition_skip_blank(at + (*at == ','));
-    }
-    return NULL;
-}
-
-/* Members */
-
-static void definition_read_labels(JsonContext *context, const JsonPath *path, const json_t *value,
-                                   void *field, const void *unused)
-{
-    g_autoptr(GHashTable) labels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    const char *name;
-    json_t *label;
-
-    if (!json_is_object(value)) {
-        json_problem_expected(context, path, "an object of strings", value);
-        return;
-    }
-    /* The macro takes a json_t *, although it changes nothing. */
-    json_object_foreach((json_t *)value, name, label)
-    {
-        JsonPath child = {.parent = path, .member = name};
-
-        if (g_str_equal(name, JSON_COMMENT))
-            continue;
-        if (json_is_string(label))
-            g_hash_table_insert(labels, g_strdup(name), g_strdup(json_string_value(label)));
-        else
-            json_problem_expected(context, &child, "a string", label);
-    }
-    *(GHashTable **)field = g_steal_pointer(&labels);
-}
-
-static void definition_read_config(JsonContext *context, const JsonPath *path, const json_t *value,
-                                   void *field, const void *unused)
-{
-    if (json_is_object(value))
-        *(char **)field = definition_find_member(context->data, path->member);
-    else
-        json_problem_expected(context, path, "an object", value);
-}
-
-static const JsonMember definition_members[] = {
-        {"kind", json_read_string, offsetof(Definition, kind), NULL, true},
-        {"enabled", json_read_bool, offsetof(Definition, enabled), NULL, false},
-        {"description", json_read_string, offsetof(Definition, description), NULL, false},
-        {"labels", definition_read_labels, offsetof(Definition, labels), NULL, false},
-        {"config", definition_read_config, offsetof(Definition, config), NULL, false},
-        {NULL, NULL, 0, NULL, false},
-};
+/* Reading */
 
 static void definition_parse(Definition *definition, const char *text, size_t length)
 {
     g_autoptr(Problems) problems = problems_new();
-    JsonContext context = {.problems = problems, .data = (void *)text};
-    JsonTable table = {definition_members, definition};
-    json_t *document = json_document_parse(text, length, problems);
+    DefinitionFields fields = {0};
 
-    if (document != NULL)
-        json_read_object(&context, NULL, document, &table, 1);
-    json_decref(document);
+    definition_text_parse(text, length, &fields, problems);
+    definition->kind = fields.kind;
+    definition->enabled = fields.enabled;
+    definition->description = fields.description;
+    definition->labels = fields.labels;
+    definition->config = fields.config;
 
     g_autoptr(GError) reason = problems_to_error(problems);
     if (reason != NULL)
