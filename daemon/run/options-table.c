@@ -88,7 +88,9 @@ const OptionEntry options_table[] = {
                "$XDG_RUNTIME_DIR/svcmgr)",
                "DIR"),
         OPTION("log-dir", OPTION_PATH, OPTION_EVERYWHERE, log_dir, NULL,
-               "Output of services (default: $LOGS_DIRECTORY, /var/log/svcmgr, for users "
+               "Kept for the output of services, which goes where the daemon writes its own "
+               "(default: "
+               "$LOGS_DIRECTORY, /var/log/svcmgr, for users "
                "$XDG_STATE_HOME/svcmgr/log)",
                "DIR"),
         OPTION("hooks-dir", OPTION_PATH, OPTION_EVERYWHERE | OPTION_MAY_BE_MISSING, hooks_dir, NULL,
