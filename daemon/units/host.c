@@ -125,8 +125,8 @@ ProcessHost *host_get(Daemon *daemon, GError **error)
 
 void host_free(Daemon *daemon)
 {
-    if (daemon->host != NULL)
-        process_host_sweep(daemon->host); /* nobody else shall have to bury our dead */
-    if (daemon->host != NULL && process_host_n_running(daemon->host) == 0)
-        g_clear_pointer(&daemon->host, process_host_free);
+    if (daemon->host == NULL || process_host_n_running(daemon->host) > 0)
+        return;
+    process_host_sweep(daemon->host); /* nobody else shall have to bury our dead */
+    g_clear_pointer(&daemon->host, process_host_free);
 }
