@@ -70,10 +70,20 @@ static int floor_change(sd_bus *bus, const char *method, const char *from, const
                               "u", 0, "pid", "u", 12345, "comm", "s", "bench-changes");
 }
 
+/* That a service has begun or ended. */
+static int floor_tell(sd_bus *bus, const char *type)
+{
+    return sd_bus_emit_signal(bus, "/org/svcmgr1", "org.svcmgr1.Manager", "Event", "ttssa{sv}",
+                              ++floor_serial, FLOOR_TIME, type, "s00000", 0);
+}
+
 static int method_start(sd_bus_message *message, void *userdata, sd_bus_error *ret_error)
 {
-    int r = floor_change(sd_bus_message_get_bus(message), "Start", "inactive", "active", true);
+    sd_bus *bus = sd_bus_message_get_bus(message);
+    int r = floor_change(bus, "Start", "inactive", "active", true);
 
+    if (r >= 0)
+        r = floor_tell(bus, "ProcessStart");
     return r < 0 ? r : sd_bus_reply_method_return(message, "st", "active", floor_serial);
 }
 
@@ -84,7 +94,9 @@ static int method_stop(sd_bus_message *message, void *userdata, sd_bus_error *re
 
     if (r >= 0)
         r = sd_bus_reply_method_return(message, "st", "stopping", floor_serial);
-    return r < 0 ? r : floor_change(bus, "Stop", "stopping", "inactive", true);
+    if (r >= 0)
+        r = floor_change(bus, "Stop", "stopping", "inactive", true);
+    return r < 0 ? r : floor_tell(bus, "ProcessEnd");
 }
 
 static int property_get_serial(sd_bus *bus, const char *path, const char *interface,
