@@ -69,7 +69,8 @@ static void daemon_register(Daemon *daemon)
                      .run = daemon_hooks[i].run,
                      .data = daemon};
 
-        g_assert(group_add_hook(daemon->group, daemon_hooks[i].moment, &hook, NULL));
+        bool is_new = group_add_hook(daemon->group, daemon_hooks[i].moment, &hook, NULL);
+        g_assert(is_new);
     }
 }
 

@@ -7,8 +7,10 @@
  *
  * Writes come in groups: begin, writes, commit. A group is kept whole or not at all: when a write
  * or the commit fails, the implementation has undone the whole group (rollback is then allowed and
- * does nothing). Nothing but writes stands between begin and commit, all within one call of the
- * loop.
+ * does nothing), and who reads sees nothing of it. One exception nobody can rule out: the machine
+ * or the daemon dies after a commit that failed in its sync and before the next good one; the group
+ * may then be there, whole, at the next open. Nothing but writes stands between begin and commit,
+ * all within one call of the loop.
  *
  * Errors: code ERROR_FAILED with the file, what was tried and the reason. */
 
