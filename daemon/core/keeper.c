@@ -30,6 +30,7 @@ struct Keeper {
     uint64_t retry_usec;
     uint64_t n_serials;
     uint64_t reserved_usec;
+    bool owes_serials; /* some were given that are not reserved */
     void (*on_error)(void *data);
     void *on_error_data;
 };
@@ -87,13 +88,59 @@ static bool keeper_try(Keeper *keeper, DurableLevel level, KeeperWrite write, vo
     return false;
 }
 
+/* More at a time the faster they are used up. */
+static uint64_t keeper_count_serials(Keeper *keeper)
+{
+    uint64_t now = clock_monotonic_usec(keeper->core->clock);
+    bool fast = keeper->reserved_usec > 0 && now < usec_add(keeper->reserved_usec, USEC_PER_SEC);
+
+    keeper->n_serials = fast ? MIN(2 * keeper->n_serials, KEEPER_SERIALS_MAX) : KEEPER_SERIALS;
+    keeper->reserved_usec = now;
+    return keeper->n_serials;
+}
+
+static uint64_t on_keeper_reserve(uint64_t serial, void *data)
+{
+    Keeper *keeper = data;
+    uint64_t n = keeper_count_serials(keeper);
+    uint64_t limit = usec_add(serial, n - 1);
+    g_autoptr(GError) error = NULL;
+
+    bool reserved = keeper->durable->reserve_serials(keeper->durable, serial, n, &limit, &error);
+    keeper->owes_serials = !reserved;
+    keeper_set_error(keeper, reserved ? "" : error->message); /* it is told all the same */
+    return limit;
+}
+
+/* Before anything else is kept: the next run may not give again what was told in this one. */
+static bool keeper_pay_serials(Keeper *keeper, GError **error)
+{
+    uint64_t next = feed_serial(keeper->core->feed) + 1, limit;
+
+    if (!keeper->owes_serials)
+        return true;
+    if (!keeper->durable->reserve_serials(keeper->durable, next, keeper_count_serials(keeper),
+                                          &limit, error))
+        return false;
+    keeper->owes_serials = false;
+    keeper_reserve_serials(keeper, limit);
+    return true;
+}
+
+void keeper_reserve_serials(Keeper *keeper, uint64_t limit)
+{
+    if (keeper->durable != NULL)
+        feed_set_reserve(keeper->core->feed, limit, on_keeper_reserve, keeper);
+}
+
 bool keeper_write(Keeper *keeper, DurableLevel level, KeeperWrite write, void *data, GError **error)
 {
     g_autoptr(GError) refused = NULL;
 
     if (keeper->durable == NULL)
         return true;
-    bool written = keeper_try(keeper, level, write, data, &refused);
+    bool written = keeper_pay_serials(keeper, &refused) &&
+                   keeper_try(keeper, level, write, data, &refused);
     keeper_set_error(keeper, written ? "" : refused->message);
     if (!written)
         g_propagate_error(error, g_steal_pointer(&refused));
@@ -256,30 +303,6 @@ void keeper_note_unwritten(Keeper *keeper, Service *service)
         keeper_mark(keeper, service, KEEPER_LAZY_USEC);
 }
 
-/* Serials */
-
-static uint64_t on_keeper_reserve(uint64_t serial, void *data)
-{
-    Keeper *keeper = data;
-    uint64_t now = clock_monotonic_usec(keeper->core->clock);
-    bool fast = keeper->reserved_usec > 0 && now < usec_add(keeper->reserved_usec, USEC_PER_SEC);
-    uint64_t n = fast ? MIN(2 * keeper->n_serials, KEEPER_SERIALS_MAX) : KEEPER_SERIALS;
-    uint64_t limit = usec_add(serial, n - 1);
-    g_autoptr(GError) error = NULL;
-
-    keeper->n_serials = n;
-    keeper->reserved_usec = now;
-    bool reserved = keeper->durable->reserve_serials(keeper->durable, serial, n, &limit, &error);
-    keeper_set_error(keeper, reserved ? "" : error->message); /* it is told all the same */
-    return limit;
-}
-
-void keeper_reserve_serials(Keeper *keeper, uint64_t limit)
-{
-    if (keeper->durable != NULL)
-        feed_set_reserve(keeper->core->feed, limit, on_keeper_reserve, keeper);
-}
-
 /* The object */
 
 Keeper *keeper_new(Map *map, Durable *durable)
@@ -317,7 +340,8 @@ void keeper_freeze(Keeper *keeper)
         return;
     keeper->frozen = true;
     timer_disarm(keeper->flush);
-    while (g_hash_table_size(keeper->dirty) > 0 && keeper_flush_slice(keeper))
+    while ((g_hash_table_size(keeper->dirty) > 0 || keeper->owes_serials) &&
+           keeper_flush_slice(keeper))
         ;
     g_hash_table_remove_all(keeper->dirty);
 }

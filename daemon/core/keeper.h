@@ -20,7 +20,9 @@ Keeper *keeper_new(Map *map, Durable *durable);
 void keeper_free(Keeper *keeper); /* accepts NULL */
 
 /* Reserves serials from the feed's next one on, and whenever they are used up; more at a time the
- * faster they are. */
+ * faster they are. Where the disk refuses, serials are given all the same; the reservation is then
+ * made up before the next group is written, and until it is, keeper_error says so: only a crash
+ * before that lets the next run give some of them again. */
 void keeper_reserve_serials(Keeper *keeper, uint64_t limit);
 
 /* One group. write is called once, between begin and commit. False: nothing of it is kept. */

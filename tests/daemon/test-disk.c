@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define SLEEP "{\"exec\": [\"/bin/sleep\", \"infinity\"]}"
+#define DISK_SERIALS 1000 /* that are reserved in one piece */
 #define NOT_KEPT "what should be kept on disk is not: "
 
 /* A text that needs room. */
@@ -289,6 +290,40 @@ static void test_file_limit(DaemonFixture *fixture, const void *unused)
     disk_assert_swapped(fixture);
 }
 
+static uint64_t disk_serial(DaemonFixture *fixture, bool newest)
+{
+    g_autoptr(TroubleEvents) events = trouble_events_new();
+
+    trouble_events_ask(events, fixture->client);
+    g_assert_cmpuint(events->serials->len, >, 0);
+    return g_array_index(events->serials, uint64_t, newest ? events->serials->len - 1 : 0);
+}
+
+/* More than are reserved at the start are given while no file may grow. What makes up for it is the
+ * first thing that the disk takes again: a crash right after that loses none. */
+static void test_serials(DaemonFixture *fixture, const void *unused)
+{
+    daemon_fixture_start(fixture, NULL);
+    client_create(fixture->client, "off", "process", SLEEP, false);
+    disk_limit_files(fixture, 0);
+    while (disk_serial(fixture, true) <= DISK_SERIALS) {
+        client_operate(fixture->client, "off", "Start");
+        client_operate(fixture->client, "off", "Stop");
+        client_wait_state(fixture->client, "off", "inactive");
+    }
+    disk_assert_trouble(fixture, "File too large");
+    disk_limit_files(fixture, RLIM_INFINITY);
+
+    g_autofree char *path = client_service_path("off");
+    (void)sd_bus_message_unref(
+            client_call(fixture->client, path, CLIENT_SERVICE, "SetEnabled", "b", 1));
+    uint64_t last = disk_serial(fixture, true);
+    daemon_fixture_kill(fixture);
+    daemon_fixture_start(fixture, NULL);
+    g_assert_cmpuint(disk_serial(fixture, false), >, last);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+}
+
 /* State directories in which not all is well */
 
 static char *disk_run_fails(DaemonFixture *fixture)
@@ -468,6 +503,7 @@ int main(int argc, char **argv)
     ADD("full", test_full);
     ADD("read-only", test_read_only);
     ADD("file-limit", test_file_limit);
+    ADD("serials", test_serials);
     ADD("odd-directory", test_odd_directory);
     ADD("newer", test_newer);
     ADD("damaged", test_damaged);

@@ -405,23 +405,88 @@ static void test_serials_that_are_reserved_already(void)
     keeper_teardown();
 }
 
-static void test_serials_without_the_disk(void)
+/* More than are reserved are given; web is what is changed. */
+static void owe_serials(Service *web)
 {
-    keeper_setup();
-    Service *web = keep("web", "{}");
-
     keeper_reserve_serials(keeper, 2);
     memory->is_broken = true;
     service_set_enabled(web, true, &origin_test);
     assert_log("reserve:3+1000!\n");
     assert_seen("web:active "); /* it is told all the same */
     g_assert_cmpstr(keeper_error(keeper), ==, "/memory: reserve: the disk is full");
+}
+
+/* They are used up once more before anybody writes. */
+static void test_serials_without_the_disk(void)
+{
+    keeper_setup();
+    Service *web = keep("web", "{}");
+
+    owe_serials(web);
     for (unsigned i = 0; i < 999; i++)
         service_set_enabled(web, i % 2 == 1, &origin_test);
     assert_log(""); /* and not tried at every change */
     memory->is_broken = false;
     change_so_often(web, 1);
     assert_log("reserve:1003+2000\n");
+    g_assert_cmpstr(keeper_error(keeper), ==, "");
+    keeper_teardown();
+}
+
+/* What was given is reserved, with room ahead, by the next attempt; and by nothing more. */
+static void test_serials_made_up_by_itself(void)
+{
+    keeper_setup();
+    Service *web = keep("web", "{}");
+
+    owe_serials(web);
+    service_set_enabled(web, false, &origin_test); /* 4 */
+    core_fixture_advance(&fixture, USEC_PER_SEC);
+    assert_log("reserve:5+1000!\n");
+    memory->is_broken = false;
+    core_fixture_advance(&fixture, 2 * USEC_PER_SEC);
+    assert_log("reserve:5+1000\nbegin state:web:wanted,0 commit:crash\n");
+    g_assert_cmpstr(keeper_error(keeper), ==, "");
+    core_fixture_advance(&fixture, 600 * USEC_PER_SEC);
+    assert_log("");
+    keeper_teardown();
+}
+
+/* Before what somebody asked for: a crash between the two does no harm. */
+static void test_serials_made_up_by_a_request(void)
+{
+    keeper_setup();
+    Service *web = keep("web", "{}");
+
+    owe_serials(web);
+    durable_memory_fail(memory, MEMORY_RESERVE, 1);
+    memory->is_broken = false;
+    ask_create("refused", "a", false);
+    core_fixture_settle(&fixture);
+    assert_answers("refused:Failed ");
+    assert_log("reserve:4+2000!\n");
+    g_assert_cmpstr(keeper_error(keeper), ==, "/memory: reserve: the disk is full");
+    ask_create("create", "b", false);
+    core_fixture_settle(&fixture);
+    assert_answers("create:ok ");
+    assert_log("reserve:4+4000\nbegin service:b config:b:1 commit:power\n");
+    g_assert_cmpstr(keeper_error(keeper), ==, "");
+    change_so_often(web, 3999);
+    assert_log("");
+    change_so_often(web, 1);
+    assert_log("reserve:4004+8000\n");
+    keeper_teardown();
+}
+
+static void test_serials_made_up_at_the_end(void)
+{
+    keeper_setup();
+    Service *web = keep("web", "{}");
+
+    owe_serials(web);
+    memory->is_broken = false;
+    keeper_freeze(keeper);
+    g_assert_cmpuint(memory->limit, >, feed_serial(fixture.core->feed));
     g_assert_cmpstr(keeper_error(keeper), ==, "");
     keeper_teardown();
 }
@@ -452,6 +517,9 @@ int main(int argc, char **argv)
             {"/keeper/serials/blocks", test_serials},
             {"/keeper/serials/reserved-already", test_serials_that_are_reserved_already},
             {"/keeper/serials/without-the-disk", test_serials_without_the_disk},
+            {"/keeper/serials/made-up-by-itself", test_serials_made_up_by_itself},
+            {"/keeper/serials/made-up-by-a-request", test_serials_made_up_by_a_request},
+            {"/keeper/serials/made-up-at-the-end", test_serials_made_up_at_the_end},
     };
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)
