@@ -228,6 +228,11 @@ void service_set_broken(Service *service, const GError *error, const Origin *ori
     service_commit(service, draft, STATE_FAILED, origin);
 }
 
+bool service_is_broken(const Service *service)
+{
+    return service->broken != NULL;
+}
+
 FeedListener *service_listen(Service *service, ChangeFunc func, void *data)
 {
     return feed_listen_to(service->core->feed, service, func, data);

@@ -362,6 +362,7 @@ Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reaso
     const Kind *kind = spec->kind != NULL ? map_find_kind(map, spec->kind) : NULL;
     Service *service = service_new(map->core, spec->id, kind != NULL ? kind : &kind_invalid);
     map_describe(service, spec, origin);
+    service_set_revision(service, spec->revision);
     service_set_broken(service, reason, origin);
     map_insert(map, service, origin);
     return service;

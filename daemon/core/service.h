@@ -68,6 +68,7 @@ bool service_is_deleting(const Service *service);
 /* Its definition cannot be used: failed, class config; Start is refused with this error until a
  * Configure succeeds. */
 void service_set_broken(Service *service, const GError *error, const Origin *origin);
+bool service_is_broken(const Service *service);
 
 /* Whether the operation would be refused now, with the same errors. What the start limit says shows
  * only when it is tried. */

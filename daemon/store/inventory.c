@@ -187,6 +187,9 @@ static void inventory_decide_broken(Inventory *inventory, InventoryItem *item, M
         return;
     }
     item->error = g_error_copy(definition->error);
+    if (latest != NULL)
+        item->spec.revision =
+                latest->revision; /* what is configured next is counted on from there */
 }
 
 static void inventory_add_defined(Inventory *inventory, InventoryItem *item,

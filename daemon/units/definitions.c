@@ -166,6 +166,7 @@ void definitions_unit_cancel(Daemon *daemon)
     g_clear_pointer(&daemon->reader, definitions_reader_free);
     while ((run = g_queue_pop_head(&daemon->reloads)) != NULL)
         definitions_run_end(run, NULL, error);
+    reload_cancel(daemon);
 }
 
 static void on_definitions_reloaded(const ReloadReport *report, const GError *error, void *data)

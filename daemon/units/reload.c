@@ -96,49 +96,58 @@ static Definition *definition_copy(const Definition *definition)
     return copy;
 }
 
-/* A service that could not be made before, or was another, may have left revisions: the next counts
- * on from them. 0: there are none. */
-static uint64_t definition_newest_kept(Daemon *daemon, const char *id)
+/* The number of the newest revision that is kept; 0: none. Whoever makes a service of that id goes
+ * on from there, with or without a configuration. */
+static bool definition_find_kept(Daemon *daemon, const char *id, uint64_t *ret_revision,
+                                 GError **error)
 {
     Durable *durable = keeper_durable(daemon->keeper);
-    g_autoptr(GPtrArray) kept = durable->list_revisions(durable, id, NULL);
+    g_autoptr(GPtrArray) kept = durable->list_revisions(durable, id, error);
 
-    if (kept == NULL || kept->len == 0)
-        return 0;
-    return ((const DurableRevision *)g_ptr_array_index(kept, kept->len - 1))->revision;
+    if (kept == NULL)
+        return false;
+    *ret_revision =
+            kept->len > 0
+                    ? ((const DurableRevision *)g_ptr_array_index(kept, kept->len - 1))->revision
+                    : 0;
+    return true;
 }
 
+/* Also that there is no configuration any more: so a later one over the bus stands. */
 static bool definition_write_revision(Durable *durable, void *data, GError **error)
 {
     const Service *service = data;
     const StateRecord *record = service_state(service);
+    DurableConfig config = {
+            .revision = record->config_revision,
+            .time = clock_wall_usec(service_core(service)->clock),
+            .source = CONFIG_FROM_DEFINITION,
+            .text = record->config != NULL ? record->config->text : "",
+            .length = record->config != NULL ? record->config->length : 0,
+    };
 
-    return durable->put_config(durable, service_id(service),
-                               &(DurableConfig){
-                                       .revision = record->config_revision,
-                                       .time = record->last_config_time,
-                                       .source = CONFIG_FROM_DEFINITION,
-                                       .text = record->config->text,
-                                       .length = record->config->length,
-                               },
-                               error);
+    return durable->put_config(durable, service_id(service), &config, error);
 }
 
 static void definition_make_service(Daemon *daemon, const Definition *definition, bool start,
                                     const Origin *origin)
 {
     CreateSpec spec = definition_spec(definition);
-    uint64_t kept = spec.config != NULL ? definition_newest_kept(daemon, spec.id) : 0;
     g_autoptr(GError) error = NULL;
-    Service *service;
+    uint64_t kept = 0;
 
+    if (!definition_find_kept(daemon, spec.id, &kept, &error)) {
+        services_unit_create_broken(daemon, &spec, error, origin);
+        return;
+    }
     spec.start = start;
     spec.revision = kept > 0 ? kept + 1 : 0;
     if (definition->error != NULL) {
+        spec.revision = kept;
         services_unit_create_broken(daemon, &spec, definition->error, origin);
         return;
     }
-    service = map_create(daemon->map, &spec, origin, &error);
+    Service *service = map_create(daemon->map, &spec, origin, &error);
     if (service == NULL)
         services_unit_create_broken(daemon, &spec, error, origin);
     else if (kept > 0 && !keeper_write(daemon->keeper, DURABLE_POWER, definition_write_revision,
@@ -146,37 +155,87 @@ static void definition_make_service(Daemon *daemon, const Definition *definition
         log_warning("revisions of definitions are not kept: %s", error->message);
 }
 
-static void on_remake_gone(const StateRecord *state, void *data)
+static void remake_free(void *data)
 {
-    static const Origin origin = {.cause = CAUSE_METHOD, .method = "ReloadDefinitions"};
     Remake *remake = data;
-    Map *map = remake->daemon->map;
-    const char *id = remake->definition->id;
 
-    /* Somebody may have made another one of that name meanwhile. */
-    if (map_find(map, id) == NULL && group_phase(remake->daemon->group) == GROUP_PHASE_SERVE) {
-        definition_make_service(remake->daemon, remake->definition, remake->start, &origin);
-        Service *service = map_find(map, id);
-        if (service != NULL)
-            service_kept(service)->enabled = remake->is_enabled_kept;
-    }
     definition_free(remake->definition);
     g_free(remake);
 }
 
+static void on_remake_gone(const StateRecord *state, void *data)
+{
+    static const Origin origin = {.cause = CAUSE_METHOD, .method = "ReloadDefinitions"};
+    Remake *remake = data;
+    Daemon *daemon = remake->daemon;
+    const char *id = remake->definition->id;
+
+    (void)g_hash_table_steal(daemon->remakes, id);
+    /* Somebody may have made another one of that name meanwhile. */
+    if (map_find(daemon->map, id) == NULL) {
+        definition_make_service(daemon, remake->definition, remake->start, &origin);
+        Service *service = map_find(daemon->map, id);
+        if (service != NULL)
+            service_kept(service)->enabled = remake->is_enabled_kept;
+    }
+    remake_free(remake);
+}
+
+/* One for each id: what a later reload says takes the place of what an earlier one said. */
+static Remake *remake_get(Daemon *daemon, const char *id)
+{
+    Remake *remake;
+
+    if (daemon->remakes == NULL)
+        daemon->remakes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, remake_free);
+    remake = g_hash_table_lookup(daemon->remakes, id);
+    if (remake != NULL)
+        (void)g_hash_table_steal(daemon->remakes, id); /* its key is in the definition */
+    else
+        remake = g_new0(Remake, 1);
+    return remake;
+}
+
 static void reload_remake(Reload *reload, Service *service, const Definition *definition)
 {
-    Remake *remake = g_new0(Remake, 1);
+    Daemon *daemon = reload->daemon;
+    Remake *remake = remake_get(daemon, definition->id);
+    bool is_new = remake->daemon == NULL;
 
-    remake->daemon = reload->daemon;
+    remake->daemon = daemon;
+    definition_free(remake->definition);
     remake->definition = definition_copy(definition);
     remake->is_enabled_kept = service_kept(service)->enabled;
     if (remake->is_enabled_kept)
         remake->definition->enabled = service_about(service)->enabled;
-    remake->start = service_is_wanted(service) && definition->error == NULL;
-    /* It is there. */
-    (void)map_delete(reload->daemon->map, service_id(service), reload->origin, on_remake_gone,
-                     remake, NULL);
+    remake->start =
+            (is_new ? service_is_wanted(service) : remake->start) && definition->error == NULL;
+    g_hash_table_insert(daemon->remakes, remake->definition->id, remake);
+    if (is_new) /* it is there */
+        (void)map_delete(daemon->map, definition->id, reload->origin, on_remake_gone, remake, NULL);
+}
+
+static void remake_cancel(Daemon *daemon, const char *id)
+{
+    Remake *remake = daemon->remakes != NULL ? g_hash_table_lookup(daemon->remakes, id) : NULL;
+
+    if (remake == NULL)
+        return;
+    map_delete_forget(daemon->map, on_remake_gone, remake);
+    g_hash_table_remove(daemon->remakes, id);
+}
+
+void reload_cancel(Daemon *daemon)
+{
+    GHashTableIter iter;
+    void *remake;
+
+    if (daemon->remakes == NULL)
+        return;
+    g_hash_table_iter_init(&iter, daemon->remakes);
+    while (g_hash_table_iter_next(&iter, NULL, &remake))
+        map_delete_forget(daemon->map, on_remake_gone, remake);
+    g_clear_pointer(&daemon->remakes, g_hash_table_unref);
 }
 
 static bool reload_is_ours(const Service *service)
@@ -205,7 +264,10 @@ static void reload_change_config(Reload *reload, Service *service, const Definit
     Config *config = config_parse(service_kind(service), definition->config,
                                   strlen(definition->config), problems);
 
-    g_assert(config != NULL); /* it was checked */
+    if (config == NULL) { /* it was checked, but for another kind than that of the service */
+        reload_remake(reload, service, definition);
+        return;
+    }
     reload_note_revision(reload, service);
     (void)service_adopt_config(service, config, CONFIG_FROM_DEFINITION, reload->origin);
     reload_note_revision(reload, service);
@@ -255,12 +317,13 @@ static void reload_remove(Reload *reload, const char *id)
     if (service == NULL || service_about(service)->source != SOURCE_DEFINITION)
         return;
     g_ptr_array_add(reload->dropped, (void *)id);
+    remake_cancel(reload->daemon, id);
     service_kept(service)->enabled = false; /* one that comes while it goes begins anew */
     (void)map_delete(reload->daemon->map, id, reload->origin, NULL, NULL, NULL); /* it is there */
 }
 
-/* What was good stays as it is; what never was says what is wrong now: in its state and, as it is
- * made, in the log. */
+/* What was good, or was mended over the bus, stays as it is; what never was says what is wrong now:
+ * in its state and, as it is made, in the log. */
 static void reload_failed(Reload *reload, const DefinitionChange *change)
 {
     Service *service = map_find(reload->daemon->map, change->id);
@@ -268,8 +331,8 @@ static void reload_failed(Reload *reload, const DefinitionChange *change)
 
     if (was_never_good && service == NULL)
         definition_make_service(reload->daemon, change->definition, false, reload->origin);
-    else if (was_never_good && !change->is_known_failure &&
-             service_about(service)->source == SOURCE_DEFINITION && !service_state(service)->active)
+    else if (was_never_good && !change->is_known_failure && reload_is_ours(service) &&
+             service_is_broken(service))
         reload_remake(reload, service, change->definition);
     else
         log_service(change->is_known_failure ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, change->id, "%s",

@@ -7,6 +7,8 @@
 
 void reload_report_init(ReloadReport *report);
 void reload_report_clear(ReloadReport *report);
+/* Services that are made anew when they have gone are not made any more. */
+void reload_cancel(Daemon *daemon);
 /* now: as read and checked. Fills report, and unless it is a dry run does what it says. */
 void reload_run(Daemon *daemon, const Definitions *now, bool dry_run, const Origin *origin,
                 ReloadReport *report);

@@ -66,6 +66,7 @@ struct Daemon {
     GQueue reloads;            /* of DefinitionsRun; the first is under way */
     DefinitionsReader *reader; /* of the first; NULL: it has not begun */
     Timer *reading;
+    GHashTable *remakes; /* of those that are made anew when they are gone; by id */
     DefinitionSet *definitions;
     /* services */
     GPtrArray *to_start;  /* of ids, until everything is ready */
