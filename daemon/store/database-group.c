@@ -54,6 +54,29 @@ bool database_move_log(Database *database, bool truncate, GError **error)
     return true;
 }
 
+/* First of all, so that what the group itself says of it counts. */
+static void database_group_add_owed(Database *database)
+{
+    if (database->owed_instance_id != NULL) {
+        database_group_put_meta(database, "boot_id", database->owed_boot_id);
+        database_group_put_meta(database, "instance_id", database->owed_instance_id);
+        database_group_put_meta(database, "clean", "0");
+    }
+    if (database->owed_limit > 0) {
+        g_autofree char *limit = g_strdup_printf("%" PRIu64, database->owed_limit);
+
+        database_group_put_meta(database, "serial_limit", limit);
+    }
+}
+
+static void database_group_settle_owed(Database *database)
+{
+    g_clear_pointer(&database->owed_boot_id, g_free);
+    g_clear_pointer(&database->owed_instance_id, g_free);
+    database->serial_limit = MAX(database->serial_limit, database->owed_limit);
+    database->owed_limit = 0;
+}
+
 bool database_group_begin(Durable *durable, GError **error)
 {
     Database *database = database_of(durable);
@@ -62,6 +85,7 @@ bool database_group_begin(Durable *durable, GError **error)
     database->group_is_open = true;
     database->writes = g_array_new(FALSE, FALSE, sizeof(DatabaseWrite));
     database->texts = g_string_chunk_new(GROUP_CHUNK_BYTES);
+    database_group_add_owed(database);
     return true;
 }
 
@@ -153,6 +177,8 @@ bool database_group_commit(Durable *durable, DurableLevel level, GError **error)
     g_assert(database->group_is_open);
     bool done = database->writes->len == 0 || database_group_apply(database, level, error);
     database_group_rollback(durable);
+    if (done)
+        database_group_settle_owed(database);
     /* The group is kept; that its log could not be moved is told with the one that needs it. */
     if (done && database->wal_bytes > DATABASE_WAL_MAX_BYTES)
         (void)database_move_log(database, true, NULL);
@@ -242,21 +268,19 @@ static bool database_group_put_state(Durable *durable, const char *id, const Dur
     return true;
 }
 
-/* The limit only ever grows, whatever a caller asks for. */
+/* The limit only ever grows, whatever a caller asks for. The caller goes on without it where the
+ * disk refuses, so the next group that is kept has it. */
 static bool database_group_reserve_serials(Durable *durable, uint64_t next, uint64_t n,
                                            uint64_t *ret_limit, GError **error)
 {
     Database *database = database_of(durable);
-    uint64_t limit = next + n - 1, kept = MAX(limit, database->serial_limit);
-    g_autofree char *text = g_strdup_printf("%" PRIu64, kept);
+    uint64_t limit = next + n - 1;
 
     g_assert(next > 0 && n > 0 && limit >= next);
-    if (!database_group_begin(durable, error))
+    database->owed_limit = MAX(limit, MAX(database->serial_limit, database->owed_limit));
+    if (!database_group_begin(durable, error) ||
+        !database_group_commit(durable, DURABLE_POWER, error))
         return false;
-    database_group_put_meta(database, "serial_limit", text);
-    if (!database_group_commit(durable, DURABLE_POWER, error))
-        return false;
-    database->serial_limit = kept;
     *ret_limit = limit;
     return true;
 }

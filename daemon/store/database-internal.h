@@ -89,6 +89,11 @@ struct Database {
     bool damaged;        /* SQLite, or we, found what cannot be */
 
     char lineage[DATABASE_LINEAGE_DIGITS + 1];
+    /* What the disk has refused of this run, and each group brings along until one is kept: who
+     * runs (NULL: nothing) and the last serial that may be given (0: nothing). */
+    char *owed_boot_id, *owed_instance_id;
+    uint64_t owed_limit;
+
     uint64_t first_serial;
     uint64_t serial_limit;
     GPtrArray *messages;

@@ -162,6 +162,18 @@ static bool database_check_size(Database *database, GError **error)
     return true;
 }
 
+/* So that the log begins empty. A disk that is full has it read where it is, and moved before the
+ * next group. */
+static bool database_renew_log(Database *database, GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (database_move_log(database, true, &reason) || !database->damaged)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return false;
+}
+
 bool database_attach(Database *database, GError **error)
 {
     if (!database_check_size(database, error) || !database_open_file(database, error))
@@ -169,7 +181,7 @@ bool database_attach(Database *database, GError **error)
     /* Against what a damaged or hostile file may contain. */
     (void)sqlite3_db_config(database->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return database_schema_apply(database, error) && database_check_pages(database, error) &&
-           database_read_identity(database, error) && database_move_log(database, true, error);
+           database_read_identity(database, error) && database_renew_log(database, error);
 }
 
 /* Attaches; mends once what is found damaged. */
@@ -214,6 +226,8 @@ void database_close(Database *database)
     database_group_rollback(&database->durable);
     database_detach(database, database->damaged);
     g_ptr_array_unref(database->messages);
+    g_free(database->owed_boot_id);
+    g_free(database->owed_instance_id);
     g_free((char *)database->options.state_dir);
     g_free((char *)database->options.vfs);
     g_free(database->path);
@@ -240,20 +254,34 @@ uint64_t database_next_serial(const Database *database)
     return database->first_serial;
 }
 
+/* A machine must come up with a full disk. What a former run on it has numbered may not be kept
+ * either: the wall clock is beyond that. */
+static void database_keep_start(Database *database)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (database_group_begin(&database->durable, &error) &&
+        database_group_commit(&database->durable, DURABLE_POWER, &error))
+        return;
+    database->first_serial = MAX(database->first_serial, clock_wall_usec(database->options.clock));
+    g_ptr_array_add(database->messages,
+                    g_strdup_printf("the start cannot be kept on disk, all else can be read: %s",
+                                    error->message));
+}
+
 bool database_note_start(Database *database, const char *boot_id, const char *instance_id,
                          bool *ret_same_boot, bool *ret_clean, GError **error)
 {
     g_autofree char *boot = NULL, *clean = NULL;
 
     if (!database_get_meta(database, "boot_id", &boot, error) ||
-        !database_get_meta(database, "clean", &clean, error) ||
-        !database_group_begin(&database->durable, error))
+        !database_get_meta(database, "clean", &clean, error))
         return false;
-    database_group_put_meta(database, "boot_id", boot_id);
-    database_group_put_meta(database, "instance_id", instance_id);
-    database_group_put_meta(database, "clean", "0");
-    if (!database_group_commit(&database->durable, DURABLE_POWER, error))
-        return false;
+    g_free(database->owed_boot_id);
+    g_free(database->owed_instance_id);
+    database->owed_boot_id = g_strdup(boot_id);
+    database->owed_instance_id = g_strdup(instance_id);
+    database_keep_start(database);
     *ret_same_boot = g_strcmp0(boot, boot_id) == 0;
     *ret_clean = clean == NULL || g_str_equal(clean, "1");
     return true;

@@ -38,7 +38,8 @@ typedef struct Database Database;
 /* Opens or makes the database, brings an older schema up to date, and checks the whole file unless
  * the last end was clean. NULL, with the file untouched: the directory or the file is not ours or
  * others may write to the directory; another process has it; it was written by a newer svcmgr, or
- * not by svcmgr; the disk fails. */
+ * not by svcmgr; the disk cannot be read, or, where something must be made or mended, written. A
+ * disk that is full does not matter otherwise: only commits fail. */
 Database *database_open(const DatabaseOptions *options, GError **error);
 /* Accepts NULL. Moves the log into the file, as far as that succeeds. An open group is undone. */
 void database_close(Database *database);
@@ -47,8 +48,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Database, database_close)
 /* The table that core writes through; belongs to the database. */
 Durable *database_durable(Database *database);
 
-/* For the log, at open and again after a load: what was found damaged, as what it was set aside,
- * what was kept. Empty if all was well. Of strings; stays the database's. */
+/* For the log, once load and database_note_start are done: what was found damaged, as what it was
+ * set aside, what was kept, why the start was not. Empty if all was well. Of strings; stays the
+ * database's. */
 const GPtrArray *database_messages(const Database *database);
 
 /* 16 lower-case hex digits, random, the same as long as the database lives: what all daemons of
@@ -59,9 +61,14 @@ const char *database_lineage(const Database *database);
  * database. */
 uint64_t database_next_serial(const Database *database);
 
-/* Keeps, synced, that a run begins; once per run. boot_id: of this boot of the machine;
- * instance_id: of this run. ret_same_boot: the run before began in this boot too (false if there
- * was none). ret_clean: the run before said database_note_clean_end (true if there was none). */
+/* Keeps, synced, that a run begins; once per run, after the load. boot_id: of this boot of the
+ * machine; instance_id: of this run. ret_same_boot: the run before began in this boot too (false if
+ * there was none). ret_clean: the run before said database_note_clean_end (true if there was none).
+ *
+ * A disk that refuses is no error but a message (database_messages): the first group that is kept
+ * has it, and the first serial is then at least the wall clock (usec), beyond what a run without a
+ * disk may have given. Such a run that ends before anything of it is kept is not known to the next
+ * one. Error: what the run before has left cannot be read. */
 bool database_note_start(Database *database, const char *boot_id, const char *instance_id,
                          bool *ret_same_boot, bool *ret_clean, GError **error);
 /* Keeps, synced, that this run ends as it should: the last write. Refused when the file turned out

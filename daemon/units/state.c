@@ -124,8 +124,9 @@ static void state_log_database(const Daemon *daemon)
 static bool state_load(Daemon *daemon, GError **error)
 {
     daemon->saved = database_load(daemon->database, error);
+    bool done = daemon->saved != NULL && state_note_start(daemon, error);
     state_log_database(daemon);
-    return daemon->saved != NULL && state_note_start(daemon, error);
+    return done;
 }
 
 /* Idle */

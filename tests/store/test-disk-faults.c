@@ -207,6 +207,84 @@ static void test_open(FaultFixture *fixture, const void *data)
     }
 }
 
+/* What a daemon that was killed has left, with a log, on another disk. */
+static void fault_crash(FaultFixture *fixture)
+{
+    Disk *disk = disk_new();
+
+    store_open(&fixture->store);
+    store_note_start(&fixture->store);
+    store_fill(&fixture->store, 2);
+    disk_copy(fixture->disk, disk);
+    store_close(&fixture->store);
+    disk_free(fixture->disk);
+    fixture->disk = disk;
+    fixture->store.options.vfs = disk_vfs(disk);
+}
+
+static bool fault_begin_run(StoreFixture *store, bool *ret_same_boot, bool *ret_clean)
+{
+    g_autoptr(GError) error = NULL;
+    bool done =
+            database_note_start(store->database, "boot", "run", ret_same_boot, ret_clean, &error);
+
+    g_assert_no_error(error);
+    return done;
+}
+
+/* A disk that is full keeps no daemon from its start: everything can be read. What the disk has
+ * refused is kept with the first group that is. */
+static void test_full_at_start(FaultFixture *fixture, const void *unused)
+{
+    StoreFixture *store = &fixture->store;
+    bool same_boot = false, clean = true;
+    g_autoptr(GError) error = NULL;
+    uint64_t limit = 0;
+
+    fault_crash(fixture);
+    disk_fail(fixture->disk, DISK_WRITE | DISK_TRUNCATE, 1, ENOSPC, false);
+    store_open(store);
+    g_autoptr(GPtrArray) services = store_load(store);
+    g_assert_cmpuint(services->len, ==, 2);
+    g_assert_true(fault_begin_run(store, &same_boot, &clean));
+    g_assert_true(same_boot && !clean);
+    const GPtrArray *messages = database_messages(store->database);
+    g_assert_cmpuint(messages->len, ==, 1);
+    g_assert_nonnull(strstr(messages->pdata[0], "No space left on device"));
+
+    uint64_t first = database_next_serial(store->database);
+    g_assert_cmpuint(first, >=, clock_wall_usec(store->options.clock));
+    g_assert_false(fault_try_group(store, 0, &error));
+    fault_assert_error(fixture, error, ENOSPC);
+    g_assert_false(store->durable->reserve_serials(store->durable, first, 1000, &limit, NULL));
+
+    disk_heal(fixture->disk);
+    g_assert_true(fault_try_group(store, 1, NULL));
+    store_reopen(store);
+    same_boot = false;
+    g_assert_cmpuint(database_next_serial(store->database), ==, first + 1000);
+    g_assert_true(fault_begin_run(store, &same_boot, &clean));
+    g_assert_true(same_boot && !clean);
+}
+
+/* The run that could not be noted ends as it should. */
+static void test_late_start(FaultFixture *fixture, const void *unused)
+{
+    StoreFixture *store = &fixture->store;
+    bool same_boot = true, clean = false;
+
+    store_open(store);
+    store_note_start(store);
+    disk_fail(fixture->disk, DISK_WRITE, 1, ENOSPC, false);
+    g_assert_true(database_note_start(store->database, "later", "run", &same_boot, &clean, NULL));
+    g_assert_false(same_boot);
+    disk_heal(fixture->disk);
+    g_assert_true(database_note_clean_end(store->database, NULL));
+    store_reopen(store);
+    g_assert_true(database_note_start(store->database, "later", "run", &same_boot, &clean, NULL));
+    g_assert_true(same_boot && clean);
+}
+
 /* What the kernel has forgotten of the log after a sync that failed is written again before the
  * next group is believed. */
 static void test_failed_sync(FaultFixture *fixture, const void *unused)
@@ -305,6 +383,10 @@ int main(int argc, char **argv)
     add_cases("life", test_life);
     add_cases("open", test_open);
     g_test_add("/disk-faults/failed-sync", FaultFixture, NULL, fault_set_up, test_failed_sync,
+               fault_tear_down);
+    g_test_add("/disk-faults/full-at-start", FaultFixture, NULL, fault_set_up, test_full_at_start,
+               fault_tear_down);
+    g_test_add("/disk-faults/late-start", FaultFixture, NULL, fault_set_up, test_late_start,
                fault_tear_down);
     g_test_add("/disk-faults/levels", FaultFixture, NULL, fault_set_up, test_levels,
                fault_tear_down);
