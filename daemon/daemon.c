@@ -105,10 +105,7 @@ static void on_daemon_ready(void *data)
 static uint64_t on_daemon_stop_usec(void *data)
 {
     Daemon *daemon = data;
-    uint64_t given_usec = daemon->options.shutdown_timeout_usec;
-    uint64_t stop_usec = given_usec > 0        ? given_usec
-                         : daemon->map != NULL ? services_stop_usec(daemon->map)
-                                               : GROUP_STOP_USEC;
+    uint64_t stop_usec = daemon->map != NULL ? services_unit_stop_usec(daemon) : GROUP_STOP_USEC;
 
     manager_tell_stopping(usec_add(stop_usec, GROUP_FORCE_USEC + DAEMON_STOP_MARGIN_USEC));
     manager_tell_status("Stopping all services");

@@ -217,18 +217,27 @@ static void on_services_quit(const GError *error, void *data)
 
 static void on_services_quit_late(void *data)
 {
+    static const char *const late[] = {"services", NULL};
     Daemon *daemon = data;
     g_autofree char *running = services_describe_running(daemon->map);
 
     if (running == NULL)
         return;
     log_error("the stop has run out of time; still running: %s", running);
+    hooks_tell_late(daemon, late, running);
     services_signal(daemon->map, SIGKILL);
+}
+
+uint64_t services_unit_stop_usec(Daemon *daemon)
+{
+    uint64_t given_usec = daemon->options.shutdown_timeout_usec;
+
+    return given_usec > 0 ? given_usec : services_stop_usec(daemon->map);
 }
 
 void services_unit_quit(Daemon *daemon)
 {
-    uint64_t stop_usec = services_stop_usec(daemon->map);
+    uint64_t stop_usec = services_unit_stop_usec(daemon);
 
     if (daemon->is_quitting)
         return;

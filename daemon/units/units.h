@@ -134,6 +134,8 @@ void services_unit_undo(void *daemon);
 /* Returns how many. */
 unsigned services_unit_start(Daemon *daemon);
 void services_unit_stop(void *daemon);
+/* How long all of them may take to stop: as given, or as they need themselves. */
+uint64_t services_unit_stop_usec(Daemon *daemon);
 void services_unit_force(void *daemon);
 /* SIGQUIT: stops all of them, while the daemon stays and answers. */
 void services_unit_quit(Daemon *daemon);
