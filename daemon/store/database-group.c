@@ -157,8 +157,25 @@ static void database_group_undo(Database *database)
     (void)database_move_log(database, true, NULL); /* else before the next group */
 }
 
+/* The kernel goes on with a file that has lost its name; the next open finds another, or none. */
+static bool database_group_check_place(Database *database, GError **error)
+{
+    int has_moved = 0;
+
+    /* A file system that cannot tell has none that move. */
+    (void)sqlite3_file_control(database->sqlite, NULL, SQLITE_FCNTL_HAS_MOVED, &has_moved);
+    if (has_moved == 0)
+        return true;
+    return error_set(error, ERROR_FAILED,
+                     "cannot write to %s: it has been removed or replaced under the running daemon:"
+                     " put it back, or start the daemon anew",
+                     database->path);
+}
+
 static bool database_group_apply(Database *database, DurableLevel level, GError **error)
 {
+    if (!database_group_check_place(database, error))
+        return false;
     if (database->wal_is_suspect && !database_move_log(database, true, error))
         return false;
     if (!database_group_set_level(database, level, error))

@@ -9,7 +9,8 @@
  * DURABLE_POWER is synced before commit returns; one with DURABLE_CRASH is in the kernel's hands by
  * then, and synced with the next that is. Writes of a group are collected and reach the file in the
  * commit, so a write does not fail, the commit does; it names file, operation and reason, leaves
- * nothing of the group, and the next group works as soon as the disk does. Should the machine or
+ * nothing of the group, and the next group works as soon as the disk does. A file that has been
+ * removed or replaced meanwhile is such a disk. Should the machine or
  * the daemon die between a commit that has failed and the next one that has not, the failed group
  * is there whole or not at all.
  *

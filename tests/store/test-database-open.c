@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -281,6 +282,40 @@ static void test_locked(StoreFixture *fixture, const void *unused)
     g_assert_cmpuint(database_messages(fixture->database)->len, ==, 0);
 }
 
+static char *open_commit_error(StoreFixture *fixture, DurableLevel level)
+{
+    g_autoptr(GError) error = NULL;
+
+    store_begin(fixture);
+    store_put_service(fixture, "web");
+    g_assert_false(fixture->durable->commit(fixture->durable, level, &error));
+    return g_strdup(error->message);
+}
+
+/* What reaches a file that nobody finds again is not kept. */
+static void test_removed(StoreFixture *fixture, const void *unused)
+{
+    g_autofree char *aside = g_strconcat(fixture->state_dir, "-aside", NULL);
+
+    store_open(fixture);
+    store_fill(fixture, 1);
+    g_assert_cmpint(rename(fixture->state_dir, aside), ==, 0);
+    g_autofree char *gone = open_commit_error(fixture, DURABLE_POWER);
+    g_assert_true(g_str_has_prefix(gone, "cannot write to "));
+    g_assert_nonnull(strstr(gone, "/svcmgr.db: it has been removed or replaced"));
+    g_assert_cmpint(mkdir(fixture->state_dir, 0700), ==, 0);
+    store_write_file(fixture->path, "", 0);
+    g_autofree char *replaced = open_commit_error(fixture, DURABLE_CRASH);
+    g_assert_cmpstr(replaced, ==, gone);
+
+    g_assert_cmpint(unlink(fixture->path), ==, 0);
+    g_assert_cmpint(rmdir(fixture->state_dir), ==, 0);
+    g_assert_cmpint(rename(aside, fixture->state_dir), ==, 0);
+    store_begin(fixture);
+    store_put_service(fixture, "web");
+    store_commit(fixture, DURABLE_POWER);
+}
+
 static void test_twice(StoreFixture *fixture, const void *unused)
 {
     store_open(fixture);
@@ -311,5 +346,6 @@ int main(int argc, char **argv)
     add("/database-open/migrate-fails", test_migrate_fails);
     add("/database-open/locked", test_locked);
     add("/database-open/twice", test_twice);
+    add("/database-open/removed", test_removed);
     return g_test_run();
 }
