@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A daemon of its own for each class of tests, in a temporary directory, on a bus of its own and on
-its private socket; and svcmgr as a person types it. Needs SVCMGRD and SVCMGR in the environment."""
+its private socket; and svcmgr as a person types it. Needs SVCMGRD and SVCMGR in the environment.
 
+Nothing of it outlives the tests: not when they are interrupted or when nobody reads what they write
+any more (then worlds end at the exit), and not when they are killed (then the kernel tells what was
+started)."""
+
+import atexit
+import ctypes
 import json
 import os
 import pathlib
@@ -19,6 +25,25 @@ SVCMGRD = os.environ["SVCMGRD"]
 SVCMGR = os.environ["SVCMGR"]
 
 SECONDS_MAX = 30
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+# unittest takes any other exception for a failed test and goes on.
+for SIGNO in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(SIGNO, signal.default_int_handler)
+
+
+def spawn(command, signo=signal.SIGKILL, **more):
+    """A program that gets signo when the tests die."""
+    parent = os.getpid()
+
+    def on_forked():
+        if LIBC.prctl(PR_SET_PDEATHSIG, signo) != 0 or os.getppid() != parent:
+            os._exit(127)
+
+    return subprocess.Popen(command, preexec_fn=on_forked, **more)
+
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -57,6 +82,7 @@ class World:
         self.log = self.directory / "log"
         self.bus_process = None
         self.daemon_process = None
+        atexit.register(self.end)
 
     @property
     def bus(self):
@@ -85,7 +111,7 @@ class World:
     def start_bus(self):
         config = self.directory / "bus.conf"
         config.write_text(BUS_CONFIG.format(directory=self.directory))
-        self.bus_process = subprocess.Popen(
+        self.bus_process = spawn(
             ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile",
              "--print-address=1"],
             env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -107,8 +133,9 @@ class World:
             notify.settimeout(SECONDS_MAX)
             environment["NOTIFY_SOCKET"] = str(self.directory / "notify")
             with open(self.log, "ab") as log:
-                self.daemon_process = subprocess.Popen(command, env=environment, stdout=log,
-                                                       stderr=log, stdin=subprocess.DEVNULL)
+                # Not by force: it has programs of its own to end.
+                self.daemon_process = spawn(command, signal.SIGTERM, env=environment, stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
             self._await_ready(notify)
         (self.directory / "notify").unlink()
 
@@ -144,6 +171,7 @@ class World:
 
     def end(self):
         """Ends everything; returns the daemon's exit status (None: it did not run)."""
+        atexit.unregister(self.end)
         status = self.stop_daemon() if self.daemon_process is not None else None
         if self.bus_process is not None:
             self.stop_bus()
@@ -190,8 +218,8 @@ class Follower:
     """A program that goes on, and its lines as they come."""
 
     def __init__(self, command, environment):
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = spawn(command, env=environment, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.buffer = b""
 
     def has_line(self, seconds):

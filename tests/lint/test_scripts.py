@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Tests of the scripts that set up the tests and sum them up. Nothing is installed."""
+"""Tests of the scripts that set up the tests and sum them up, and of what end-to-end tests leave
+behind. Nothing is installed."""
 
 import os
 import pathlib
+import select
 import signal
 import stat
 import subprocess
@@ -153,6 +155,82 @@ class Summary(unittest.TestCase):
         self.check((14, 3, 1), "FAIL",
                    stderr=line.format(18, "FAILED (failures=2, errors=1, skipped=1)"))
         self.check((18, 1, 0), "FAIL", stderr=line.format(18, "OK"))
+
+# A test over a world with a bus and a follower; it waits to be ended.
+WORLD_TEST = """
+import signal
+import sys
+import harness
+
+class Test(harness.Case):
+    def test(self):
+        follower = self.world.start("x", address="y")
+        processes = self.world.bus_process, self.world.daemon_process, follower.process
+        print(self.world.directory, *(each.pid for each in processes), flush=True)
+        signal.pause()
+
+harness.unittest.main()
+"""
+
+READY = """#!/usr/bin/python3
+import os, signal, socket
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+signal.pause()
+"""
+
+
+class Leftovers(FolderCase):
+    """Of an end-to-end test that is ended before its time."""
+
+    def script(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(stat.S_IRWXU)
+        return str(path)
+
+    def start(self):
+        """The tests, the folder of their world, and a pidfd of each thing that they started."""
+        environment = {"PATH": os.environ["PATH"], "TMPDIR": str(self.folder),
+                       "PYTHONPATH": str(TESTS / "e2e"), "PYTHONDONTWRITEBYTECODE": "1",
+                       "SVCMGRD": self.script("svcmgrd", READY),
+                       "SVCMGR": self.script("svcmgr", "#!/bin/sh\nexec sleep 60\n")}
+        tests = subprocess.Popen([sys.executable, "-c", WORLD_TEST], env=environment, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(tests.wait, 30)
+        self.addCleanup(tests.kill)
+        self.addCleanup(tests.stdout.close)
+        world, *pids = tests.stdout.readline().split()
+        fds = [os.pidfd_open(int(pid)) for pid in pids]
+        for fd in fds:
+            self.addCleanup(self.end, fd)
+        self.assertEqual(len(fds), 3)
+        return tests, pathlib.Path(world), fds
+
+    @staticmethod
+    def end(fd):
+        try:
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        os.close(fd)
+
+    def check_ended(self, fds):
+        for number, fd in enumerate(fds):
+            self.assertTrue(select.select([fd], [], [], 30)[0], f"{number} lives on")
+
+    def test_interrupted(self):
+        for signo in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            tests, world, fds = self.start()
+            tests.send_signal(signo)
+            self.assertNotEqual(tests.wait(30), 0)
+            self.check_ended(fds)
+            self.assertFalse(world.exists())
+
+    def test_killed(self):
+        tests, _, fds = self.start()
+        tests.kill()
+        self.check_ended(fds)
 
 
 if __name__ == "__main__":
