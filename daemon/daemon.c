@@ -199,9 +199,14 @@ static bool daemon_configure(Daemon *daemon, int *argc, char ***argv, int *ret_c
 
 static int daemon_run(Daemon *daemon)
 {
+    uint64_t given_usec = daemon->options.startup_timeout_usec;
+    uint64_t startup_usec = given_usec > 0 ? given_usec : GROUP_STARTUP_USEC;
+
     log_set_level(daemon->options.log_level);
     log_notice("version " SVCMGR_VERSION " starts, instance %s", daemon->instance_id);
-    group_run(daemon->group, daemon->options.startup_timeout_usec);
+    daemon->startup_deadline_usec =
+            usec_add(clock_monotonic_usec(loop_clock(daemon->loop)), startup_usec);
+    group_run(daemon->group, startup_usec);
 
     int r = loop_run(daemon->loop);
     if (r >= 0)

@@ -5,8 +5,19 @@
 #include "base/log.h"
 #include "units/units.h"
 
-/* Within the time that a launch has: no more than half of it. */
 #define FORMER_GRACE_USEC (8 * USEC_PER_SEC)
+/* SIGKILL, the wait for what it does, and the bus: kept free at the end of the launch. Else a
+ * launch with slow hooks would end before anybody is killed, and the next one find the same. */
+#define FORMER_FORCE_USEC (3 * USEC_PER_SEC)
+
+static uint64_t former_grace_usec(const Daemon *daemon)
+{
+    uint64_t now = clock_monotonic_usec(loop_clock(daemon->loop));
+    uint64_t last = usec_add(now, FORMER_FORCE_USEC);
+    uint64_t deadline = daemon->startup_deadline_usec;
+
+    return deadline > last ? MIN(deadline - last, FORMER_GRACE_USEC) : 0;
+}
 
 static void former_log(const FormerReport *report)
 {
@@ -34,10 +45,8 @@ bool former_unit_serve(void *data, GError **error)
 {
     Daemon *daemon = data;
 
-    uint64_t startup_usec = daemon->options.startup_timeout_usec;
-
     daemon->former = former_sweep(daemon->host, database_lineage(daemon->database),
-                                  MIN(FORMER_GRACE_USEC, startup_usec / 2), on_former_done, daemon);
+                                  former_grace_usec(daemon), on_former_done, daemon);
     return true;
 }
 

@@ -29,6 +29,7 @@ struct Daemon {
     Loop *loop;
     Group *group;
     Lifecycle *lifecycle;
+    uint64_t startup_deadline_usec; /* of the launch, monotonic */
     char *instance_id;
     int exit_code;
     /* state */
