@@ -114,10 +114,14 @@ class Durable(unittest.TestCase):
             last = events[-1]["serial"]
 
     def test_watch_sees_the_daemon_end_and_come_back(self):
+        # Something that goes on happening is what shows that the watch is under way.
+        brief = {"exec": ["true"], "restart": {"policy": "always", "initial_delay": "20ms",
+                                               "max_delay": "20ms"}}
+        self.svcmgr("create", "busy", "process", "-", "--no-persist", stdin=json.dumps(brief))
+        self.svcmgr("-q", "--no-wait", "start", "busy")
         follower = self.world.start("watch", address=self.world.private)
         self.addCleanup(follower.end)
-        while not follower.has_line(0.05):
-            self.svcmgr("-q", "create", "", "process", "--no-persist")
+        follower.line()
         self.restart()
         lines = follower.until("AppRunning")
         text = "\n".join(lines)
