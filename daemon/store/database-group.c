@@ -37,6 +37,8 @@ static int on_database_logged(void *data, sqlite3 *sqlite, const char *name, int
     Database *database = data;
 
     database->wal_bytes = (uint64_t)n_pages * DATABASE_PAGE_BYTES;
+    if (database->on_logged != NULL)
+        database->on_logged(database->on_logged_data);
     return SQLITE_OK;
 }
 

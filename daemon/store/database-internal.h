@@ -86,7 +86,9 @@ struct Database {
     DurableLevel level;  /* at which SQLite syncs now */
     bool wal_is_suspect; /* a write or sync failed: nobody knows what of the log is on the disk */
     uint64_t wal_bytes;  /* in the log and not yet in the file */
-    bool damaged;        /* SQLite, or we, found what cannot be */
+    void (*on_logged)(void *data); /* or NULL */
+    void *on_logged_data;
+    bool damaged; /* SQLite, or we, found what cannot be */
 
     char lineage[DATABASE_LINEAGE_DIGITS + 1];
     /* What the disk has refused of this run, and each group brings along until one is kept: who

@@ -314,6 +314,12 @@ GPtrArray *database_load(Database *database, GError **error)
     return database_read_all(database, error);
 }
 
+void database_listen(Database *database, void (*func)(void *data), void *data)
+{
+    database->on_logged = func;
+    database->on_logged_data = data;
+}
+
 bool database_wants_checkpoint(const Database *database)
 {
     return database->wal_bytes > 0 || database->wal_is_suspect;

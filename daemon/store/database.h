@@ -81,6 +81,9 @@ bool database_note_clean_end(Database *database, GError **error);
  * the lineage where it was lost, are then others, so they are asked for after the load. */
 GPtrArray *database_load(Database *database, GError **error);
 
+/* func is called from within each commit, once it has put something into the log: the time to think
+ * of a checkpoint, not to make one. NULL: nobody. */
+void database_listen(Database *database, void (*func)(void *data), void *data);
 /* Whether database_checkpoint has something to do. */
 bool database_wants_checkpoint(const Database *database);
 /* Moves what is in the log into the file, synced: to be called when nothing else is to be done,

@@ -141,7 +141,7 @@ static void on_state_idle(void *data)
         log_warning("%s", error->message); /* nothing is lost: it stays in the log */
 }
 
-static void on_state_change(const Change *change, void *data)
+static void on_state_logged(void *data)
 {
     Daemon *daemon = data;
 
@@ -153,12 +153,14 @@ static void on_state_change(const Change *change, void *data)
 void state_watch(Daemon *daemon)
 {
     daemon->idle = timer_new_last(loop_timers(daemon->loop), on_state_idle, daemon);
-    daemon->idle_listener = feed_listen(daemon->core->feed, on_state_change, daemon);
+    database_listen(daemon->database, on_state_logged, daemon);
+    if (database_wants_checkpoint(daemon->database))
+        on_state_logged(daemon);
 }
 
 void state_unwatch(Daemon *daemon)
 {
-    g_clear_pointer(&daemon->idle_listener, feed_unlisten);
+    database_listen(daemon->database, NULL, NULL);
     g_clear_pointer(&daemon->idle, timer_free);
 }
 

@@ -39,7 +39,6 @@ struct Daemon {
     GPtrArray *saved; /* of SavedService: what was kept; until the services are made */
     Restore restore;
     Timer *idle;
-    FeedListener *idle_listener;
     /* host */
     ProcessHost *host;
     bool is_ready;
@@ -82,7 +81,7 @@ void state_run_pid_file(void *daemon); /* startup hook */
 void state_run_remove(void *daemon);   /* shutdown hook: takes the process file away */
 void state_remove_pid_file(Daemon *daemon);
 bool state_pre_run(void *daemon, GError **error);
-/* Moves the log of the database into its file whenever there is time, from the first change on. */
+/* Moves the log of the database into its file a while after something was put into it. */
 void state_watch(Daemon *daemon);
 void state_unwatch(Daemon *daemon);
 void state_undo(void *daemon);

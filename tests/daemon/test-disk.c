@@ -5,11 +5,15 @@
 
 #include "trouble.h"
 
+#include "base/fds.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -324,6 +328,45 @@ static void test_serials(DaemonFixture *fixture, const void *unused)
     g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
 }
 
+/* Of the file alone, without its log. */
+static bool disk_has_two_attempts(const char *path)
+{
+    const char *argv[] = {"/usr/bin/python3", "-c",
+                          "import sqlite3, sys\n"
+                          "c = sqlite3.connect('file:' + sys.argv[1] + '?immutable=1', uri=True)\n"
+                          "sql = 'SELECT failed_attempts FROM state WHERE id = ?'\n"
+                          "sys.exit(c.execute(sql, ['web']).fetchone() != (2,))",
+                          path, NULL};
+    g_auto(GStrv) environment = g_get_environ();
+    Child child;
+
+    child_spawn(&child, argv, (const char *const *)environment, &(ChildStreams){-1, -1, -1});
+    return child_wait_exit(&child, DAEMON_PATIENCE_USEC) == 0;
+}
+
+/* What is written behind, after the log was moved for what came before it, is moved too: nothing
+ * else happens for a minute then. */
+static void test_log_is_moved(DaemonFixture *fixture, const void *unused)
+{
+    const char *path = trouble_path(fixture, "state/svcmgr.db");
+    char events[4096];
+
+    daemon_fixture_start(fixture, NULL);
+    autofd int fd = inotify_init1(IN_CLOEXEC);
+    g_assert_cmpint(inotify_add_watch(fd, path, IN_MODIFY), >=, 0);
+    client_create(fixture->client, "web", "process",
+                  "{\"exec\": [\"/bin/false\"], \"restart\": {\"initial_delay\": \"1200ms\","
+                  " \"jitter\": 0, \"factor\": 100, \"max_delay\": \"2min\"}}",
+                  true);
+    do {
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+        g_assert_cmpint(poll(&poll_fd, 1, DAEMON_PATIENCE_USEC / USEC_PER_MSEC), ==, 1);
+        g_assert_cmpint(read(fd, events, sizeof(events)), >, 0);
+    } while (!disk_has_two_attempts(path));
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+}
+
 /* State directories in which not all is well */
 
 static char *disk_run_fails(DaemonFixture *fixture)
@@ -504,6 +547,7 @@ int main(int argc, char **argv)
     ADD("read-only", test_read_only);
     ADD("file-limit", test_file_limit);
     ADD("serials", test_serials);
+    ADD("log-is-moved", test_log_is_moved);
     ADD("odd-directory", test_odd_directory);
     ADD("newer", test_newer);
     ADD("damaged", test_damaged);

@@ -393,6 +393,32 @@ static void test_checkpoint(StoreFixture *fixture, const void *unused)
     g_assert_cmpuint(length, ==, 0);
 }
 
+static void on_logged(void *data)
+{
+    ++*(unsigned *)data;
+}
+
+/* What was not kept leaves nothing to move. */
+static void test_listen(StoreFixture *fixture, const void *unused)
+{
+    unsigned n = 0;
+
+    store_open(fixture);
+    database_listen(fixture->database, on_logged, &n);
+    store_fill(fixture, 20);
+    g_assert_cmpuint(n, ==, 1);
+    store_begin(fixture);
+    store_put_service(fixture, "web");
+    g_assert_cmpuint(n, ==, 1);
+    fixture->durable->rollback(fixture->durable);
+    g_assert_cmpuint(n, ==, 1);
+    store_fill(fixture, 1);
+    g_assert_cmpuint(n, ==, 2);
+    database_listen(fixture->database, NULL, NULL);
+    store_fill(fixture, 2);
+    g_assert_cmpuint(n, ==, 2);
+}
+
 /* Nobody calls database_checkpoint: the log stays within its bound, and a commit. */
 static void test_log_is_bounded(StoreFixture *fixture, const void *unused)
 {
@@ -460,6 +486,7 @@ int main(int argc, char **argv)
     add("/database/lineage", test_lineage);
     add("/database/runs", test_runs);
     add("/database/checkpoint", test_checkpoint);
+    add("/database/listen", test_listen);
     add("/database/log-is-bounded", test_log_is_bounded);
     add("/database/many", test_many);
     return g_test_run();
