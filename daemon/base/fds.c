@@ -9,11 +9,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_READ_CHUNK_BYTES 65536
+#define FILE_WAY_LINKS_MAX 40 /* as the kernel */
 
 int fd_close(int fd)
 {
@@ -113,12 +116,13 @@ bool file_read(int directory_fd, const char *path, size_t max_bytes, char **ret_
     return fd >= 0 && file_read_open(fd, path, max_bytes, ret_text, ret_length, error);
 }
 
-bool file_read_trusted(int directory_fd, const char *path, size_t max_bytes, uint32_t uid,
-                       char **ret_text, size_t *ret_length, GError **error)
+bool file_read_trusted(const char *path, size_t max_bytes, uint32_t uid, char **ret_text,
+                       size_t *ret_length, GError **error)
 {
-    autofd int fd = file_open(directory_fd, path, error);
+    autofd int fd = file_open(AT_FDCWD, path, error);
 
     return fd >= 0 && file_check_trusted(fd, path, uid, error) &&
+           file_check_way_trusted(path, uid, error) &&
            file_read_open(fd, path, max_bytes, ret_text, ret_length, error);
 }
 
@@ -130,6 +134,30 @@ static char *file_trusted_owners(uint32_t uid)
     return g_strdup_printf("root or user %" G_GUINT32_FORMAT, uid);
 }
 
+static bool file_check_owner(const struct stat *status, const char *path, uint32_t uid,
+                             GError **error)
+{
+    g_autofree char *owners = NULL;
+
+    if (status->st_uid == 0 || status->st_uid == uid)
+        return true;
+    owners = file_trusted_owners(uid);
+    return error_set(error, ERROR_ACCESS_DENIED,
+                     "%s belongs to user %" G_GUINT32_FORMAT
+                     " and must belong to %s: change it with chown",
+                     path, (uint32_t)status->st_uid, owners);
+}
+
+static bool file_check_closed(const struct stat *status, const char *path, GError **error)
+{
+    if ((status->st_mode & (S_IWGRP | S_IWOTH)) == 0)
+        return true;
+    return error_set(error, ERROR_ACCESS_DENIED,
+                     "%s can be written by others than its owner (mode %04o): change it with "
+                     "chmod go-w",
+                     path, status->st_mode & 07777U);
+}
+
 bool file_check_trusted(int fd, const char *path, uint32_t uid, GError **error)
 {
     struct stat status;
@@ -139,18 +167,93 @@ bool file_check_trusted(int fd, const char *path, uint32_t uid, GError **error)
     if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
         return error_set(error, ERROR_ACCESS_DENIED, "%s is neither a regular file nor a directory",
                          path);
-    if (status.st_uid != 0 && status.st_uid != uid) {
-        g_autofree char *owners = file_trusted_owners(uid);
+    return file_check_owner(&status, path, uid, error) && file_check_closed(&status, path, error);
+}
 
-        return error_set(error, ERROR_ACCESS_DENIED,
-                         "%s belongs to user %" G_GUINT32_FORMAT
-                         " and must belong to %s: change it with chown",
-                         path, (uint32_t)status.st_uid, owners);
-    }
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return error_set(error, ERROR_ACCESS_DENIED,
-                         "%s can be written by others than its owner (mode %04o): change it with "
-                         "chmod go-w",
-                         path, status.st_mode & 07777U);
+/* The way to a file, as the kernel goes it. What has been gone cannot be changed by others any
+ * more, so there is no race. */
+typedef struct FileWay {
+    GString *gone; /* without a slash at the end: "" is the root */
+    GString *left;
+    uint32_t uid;
+    unsigned n_links;
+} FileWay;
+
+static bool file_way_follow(FileWay *way, const char *link, GError **error)
+{
+    char target[PATH_MAX];
+    ssize_t n = readlink(link, target, sizeof(target));
+
+    if (n < 0)
+        return error_set_errno(error, errno, "cannot read the link %s", link);
+    if (++way->n_links > FILE_WAY_LINKS_MAX)
+        return error_set_errno(error, ELOOP, "cannot follow the link %s", link);
+    g_string_prepend_c(way->left, '/');
+    g_string_prepend_len(way->left, target, n);
+    if (target[0] == '/')
+        g_string_truncate(way->gone, 0);
     return true;
+}
+
+static bool file_way_enter(FileWay *way, const char *next, GError **error)
+{
+    struct stat status;
+
+    if (lstat(next, &status) < 0)
+        return error_set_errno(error, errno, "cannot examine %s", next);
+    if (S_ISLNK(status.st_mode))
+        return file_check_owner(&status, next, way->uid, error) &&
+               file_way_follow(way, next, error);
+    g_string_assign(way->gone, g_str_equal(next, "/") ? "" : next);
+    if (!S_ISDIR(status.st_mode))
+        return true;
+    /* In a sticky one others add files, and leave alone what is there. */
+    return file_check_owner(&status, next, way->uid, error) &&
+           ((status.st_mode & S_ISVTX) != 0 || file_check_closed(&status, next, error));
+}
+
+/* The next name that is left, or NULL. */
+static char *file_way_take(FileWay *way)
+{
+    size_t start = strspn(way->left->str, "/");
+    size_t length = strcspn(way->left->str + start, "/");
+    char *name = length > 0 ? g_strndup(way->left->str + start, length) : NULL;
+
+    g_string_erase(way->left, 0, (gssize)(start + length));
+    return name;
+}
+
+static bool file_way_walk(FileWay *way, GError **error)
+{
+    char *name;
+
+    if (!file_way_enter(way, "/", error))
+        return false;
+    while ((name = file_way_take(way)) != NULL) {
+        g_autofree char *taken = name;
+        g_autofree char *next = g_strconcat(way->gone->str, "/", taken, NULL);
+
+        if (g_str_equal(taken, ".."))
+            g_string_truncate(way->gone, way->gone->len > 0 ? (gsize)(strrchr(way->gone->str, '/') -
+                                                                      way->gone->str)
+                                                            : 0);
+        else if (!g_str_equal(taken, ".") && !file_way_enter(way, next, error))
+            return false;
+    }
+    return true;
+}
+
+bool file_check_way_trusted(const char *path, uint32_t uid, GError **error)
+{
+    g_autofree char *here = g_path_is_absolute(path) ? g_strdup("") : g_get_current_dir();
+    g_autoptr(GString) gone = g_string_new(NULL);
+    g_autoptr(GString) left = g_string_new(here);
+    FileWay way = {.gone = gone, .left = left, .uid = uid};
+
+    g_string_append_c(left, '/');
+    g_string_append(left, path);
+    if (file_way_walk(&way, error))
+        return true;
+    g_prefix_error(error, "the way to %s is not to be trusted: ", path);
+    return false;
 }

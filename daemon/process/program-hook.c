@@ -244,10 +244,10 @@ static bool program_hook_check_trusted(const char *path, uid_t uid, GError **err
 
     if (fd < 0)
         return error_set_errno(error, errno, "cannot open %s", path);
-    return file_check_trusted(fd, path, uid, error);
+    return file_check_trusted(fd, path, uid, error) && file_check_way_trusted(path, uid, error);
 }
 
-static bool program_hook_check(const char *path, uid_t uid, GError **error)
+static bool program_hook_check_file(const char *path, uid_t uid, GError **error)
 {
     struct stat status;
 
@@ -263,6 +263,14 @@ static bool program_hook_check(const char *path, uid_t uid, GError **error)
         return false;
     }
     return true;
+}
+
+bool program_hook_check(const char *path, uid_t uid, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    return (uid != 0 || program_hook_check_trusted(directory, uid, error)) &&
+           program_hook_check_file(path, uid, error);
 }
 
 static int program_hook_compare(const void *a, const void *b)
@@ -307,7 +315,7 @@ GPtrArray *program_hooks_find(const char *directory, uid_t uid, GPtrArray *error
     for (unsigned i = 0; i < paths->len; i++) {
         const char *path = g_ptr_array_index(paths, i);
 
-        if (program_hook_check(path, uid, &error))
+        if (program_hook_check_file(path, uid, &error))
             g_ptr_array_add(usable, g_strdup(path));
         else
             g_ptr_array_add(errors, g_steal_pointer(&error));

@@ -37,5 +37,8 @@ const char *program_hook_path(const ProgramHook *hook);
  * is no such directory. Left out are hidden files, and what editors and packagers leave behind (~,
  * .dpkg-*, .rpm*). What cannot be used is added to errors (of GError *, which it owns), with what
  * to do about it: no regular file, not executable, or, when uid (the daemon's effective one) is
- * root, a file or directory that others could have changed (file_check_trusted). */
+ * root, a file or directory that others could have changed (file_check_trusted) or have it lead
+ * elsewhere (file_check_way_trusted). */
 GPtrArray *program_hooks_find(const char *directory, uid_t uid, GPtrArray *errors);
+/* Whether one that was found still can be used: before it runs, for that may be much later. */
+bool program_hook_check(const char *path, uid_t uid, GError **error);

@@ -301,7 +301,7 @@ static void options_read_file(Options *options, GPtrArray *errors)
     if (options->config == NULL)
         return;
     if (options->is_root
-                ? file_read_trusted(-1, options->config, JSON_MAX_BYTES, 0, &text, &length, &error)
+                ? file_read_trusted(options->config, JSON_MAX_BYTES, 0, &text, &length, &error)
                 : file_read(-1, options->config, JSON_MAX_BYTES, &text, &length, &error)) {
         options_parse_file(options, text, length, errors);
         return;

@@ -116,8 +116,7 @@ static bool definition_read_file(const char *path, const DefinitionTrust *trust,
                                  size_t *ret_length, GError **error)
 {
     if (trust->check)
-        return file_read_trusted(AT_FDCWD, path, JSON_MAX_BYTES, trust->uid, ret_text, ret_length,
-                                 error);
+        return file_read_trusted(path, JSON_MAX_BYTES, trust->uid, ret_text, ret_length, error);
     return file_read(AT_FDCWD, path, JSON_MAX_BYTES, ret_text, ret_length, error);
 }
 

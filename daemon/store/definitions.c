@@ -176,7 +176,8 @@ static GPtrArray *definitions_list(const char *path, const char *of,
         error_set_errno(error, errno, "cannot open the directory of %s %s", of, path);
         return NULL;
     }
-    if (options->trust.check && !file_check_trusted(fd, path, options->trust.uid, error))
+    if (options->trust.check && !(file_check_trusted(fd, path, options->trust.uid, error) &&
+                                  file_check_way_trusted(path, options->trust.uid, error)))
         return NULL;
     directory = fdopendir(fd);
     if (directory == NULL) {

@@ -44,8 +44,10 @@ static void unit_hook_run(void *data)
 {
     UnitHook *hook = data;
     g_autoptr(GError) error = NULL;
-    ProcessHost *host = host_get(hook->daemon, &error);
+    ProcessHost *host = NULL;
 
+    if (program_hook_check(hook->path, geteuid(), &error))
+        host = host_get(hook->daemon, &error);
     if (host == NULL) {
         group_hook_done(hook->daemon->group, hook->moment, hook->name, error);
         return;

@@ -219,6 +219,21 @@ static void test_untrusted(DaemonFixture *fixture, const void *unused)
     assert_lacks(log, "never");
 }
 
+/* Whoever can write to it now was not there when it was found. */
+static void test_opened_meanwhile(DaemonFixture *fixture, const void *unused)
+{
+    if (geteuid() != 0) {
+        g_test_skip("only root's daemon asks whom it trusts");
+        return;
+    }
+    trouble_script(fixture, "hooks/startup.d/a", "cd ${0%/*}; chmod go+w b");
+    trouble_script(fixture, "hooks/startup.d/b", "echo never");
+
+    g_autofree char *log = hooks_run(fixture, 1, NULL);
+    assert_contains(log, "/startup.d/b can be written by others than its owner (mode 0777):");
+    assert_lacks(log, "never");
+}
+
 static void test_many(DaemonFixture *fixture, const void *unused)
 {
     for (unsigned i = 0; i < 200; i++) {
@@ -254,6 +269,7 @@ int main(int argc, char **argv)
     ADD("unusable", test_unusable);
     ADD("directory", test_directory);
     ADD("untrusted", test_untrusted);
+    ADD("opened-meanwhile", test_opened_meanwhile);
     ADD("many", test_many);
     return g_test_run();
 }

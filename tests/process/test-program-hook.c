@@ -432,6 +432,33 @@ static void test_trust(ProcessFixture *fixture, const void *unused)
     assert_found(fixture, 0, "", expected);
 }
 
+/* Nor what others could have put in its place. */
+static void test_way(ProcessFixture *fixture, const void *unused)
+{
+    g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+    g_autoptr(GError) error = NULL;
+
+    if (geteuid() != 0) {
+        g_test_skip("only root has files of root and of somebody else");
+        return;
+    }
+    g_assert_cmpint(g_mkdir_with_parents(fixture_path(fixture, "above/hooks"), 0755), ==, 0);
+    const char *path = write_script(fixture, "above/hooks/a", "", 0755);
+    g_assert_true(program_hook_check(path, 0, &error));
+    g_assert_no_error(error);
+
+    g_assert_cmpint(g_chmod(fixture_path(fixture, "above"), 0777), ==, 0);
+    g_autoptr(GPtrArray) paths =
+            program_hooks_find(fixture_path(fixture, "above/hooks"), 0, errors);
+    g_assert_cmpuint(paths->len, ==, 0);
+    g_assert_cmpuint(errors->len, ==, 1);
+    assert_contains(((const GError *)g_ptr_array_index(errors, 0))->message,
+                    "/above can be written by others than its owner (mode 0777)");
+    g_assert_false(program_hook_check(path, 0, &error));
+    assert_contains(error->message, "/above can be written by others");
+    g_assert_true(program_hook_check(path, NOT_ROOT, NULL));
+}
+
 #define HOOK_TEST(path, function)                                                                  \
     g_test_add(path, ProcessFixture, NULL, hook_test_init, function, hook_test_done)
 
@@ -451,5 +478,6 @@ int main(int argc, char **argv)
     HOOK_TEST("/program-hook/find/unusable", test_unusable);
     HOOK_TEST("/program-hook/find/no-directory", test_no_directory);
     HOOK_TEST("/program-hook/find/trust", test_trust);
+    HOOK_TEST("/program-hook/find/way", test_way);
     return g_test_run();
 }

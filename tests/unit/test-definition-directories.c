@@ -56,17 +56,25 @@ static void test_unreadable(DefinitionFixture *fixture, const void *unused)
 {
     definition_fixture_write(fixture->second, "web.json", PROCESS);
     g_assert_cmpint(chmod(fixture->first, 0), ==, 0);
-    bool is_root = access(fixture->first, R_OK) == 0;
-    definition_fixture_load(fixture);
+    definition_fixture_load_humbly(fixture);
     g_assert_cmpint(chmod(fixture->first, 0700), ==, 0);
     g_assert_cmpuint(fixture->loaded->list->len, ==, 1);
-    if (is_root) {
-        g_test_skip("root may read everything");
-        return;
-    }
     definition_fixture_assert_messages(
             fixture, "error: definitions are left out: cannot open the directory of "
                      "definitions FIRST: Permission denied\n");
+}
+
+static void test_loop(DefinitionFixture *fixture, const void *unused)
+{
+    definition_fixture_write(fixture->second, "web.json", PROCESS);
+    g_assert_cmpint(rmdir(fixture->first), ==, 0);
+    g_assert_cmpint(symlink("first", fixture->first), ==, 0);
+    definition_fixture_load(fixture);
+    g_assert_cmpuint(fixture->loaded->list->len, ==, 1);
+    g_assert_nonnull(definitions_find_unread(fixture->loaded, fixture->first));
+    definition_fixture_assert_messages(
+            fixture, "error: definitions are left out: cannot open the directory of "
+                     "definitions FIRST: Too many levels of symbolic links\n");
 }
 
 /* A few files at a time give the same in the end. */
@@ -212,6 +220,21 @@ static void test_trust_file(DefinitionFixture *fixture, const void *unused)
     definition_fixture_load(fixture);
     for (unsigned i = 0; i < 3; i++)
         g_assert_no_error(definition_fixture_get(fixture, i)->error);
+}
+
+/* What is above decides what stands in them, too. */
+static void test_trust_way(DefinitionFixture *fixture, const void *unused)
+{
+    fixture->trust = (DefinitionTrust){.check = true, .uid = getuid()};
+    definition_fixture_write(fixture->first, "web.json", PROCESS);
+    definition_fixture_write(fixture->second, "db.json", PROCESS);
+    g_assert_cmpint(chmod(fixture->root, 0777), ==, 0);
+    definition_fixture_load(fixture);
+    g_assert_cmpint(chmod(fixture->root, 0700), ==, 0);
+    g_assert_cmpuint(fixture->loaded->list->len, ==, 0);
+    const GError *error = definitions_find_unread(fixture->loaded, fixture->first);
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
+    g_assert_nonnull(strstr(error->message, fixture->root));
 }
 
 static void test_trust_owner(DefinitionFixture *fixture, const void *unused)
@@ -437,6 +460,7 @@ int main(int argc, char **argv)
     DEFINITION_TEST("directory/missing", test_missing);
     DEFINITION_TEST("directory/no-directory", test_no_directory);
     DEFINITION_TEST("directory/unreadable", test_unreadable);
+    DEFINITION_TEST("directory/loop", test_loop);
     DEFINITION_TEST("directory/canonical", test_canonical);
     DEFINITION_TEST("directory/in-steps", test_in_steps);
     DEFINITION_TEST("limits/entries", test_max_entries);
@@ -444,6 +468,7 @@ int main(int argc, char **argv)
     DEFINITION_TEST("limits/messages", test_max_messages);
     DEFINITION_TEST("trust/directory", test_trust_directory);
     DEFINITION_TEST("trust/file", test_trust_file);
+    DEFINITION_TEST("trust/way", test_trust_way);
     DEFINITION_TEST("trust/owner", test_trust_owner);
     DEFINITION_TEST("patches/order", test_patch_order);
     DEFINITION_TEST("patches/digits", test_patch_digits);

@@ -238,13 +238,14 @@ static void test_trusted_read(Fixture *fixture, const void *unused)
 
     fixture_write(fixture, "file", "hello", 5);
     g_assert_cmpint(symlinkat("file", fixture->fd, "link"), ==, 0);
-    g_assert_true(file_read_trusted(fixture->fd, "link", 10, geteuid(), &text, NULL, &error));
+    g_autofree char *link = g_build_filename(fixture->directory, "link", NULL);
+    g_assert_true(file_read_trusted(link, 10, geteuid(), &text, NULL, &error));
     g_assert_no_error(error);
     g_assert_cmpstr(text, ==, "hello");
 
     g_assert_cmpint(fchmodat(fixture->fd, "file", 0620, 0), ==, 0);
     g_clear_pointer(&text, g_free);
-    g_assert_false(file_read_trusted(fixture->fd, "link", 10, geteuid(), &text, NULL, &error));
+    g_assert_false(file_read_trusted(link, 10, geteuid(), &text, NULL, &error));
     g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
     g_assert_null(text);
 }
@@ -257,6 +258,116 @@ static void test_trusted_type(void)
     g_assert_false(file_check_trusted(fd, "/dev/null", 0, &error));
     g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
     g_assert_cmpstr(error->message, ==, "/dev/null is neither a regular file nor a directory");
+}
+
+/* The way */
+
+typedef struct WayRow {
+    const char *path; /* below the fixture's directory */
+    const char *name; /* below it: what is changed; its owner is uid 7 where mode is 0 */
+    mode_t mode;
+    const char *expected; /* what is said of name; NULL: trusted */
+} WayRow;
+
+#define WAY_OPEN " can be written by others than its owner (mode 0777): change it with chmod go-w"
+#define WAY_FOREIGN " belongs to user 7 and must belong to root: change it with chown"
+
+/* a/b/file, a/link -> b, far -> ../NAME/a/link, chain -> far/../link, loop -> loop */
+static const WayRow way_rows[] = {
+        {"a/b/file", NULL, 0, NULL},
+        {"a/b/file", "a", 0777, WAY_OPEN},
+        {"a/b/file", "a/b", 0777, WAY_OPEN},
+        {"a/b/file", "a", 01777, NULL},
+        {"a/b/file", "a", 0, WAY_FOREIGN},
+        {"a/b/../../a//./b/file", "a/b", 0777, WAY_OPEN},
+        {"a/b/..", "a", 0777, WAY_OPEN},
+        {"far/file", NULL, 0, NULL},
+        {"far/file", "a", 0777, WAY_OPEN},
+        {"far/file", "far", 0, WAY_FOREIGN},
+        {"far/file", "a/link", 0, WAY_FOREIGN},
+        {"chain/file", "a/b", 0777, WAY_OPEN},
+        {"chain/file", "a/link", 0, WAY_FOREIGN},
+        {"a/b/file", "a/link", 0, NULL},
+};
+
+static void way_change(const Fixture *fixture, const WayRow *row)
+{
+    if (row->name != NULL && row->mode != 0)
+        g_assert_cmpint(fchmodat(fixture->fd, row->name, row->mode, 0), ==, 0);
+    else if (row->name != NULL)
+        g_assert_cmpint(fchownat(fixture->fd, row->name, 7, 7, AT_SYMLINK_NOFOLLOW), ==, 0);
+}
+
+static void way_restore(const Fixture *fixture, const WayRow *row)
+{
+    if (row->name != NULL)
+        g_assert_cmpint(fchownat(fixture->fd, row->name, 0, 0, AT_SYMLINK_NOFOLLOW), ==, 0);
+    if (row->mode != 0)
+        g_assert_cmpint(fchmodat(fixture->fd, row->name, 0755, 0), ==, 0);
+}
+
+static void way_check(const Fixture *fixture, const WayRow *row)
+{
+    g_autofree char *path = g_build_filename(fixture->directory, row->path, NULL);
+    g_autofree char *expected = g_strdup_printf("the way to %s is not to be trusted: %s/%s%s", path,
+                                                fixture->directory, row->name, row->expected);
+    g_autoptr(GError) error = NULL;
+
+    way_change(fixture, row);
+    bool trusted = file_check_way_trusted(path, 0, &error);
+    way_restore(fixture, row);
+    g_assert_cmpint(trusted, ==, row->expected == NULL);
+    if (trusted)
+        return;
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
+    g_assert_cmpstr(error->message, ==, expected);
+}
+
+static void way_build(Fixture *fixture)
+{
+    g_autofree char *base = g_path_get_basename(fixture->directory);
+    g_autofree char *far = g_strdup_printf("../%s/a/link", base);
+    g_autofree char *chain = g_build_filename(fixture->directory, "far/../link", NULL);
+
+    g_assert_cmpint(mkdirat(fixture->fd, "a", 0755), ==, 0);
+    g_assert_cmpint(mkdirat(fixture->fd, "a/b", 0755), ==, 0);
+    fixture_write(fixture, "a/b/file", "hello", 5);
+    g_assert_cmpint(symlinkat("b", fixture->fd, "a/link"), ==, 0);
+    g_assert_cmpint(symlinkat(far, fixture->fd, "far"), ==, 0);
+    g_assert_cmpint(symlinkat(chain, fixture->fd, "chain"), ==, 0);
+    g_assert_cmpint(symlinkat("loop", fixture->fd, "loop"), ==, 0);
+}
+
+static void way_remove(const Fixture *fixture)
+{
+    g_assert_cmpint(unlinkat(fixture->fd, "a/b/file", 0), ==, 0);
+    g_assert_cmpint(unlinkat(fixture->fd, "a/link", 0), ==, 0);
+    g_assert_cmpint(unlinkat(fixture->fd, "a/b", AT_REMOVEDIR), ==, 0);
+    g_assert_cmpint(unlinkat(fixture->fd, "a", AT_REMOVEDIR), ==, 0);
+}
+
+static void test_trusted_way(Fixture *fixture, const void *unused)
+{
+    g_autofree char *file = g_build_filename(fixture->directory, "a/b/file", NULL);
+    g_autofree char *loop = g_build_filename(fixture->directory, "loop", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = NULL;
+
+    if (geteuid() != 0) {
+        g_test_skip("only root may give files away");
+        return;
+    }
+    way_build(fixture);
+    for (size_t i = 0; i < G_N_ELEMENTS(way_rows); i++)
+        way_check(fixture, &way_rows[i]);
+    g_assert_false(file_check_way_trusted(loop, 0, &error));
+    g_assert_true(g_str_has_suffix(error->message, g_strerror(ELOOP)));
+    g_clear_error(&error);
+
+    g_assert_cmpint(fchmodat(fixture->fd, "a", 0777, 0), ==, 0);
+    g_assert_false(file_read_trusted(file, 10, 0, &text, NULL, &error));
+    g_assert_error(error, SVCMGR_ERROR, (int)ERROR_ACCESS_DENIED);
+    way_remove(fixture);
 }
 
 static void file_read_add(const char *path, void (*func)(Fixture *, const void *))
@@ -276,6 +387,7 @@ int main(int argc, char **argv)
     file_read_add("/file-read/refused", test_file_read_refused);
     file_read_add("/trusted/rows", test_trusted_rows);
     file_read_add("/trusted/read", test_trusted_read);
+    file_read_add("/trusted/way", test_trusted_way);
     g_test_add_func("/trusted/type", test_trusted_type);
     return g_test_run();
 }

@@ -323,6 +323,14 @@ static void test_file_trusted(OptionsFixture *fixture, const void *unused)
     fixture->is_root = false;
     g_assert_true(options_fixture_read(fixture, "", NULL));
     g_assert_cmpuint(fixture->options.max_services, ==, 5);
+
+    g_autofree char *above = g_path_get_dirname(path);
+    fixture->is_root = true;
+    g_assert_cmpint(chmod(path, 0600), ==, 0);
+    g_assert_cmpint(chmod(above, 0777), ==, 0);
+    g_autofree char *way = options_fixture_fail(fixture, "");
+    g_assert_nonnull(strstr(way, above));
+    g_assert_nonnull(strstr(way, "can be written by others than its owner (mode 0777)"));
 }
 
 static void test_variables(OptionsFixture *fixture, const void *unused)
