@@ -139,7 +139,10 @@ static int on_crash_answer(sd_bus_message *answer, void *data, sd_bus_error *ret
     sent->client->n_open--;
     field->n_answers++;
     field->n_lost += is_lost;
-    field->n_done += error == NULL && sent->service != NULL;
+    if (error == NULL && sent->service != NULL) {
+        field->n_done++;
+        field->n_done_of[sent->call->operation]++;
+    }
     if (error == NULL)
         crash_see_serial(field, answer);
     if (sent->service == NULL)

@@ -16,6 +16,7 @@ typedef struct CrashField {
     uint64_t last_serial; /* that was seen */
     unsigned n_answers;
     unsigned n_done;
+    unsigned n_done_of[_CRASH_OPERATION_MAX];
     unsigned n_lost;
 } CrashField;
 

@@ -37,6 +37,7 @@ static bool crash_apply_configure(const CrashCall *call, CrashTruth *truth)
 {
     truth->tag = call->number;
     truth->revision++;
+    truth->may_be_stopping = false; /* it would have been refused */
     return truth->exists;
 }
 
@@ -48,6 +49,8 @@ static bool crash_apply_enabled(const CrashCall *call, CrashTruth *truth)
 
 static bool crash_apply_wanted(const CrashCall *call, CrashTruth *truth)
 {
+    truth->may_be_stopping = call->operation == CRASH_STOP ||
+                             (call->operation == CRASH_RESTART && truth->wanted == CRASH_WANTED);
     truth->wanted = call->operation == CRASH_STOP ? CRASH_UNWANTED : CRASH_WANTED;
     return truth->exists;
 }
@@ -88,20 +91,20 @@ const char *crash_operation_to_string(CrashOperation operation)
     return crash_operations[operation].name;
 }
 
-static void crash_call_check_refusal(const CrashService *service, const CrashCall *call,
-                                     const char *error)
+static void crash_call_check_refusal(const CrashService *service, const CrashCall *call)
 {
+    const char *error = call->error;
     const char *name = g_str_has_prefix(error, ERROR_PREFIX) ? error + strlen(ERROR_PREFIX) : error;
     const CrashTruth *truth = &service->truth;
     bool explained = false;
 
-    if (call->behind_delete)
+    if (call->index < service->deleted_until)
         return;
     if (g_str_equal(name, "NotFound") ||
         g_str_equal(name, "org.freedesktop.DBus.Error.UnknownObject"))
-        explained = !truth->exists;
+        explained = !truth->exists || call->index < service->created_until;
     else if (g_str_equal(name, "Busy"))
-        explained = truth->exists;
+        explained = truth->exists && truth->may_be_stopping;
     else if (g_str_equal(name, crash_operations[call->operation].refusal))
         explained = truth->exists &&
                     (service->is_oneshot || crash_operations[call->operation].explains(truth));
@@ -114,6 +117,14 @@ static void crash_call_check_refusal(const CrashService *service, const CrashCal
 }
 
 /* The queue */
+
+static void crash_call_free(void *data)
+{
+    CrashCall *call = data;
+
+    g_free(call->error);
+    g_free(call);
+}
 
 CrashService *crash_service_new(const char *id, bool is_defined, bool is_oneshot)
 {
@@ -128,7 +139,7 @@ CrashService *crash_service_new(const char *id, bool is_defined, bool is_oneshot
 
 void crash_service_free(CrashService *service)
 {
-    g_queue_clear_full(&service->calls, g_free);
+    g_queue_clear_full(&service->calls, crash_call_free);
     g_free(service->id);
     g_free(service);
 }
@@ -138,26 +149,39 @@ CrashCall *crash_service_send(CrashService *service, CrashOperation operation)
     CrashCall *call = g_new0(CrashCall, 1);
 
     call->operation = operation;
+    call->index = service->n_sent++;
     for (GList *at = service->calls.head; at != NULL; at = at->next)
         call->behind_delete |= ((const CrashCall *)at->data)->operation == CRASH_DELETE;
     g_queue_push_tail(&service->calls, call);
     return call;
 }
 
+/* The first of the queue, which is answered. */
+static void crash_service_settle(CrashService *service, const CrashCall *call)
+{
+    if (call->answer == CRASH_REFUSED) {
+        crash_call_check_refusal(service, call);
+        return;
+    }
+    if (!crash_operations[call->operation].apply(call, &service->truth))
+        g_error("%s of '%s' was done where it cannot be", crash_operations[call->operation].name,
+                service->id);
+    if (call->operation == CRASH_DELETE)
+        service->deleted_until = service->n_sent;
+    if (call->operation == CRASH_CREATE)
+        service->created_until = service->n_sent;
+}
+
 void crash_service_answer(CrashService *service, CrashCall *call, const char *error)
 {
     g_assert_cmpint(call->answer, ==, CRASH_OPEN);
     call->answer = error == NULL ? CRASH_DONE : CRASH_REFUSED;
-    if (error != NULL && call == g_queue_peek_head(&service->calls))
-        crash_call_check_refusal(service, call, error);
+    call->error = g_strdup(error);
     for (CrashCall *first; (first = g_queue_peek_head(&service->calls)) != NULL;) {
         if (first->answer != CRASH_DONE && first->answer != CRASH_REFUSED)
             return;
-        if (first->answer == CRASH_DONE &&
-            !crash_operations[first->operation].apply(first, &service->truth))
-            g_error("%s of '%s' was done where it cannot be",
-                    crash_operations[first->operation].name, service->id);
-        g_free(g_queue_pop_head(&service->calls));
+        crash_service_settle(service, first);
+        crash_call_free(g_queue_pop_head(&service->calls));
     }
 }
 
@@ -220,8 +244,9 @@ bool crash_service_accept(CrashService *service, const CrashTruth *seen)
     }
     if (wanted == _CRASH_WANTED_MAX)
         return false;
-    g_queue_clear_full(&service->calls, g_free);
+    g_queue_clear_full(&service->calls, crash_call_free);
     service->truth = *seen;
+    service->was_seen_active = seen->wanted == CRASH_WANTED;
     if (seen->wanted == CRASH_UNWANTED)
         service->truth.wanted = wanted;
     return true;

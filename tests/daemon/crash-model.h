@@ -39,6 +39,7 @@ typedef struct CrashTruth {
     unsigned made; /* the number of the create, in the description */
     unsigned tag;  /* the number of the configuration, in its text */
     uint64_t revision;
+    bool may_be_stopping; /* a stop was begun that nothing has shown to be over */
 } CrashTruth;
 
 typedef enum CrashAnswer {
@@ -54,7 +55,9 @@ typedef struct CrashCall {
     unsigned number; /* of a create, a configuration */
     bool start;      /* with the create */
     bool enabled;
-    bool behind_delete; /* one was open when this was sent: it may be refused for that */
+    bool behind_delete; /* one was open when this was sent */
+    unsigned index;     /* of its service's calls */
+    char *error;        /* of a refusal */
 } CrashCall;
 
 typedef struct CrashService {
@@ -62,7 +65,11 @@ typedef struct CrashService {
     bool is_defined; /* by a file */
     bool is_oneshot; /* ends by itself: whether it is wanted then is anybody's guess */
     CrashTruth truth;
-    GQueue calls; /* of CrashCall, in the order in which they were sent */
+    bool was_seen_active; /* when it was looked at last */
+    GQueue calls;         /* of CrashCall, in the order in which they were sent */
+    unsigned n_sent;
+    unsigned deleted_until; /* calls below this index were sent while a delete was under way, */
+    unsigned created_until; /* or a create: they may find that there is nothing yet */
 } CrashService;
 
 CrashService *crash_service_new(const char *id, bool is_defined, bool is_oneshot);
@@ -70,7 +77,8 @@ void crash_service_free(CrashService *service);
 
 /* Noted as sent; the service's. */
 CrashCall *crash_service_send(CrashService *service, CrashOperation operation);
-/* error: the D-Bus name; NULL: a success. Asserts that a refusal is one that the truth explains. */
+/* error: the D-Bus name; NULL: a success. Asserts, when all calls before it are answered, that a
+ * refusal is one that the truth explains. */
 void crash_service_answer(CrashService *service, CrashCall *call, const char *error);
 
 /* What is there after a crash, CRASH_WANTED if it runs, else CRASH_UNWANTED. False, and nothing has

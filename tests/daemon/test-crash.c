@@ -21,9 +21,8 @@
 #define CRASH_ROUNDS 100
 #define CRASH_LAUNCH_MAX_USEC (60 * USEC_PER_MSEC)
 #endif
-#define CRASH_ROUNDS_LEAST 20
 #define CRASH_ROUNDS_LONG 500
-#define CRASH_ENOUGH_USEC (45 * USEC_PER_SEC)
+#define CRASH_DONE_LEAST 1 /* of each operation in a round, on the whole; six are usual */
 #define CRASH_CLIENTS 6
 #define CRASH_SERVICES 4 /* of each client; one of them is a oneshot, one has a definition */
 #define CRASH_ANSWERS_MAX 400
@@ -31,7 +30,6 @@
 #define CRASH_PATIENCE_USEC (60 * USEC_PER_SEC)
 
 static unsigned crash_n_rounds;
-static bool crash_is_whole; /* all of them, however long it takes */
 
 typedef struct Crash {
     DaemonFixture *fixture;
@@ -42,14 +40,18 @@ typedef struct Crash {
     GPtrArray *clients;                 /* of CrashClient, while the daemon runs */
     uint64_t begin_usec;
     unsigned n_rounds;
+    unsigned n_rounds_of_use; /* in which something was done */
+    unsigned n_reloads;
+    unsigned n_oneshots; /* seen to run again */
     unsigned n_launches_killed;
     uint64_t longest_start_usec;
 } Crash;
 
 /* The field */
 
-/* The first revision is the file's own, and need not be kept: the file says it. */
-static void crash_define(Crash *crash, CrashService *service)
+/* The first revision is the file's own, and need not be kept: the file says it. A daemon that reads
+ * another one while it runs goes on from there. */
+static void crash_define(Crash *crash, CrashService *service, bool is_live)
 {
     g_autofree char *config = crash_config_text(&crash->field, ++crash->field.number, false);
     g_autofree char *definition = g_strdup_printf(
@@ -58,7 +60,7 @@ static void crash_define(Crash *crash, CrashService *service)
     daemon_fixture_define(crash->fixture, service->id, definition);
     service->truth.exists = true;
     service->truth.tag = crash->field.number;
-    if (service->truth.revision != 1)
+    if (service->truth.revision != 1 || is_live)
         service->truth.revision++;
 }
 
@@ -71,7 +73,7 @@ static void crash_add_services(Crash *crash, unsigned client)
 
         g_ptr_array_add(crash->services[client], service);
         if (service->is_defined)
-            crash_define(crash, service);
+            crash_define(crash, service, false);
     }
 }
 
@@ -256,6 +258,20 @@ static void crash_check_truth(Crash *crash, CrashService *service, StormModel *m
     }
 }
 
+/* A oneshot that was started with the daemon, and has ended. */
+static void crash_check_ran(Crash *crash, const CrashService *service)
+{
+    g_autofree char *name = g_strconcat(service->id, ".lock", NULL);
+    g_autofree char *path = g_build_filename(crash->field.lockers->folder, name, NULL);
+    g_autofree char *text = NULL;
+    unsigned tag;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpint(sscanf(text, "%*d %u", &tag), ==, 1);
+    g_assert_cmpuint(tag, ==, service->truth.tag);
+    crash->n_oneshots++;
+}
+
 static void crash_check_running(Crash *crash, const CrashService *service)
 {
     g_autofree char *path = client_service_path(service->id);
@@ -267,6 +283,8 @@ static void crash_check_running(Crash *crash, const CrashService *service)
                 service->truth.wanted == CRASH_WANTED && !service->is_oneshot ? "active"
                                                                               : "inactive"));
     lock = lockers_read(crash->field.lockers, service->id);
+    if (service->is_oneshot && service->was_seen_active)
+        crash_check_ran(crash, service);
     if (!service->truth.exists || service->truth.wanted != CRASH_WANTED || service->is_oneshot) {
         g_assert_cmpstr(lock, ==, NULL);
         return;
@@ -278,12 +296,11 @@ static void crash_check_running(Crash *crash, const CrashService *service)
     g_assert_cmpstr(lock, ==, expected);
 }
 
-static void crash_check(Crash *crash)
+static void crash_check_services(Crash *crash)
 {
     g_autoptr(GHashTable) model = crash_look(crash);
     unsigned n_services = 0, n_processes = 0;
 
-    crash_check_serials(crash);
     for (unsigned i = 0; i < CRASH_CLIENTS * CRASH_SERVICES; i++)
         crash_check_truth(
                 crash, g_ptr_array_index(crash->services[i / CRASH_SERVICES], i % CRASH_SERVICES),
@@ -302,37 +319,80 @@ static void crash_check(Crash *crash)
     lockers_check_single(crash->field.lockers);
 }
 
+/* After a start. */
+static void crash_check(Crash *crash)
+{
+    crash_check_serials(crash);
+    crash_check_services(crash);
+}
+
 /* An edit stands above what was configured over the bus. */
-static void crash_edit(Crash *crash)
+static void crash_edit(Crash *crash, bool is_live)
 {
     for (unsigned i = 0; i < CRASH_CLIENTS; i++) {
         if (g_rand_int_range(crash->rand, 0, 8) == 0)
-            crash_define(crash, g_ptr_array_index(crash->services[i], 0));
+            crash_define(crash, g_ptr_array_index(crash->services[i], 0), is_live);
     }
 }
 
-/* As many as were asked for; on a busy machine fewer, if nobody has asked. */
-static bool crash_goes_on(const Crash *crash)
+/* In order, and begun again. */
+static void crash_edit_while_down(Crash *crash)
 {
-    bool has_time = test_now_usec() - crash->begin_usec < CRASH_ENOUGH_USEC;
+    g_assert_cmpint(daemon_fixture_stop(crash->fixture, SIGTERM), ==, 0);
+    crash_edit(crash, false);
+    crash_start(crash);
+    crash_check(crash);
+}
 
-    return crash->n_rounds < crash_n_rounds &&
-           (has_time || crash_is_whole || crash->n_rounds < CRASH_ROUNDS_LEAST);
+/* What a reload has answered survives the kill that follows at once. */
+static void crash_edit_and_reload(Crash *crash)
+{
+    crash_edit(crash, true);
+    sd_bus_message_unref(client_call(crash->fixture->client, CLIENT_ROOT, CLIENT_MANAGER,
+                                     "ReloadDefinitions", "a{sv}", 0));
+    crash->n_reloads++;
+    if (g_rand_boolean(crash->rand)) {
+        crash_check_services(crash);
+        return;
+    }
+    daemon_fixture_kill(crash->fixture);
+    crash_start(crash);
+    crash_check(crash);
 }
 
 static void crash_round(Crash *crash)
 {
+    unsigned n_done = crash->field.n_done;
+
     crash_rage(crash);
     crash_kill(crash);
     crash_start(crash);
     crash_check(crash);
     crash->n_rounds++;
-    if (g_rand_int_range(crash->rand, 0, 4) != 0)
-        return;
-    g_assert_cmpint(daemon_fixture_stop(crash->fixture, SIGTERM), ==, 0);
-    crash_edit(crash);
-    crash_start(crash);
-    crash_check(crash);
+    crash->n_rounds_of_use += crash->field.n_done > n_done;
+    switch (g_rand_int_range(crash->rand, 0, 4)) {
+    case 0:
+        crash_edit_while_down(crash);
+        break;
+    case 1:
+        crash_edit_and_reload(crash);
+        break;
+    }
+}
+
+/* That there was something to lose. */
+static void crash_check_use(const Crash *crash)
+{
+    const CrashField *field = &crash->field;
+
+    for (CrashOperation i = 0; i < _CRASH_OPERATION_MAX; i++) {
+        g_test_message("%s: %u acknowledged", crash_operation_to_string(i), field->n_done_of[i]);
+        g_assert_cmpuint(field->n_done_of[i], >=, crash->n_rounds * CRASH_DONE_LEAST);
+    }
+    g_assert_cmpuint(crash->n_rounds_of_use, >, crash->n_rounds / 2);
+    g_assert_cmpuint(crash->n_reloads, >=, crash->n_rounds / 25);
+    g_assert_cmpuint(crash->n_oneshots, >=, crash->n_rounds / 25);
+    g_assert_cmpuint(field->n_lost, >, 0);
 }
 
 static void test_crash(DaemonFixture *fixture, const void *unused)
@@ -342,14 +402,19 @@ static void test_crash(DaemonFixture *fixture, const void *unused)
     crash_set_up(&crash, fixture);
     crash_start(&crash);
     crash_check(&crash);
-    while (crash_goes_on(&crash))
+    while (crash.n_rounds < crash_n_rounds)
         crash_round(&crash);
+#ifdef ADDRESS_SANITIZED
+    g_test_message("under a sanitizer: %u rounds only", crash.n_rounds);
+#endif
     g_test_message("%u kills and %u of daemons that had just begun, %u changes acknowledged, %u "
-                   "calls without an answer, in %" G_GUINT64_FORMAT " ms; the longest start took "
+                   "calls without an answer, %u reloads of edits, %u oneshots run again, in "
+                   "%" G_GUINT64_FORMAT " ms; the longest start took "
                    "%" G_GUINT64_FORMAT " ms",
                    crash.n_rounds, crash.n_launches_killed, crash.field.n_done, crash.field.n_lost,
-                   (test_now_usec() - crash.begin_usec) / 1000, crash.longest_start_usec / 1000);
-    g_assert_cmpuint(crash.field.n_lost, >, 0);
+                   crash.n_reloads, crash.n_oneshots, (test_now_usec() - crash.begin_usec) / 1000,
+                   crash.longest_start_usec / 1000);
+    crash_check_use(&crash);
     g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
     crash_tear_down(&crash);
 }
@@ -359,10 +424,9 @@ int main(int argc, char **argv)
     bool is_long = g_strcmp0(g_getenv("SVCMGR_TEST_LONG"), "1") == 0;
 
     crash_n_rounds = is_long ? CRASH_ROUNDS_LONG : CRASH_ROUNDS;
-    crash_is_whole = is_long;
     g_test_init(&argc, &argv, NULL);
     if (argc > 1)
-        crash_is_whole = sscanf(argv[1], "--rounds=%u", &crash_n_rounds) == 1;
+        (void)sscanf(argv[1], "--rounds=%u", &crash_n_rounds); /* else as many as it is */
     g_test_add("/crash/rounds", DaemonFixture, NULL, daemon_fixture_set_up, test_crash,
                daemon_fixture_tear_down);
     return g_test_run();
