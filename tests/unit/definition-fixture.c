@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DEFINITION_FIXTURE_USER 65534
+
 static void on_definition_fixture_log(LogLevel level, const char *service, const char *message,
                                       void *data)
 {
@@ -96,6 +98,35 @@ void definition_fixture_load(DefinitionFixture *fixture)
 
     g_assert_true(definition_fixture_try_load(fixture, &error));
     g_assert_no_error(error);
+}
+
+static void definition_fixture_give_away(const char *path)
+{
+    GDir *directory = NULL;
+
+    if (!g_file_test(path, G_FILE_TEST_IS_SYMLINK))
+        directory = g_dir_open(path, 0, NULL); /* NULL: a file */
+    for (const char *name; directory != NULL && (name = g_dir_read_name(directory)) != NULL;) {
+        g_autofree char *child = g_build_filename(path, name, NULL);
+
+        definition_fixture_give_away(child);
+    }
+    g_clear_pointer(&directory, g_dir_close);
+    g_assert_cmpint(lchown(path, DEFINITION_FIXTURE_USER, (gid_t)-1), ==, 0);
+}
+
+/* Everything becomes another user's, and this process that user meanwhile. */
+void definition_fixture_load_humbly(DefinitionFixture *fixture)
+{
+    bool is_root = geteuid() == 0;
+
+    if (is_root) {
+        definition_fixture_give_away(fixture->root);
+        g_assert_cmpint(seteuid(DEFINITION_FIXTURE_USER), ==, 0);
+    }
+    definition_fixture_load(fixture);
+    if (is_root)
+        g_assert_cmpint(seteuid(0), ==, 0);
 }
 
 Definition *definition_fixture_get(DefinitionFixture *fixture, unsigned index)

@@ -30,6 +30,8 @@ void definition_fixture_write(const char *directory, const char *name, const cha
 bool definition_fixture_try_load(DefinitionFixture *fixture, GError **error);
 void definition_fixture_load(DefinitionFixture *fixture);
 Definition *definition_fixture_get(DefinitionFixture *fixture, unsigned index);
+/* The same with no more rights than the modes of the files give, also as root. */
+void definition_fixture_load_humbly(DefinitionFixture *fixture);
 /* Loads one definition and compares its error; in expected, "PATH" stands for its path, "FIRST" and
  * "SECOND" for the directories. */
 void definition_fixture_assert_error(DefinitionFixture *fixture, const char *expected);
