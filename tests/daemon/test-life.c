@@ -6,8 +6,11 @@
 #include "base/fds.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -145,6 +148,51 @@ static void test_stops_in_two_steps(DaemonFixture *fixture, const void *unused)
     daemon_fixture_start(fixture, NULL);
     sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}", 1,
                                      "until", "s", "active"));
+}
+
+/* A pipe that has what an executable of shutdown-error.d is told. */
+static int life_add_teller(DaemonFixture *fixture)
+{
+    g_autofree char *directory =
+            g_build_filename(fixture->root, "config", "hooks", "shutdown-error.d", NULL);
+    g_autofree char *path = g_build_filename(directory, "tell", NULL);
+    g_autofree char *pipe = g_build_filename(fixture->root, "told", NULL);
+    g_autofree char *script = g_strdup_printf("#!/bin/sh\necho \"$1: $SVCMGR_RUNNING\" > '%s'\n", pipe);
+
+    g_assert_cmpint(g_mkdir_with_parents(directory, 0700), ==, 0);
+    g_assert_true(g_file_set_contents_full(path, script, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+    g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
+    return open(pipe, O_RDWR | O_CLOEXEC);
+}
+
+/* One that does not go in time is told of and ended, which is no end of the daemon. */
+static void test_two_steps_late(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *config =
+            g_strdup_printf("{\"exec\": [\"%s\"], \"readiness\": \"notify\", \"stop_timeout\": "
+                            "\"1h\"}",
+                            g_getenv("STUBBORN"));
+    autofd int pipe = life_add_teller(fixture);
+    struct pollfd told = {.fd = pipe, .events = POLLIN};
+    char text[512];
+
+    daemon_fixture_start(fixture, "--shutdown-timeout=1s", NULL);
+    client_create(fixture->client, "stubborn", "process", config, true);
+    client_wait_state(fixture->client, "stubborn", "active");
+    child_kill(&fixture->daemon, SIGQUIT);
+    client_wait_state(fixture->client, "stubborn", "failed");
+    g_assert_cmpint(poll(&told, 1, (int)(DAEMON_PATIENCE_USEC / 1000)), ==, 1);
+    ssize_t n = read(pipe, text, sizeof(text) - 1);
+    g_assert_cmpint(n, >, 0);
+    text[n] = '\0';
+    assert_contains(text, "services: stubborn (stopping");
+
+    g_autofree char *log = daemon_fixture_log(fixture);
+    assert_contains(log, "the stop has run out of time; still running: stubborn (stopping");
+    g_autofree char *phase =
+            client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "Phase");
+    g_assert_cmpstr(phase, ==, "serve");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
 }
 
 static bool is_added(sd_bus_message *message, void *unused)
@@ -454,6 +502,7 @@ int main(int argc, char **argv)
     ADD("stop/sigterm", GINT_TO_POINTER(SIGTERM), test_ends_by_signal);
     ADD("stop/sigint", GINT_TO_POINTER(SIGINT), test_ends_by_signal);
     ADD("stop/sigquit", NULL, test_stops_in_two_steps);
+    ADD("stop/sigquit-late", NULL, test_two_steps_late);
     ADD("sighup", NULL, test_sighup);
     ADD("stop/deaf-manager", NULL, test_deaf_manager);
     ADD("stop/services", NULL, test_stops_services);
