@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,6 +77,16 @@ bool database_file_make(const char *path, uid_t uid, GError **error)
     if ((status.st_mode & 0077) != 0 && fchmod(fd, 0600) < 0)
         return error_set_errno(error, errno, "cannot keep others from reading %s", path);
     return true;
+}
+
+char *database_file_identity(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) < 0)
+        return NULL;
+    return g_strdup_printf("%" PRIx64 ":%" PRIx64, (uint64_t)status.st_dev,
+                           (uint64_t)status.st_ino);
 }
 
 int64_t database_file_size(const char *path)

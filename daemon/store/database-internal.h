@@ -91,6 +91,9 @@ struct Database {
     bool damaged; /* SQLite, or we, found what cannot be */
 
     char lineage[DATABASE_LINEAGE_DIGITS + 1];
+    bool is_copy;      /* of the file that the lineage in it was made for */
+    char *copied_from; /* the identity of the file that this one was copied from on purpose, to be
+                        * salvaged; else NULL */
     /* What the disk has refused of this run, and each group brings along until one is kept: who
      * runs (NULL: nothing) and the last serial that may be given (0: nothing). */
     char *owed_boot_id, *owed_instance_id;
@@ -113,6 +116,9 @@ bool database_open_file(Database *database, GError **error);
 bool database_attach(Database *database, GError **error);
 /* keep_log: the file and its log stay as they are; else the log is moved into the file. */
 void database_detach(Database *database, bool keep_log);
+/* Whether the lineage in it was made for the file of that identity (NULL: of any). */
+bool database_lineage_is_of(Database *database, const char *identity, bool *ret_is_of,
+                            GError **error);
 /* database_open with a schema of the caller's. */
 Database *database_open_with_schema(const DatabaseOptions *options, const DatabaseSchema *schema,
                                     GError **error);
@@ -230,5 +236,7 @@ bool database_file_rename(const char *from, const char *to, GError **error);
 bool database_file_sync(const char *path, GError **error);
 /* No error if there is none. */
 bool database_file_remove(const char *path, GError **error);
+/* What no copy of the file has in common with it: device and number. NULL: it cannot be told. */
+char *database_file_identity(const char *path);
 /* In bytes; -1 if there is none. */
 int64_t database_file_size(const char *path);

@@ -91,6 +91,7 @@ static bool mend_build(const Database *database, DatabaseSalvage *ret_salvage, G
     g_autoptr(Database) fresh = mend_database(database, ".new");
     g_auto(MendFile) mended = mend_file(database, ".mended");
 
+    source->copied_from = database_file_identity(database->path);
     source->damaged = true; /* its log may not be moved into the file when it is closed */
     if (!database_file_make(fresh->path, database->options.uid, error) ||
         !database_attach(fresh, error) || !database_salvage(source, fresh, ret_salvage, error) ||

@@ -230,13 +230,16 @@ static bool salvage_count(Database *fresh, DatabaseSalvage *salvage, GError **er
 static bool salvage_meta(Database *source, Database *fresh, DatabaseSalvage *salvage,
                          GError **error)
 {
-    static const char *const keys[] = {"lineage", "boot_id", "instance_id"};
+    static const char *const keys[] = {"lineage" /* the first */, "boot_id", "instance_id"};
     uint64_t now = clock_wall_usec(fresh->options.clock), kept = 0;
     g_autofree char *limit = NULL;
+    bool is_original = true;
 
     if (!database_group_begin(&fresh->durable, error))
         return false;
-    for (size_t i = 0; i < G_N_ELEMENTS(keys); i++) {
+    /* What cannot be read counts as lost, as the rest does. */
+    (void)database_lineage_is_of(source, source->copied_from, &is_original, NULL);
+    for (size_t i = is_original ? 0 : 1; i < G_N_ELEMENTS(keys); i++) {
         g_autofree char *value = NULL;
 
         if (!database_get_meta(source, keys[i], &value, NULL))

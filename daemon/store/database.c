@@ -114,42 +114,76 @@ static bool database_check_pages(Database *database, GError **error)
     return sound;
 }
 
-static bool database_lineage_is_valid(const char *lineage)
+bool database_lineage_is_valid(const char *lineage)
 {
     return lineage != NULL && strlen(lineage) == DATABASE_LINEAGE_DIGITS &&
            strspn(lineage, "0123456789abcdef") == DATABASE_LINEAGE_DIGITS;
 }
 
-static bool database_make_lineage(Database *database, GError **error)
+static bool database_put_lineage(Database *database, const char *identity, GError **error)
 {
-    g_autofree char *lineage =
-            g_strdup_printf("%016" PRIx64, random_next(database->options.random));
-
     if (!database_group_begin(&database->durable, error))
         return false;
-    database_group_put_meta(database, "lineage", lineage);
-    if (!database_group_commit(&database->durable, DURABLE_POWER, error))
+    database_group_put_meta(database, "lineage", database->lineage);
+    if (identity != NULL)
+        database_group_put_meta(database, "lineage_file", identity);
+    return database_group_commit(&database->durable, DURABLE_POWER, error);
+}
+
+static void database_make_lineage(Database *database)
+{
+    (void)g_snprintf(database->lineage, sizeof(database->lineage), "%016" PRIx64,
+                     random_next(database->options.random));
+}
+
+bool database_lineage_is_of(Database *database, const char *identity, bool *ret_is_of,
+                            GError **error)
+{
+    g_autofree char *kept = NULL;
+
+    if (!database_get_meta(database, "lineage_file", &kept, error))
         return false;
-    (void)g_strlcpy(database->lineage, lineage, sizeof(database->lineage));
+    *ret_is_of = kept == NULL || identity == NULL || g_str_equal(kept, identity);
+    return true;
+}
+
+/* The programs of a lineage belong to one file. Whoever opens a copy, while another daemon runs on
+ * the original, must not take its services for leftovers of its own. */
+static bool database_read_lineage(Database *database, GError **error)
+{
+    g_autofree char *lineage = NULL, *identity = database_file_identity(database->path);
+    bool is_of = false;
+
+    if (!database_get_meta(database, "lineage", &lineage, error) ||
+        !database_lineage_is_of(database, identity, &is_of, error))
+        return false;
+    if (!database_lineage_is_valid(lineage)) {
+        database_make_lineage(database);
+        return database_put_lineage(database, identity, error);
+    }
+    if (is_of) {
+        (void)g_strlcpy(database->lineage, lineage, sizeof(database->lineage));
+        return true;
+    }
+    database->is_copy = true;
+    database_make_lineage(database);
+    /* A disk that is full does not matter: the next run makes another one. */
+    (void)database_put_lineage(database, identity, NULL);
     return true;
 }
 
 static bool database_read_identity(Database *database, GError **error)
 {
-    g_autofree char *lineage = NULL, *limit = NULL;
+    g_autofree char *limit = NULL;
     uint64_t last = 0;
 
-    if (!database_get_meta(database, "lineage", &lineage, error) ||
-        !database_get_meta(database, "serial_limit", &limit, error))
+    if (!database_get_meta(database, "serial_limit", &limit, error))
         return false;
     if (limit != NULL && !parse_unsigned(limit, 1, INT64_MAX, &last, NULL))
         return database_set_damaged(database, error, "its limit of serials is no number");
     database->serial_limit = last;
     database->first_serial = last + 1;
-    if (!database_lineage_is_valid(lineage))
-        return database_make_lineage(database, error);
-    (void)g_strlcpy(database->lineage, lineage, sizeof(database->lineage));
-    return true;
+    return database_read_lineage(database, error);
 }
 
 /* SQLite takes an empty file for a new one and deletes its log. */
@@ -226,6 +260,7 @@ void database_close(Database *database)
     database_group_rollback(&database->durable);
     database_detach(database, database->damaged);
     g_ptr_array_unref(database->messages);
+    g_free(database->copied_from);
     g_free(database->owed_boot_id);
     g_free(database->owed_instance_id);
     g_free((char *)database->options.state_dir);
@@ -247,6 +282,11 @@ const GPtrArray *database_messages(const Database *database)
 const char *database_lineage(const Database *database)
 {
     return database->lineage;
+}
+
+bool database_is_copy(const Database *database)
+{
+    return database->is_copy;
 }
 
 uint64_t database_next_serial(const Database *database)

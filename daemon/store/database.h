@@ -54,9 +54,13 @@ Durable *database_durable(Database *database);
  * database's. */
 const GPtrArray *database_messages(const Database *database);
 
-/* 16 lower-case hex digits, random, the same as long as the database lives: what all daemons of
- * this state directory have in common and no others. Stays the database's. */
+/* 16 lower-case hex digits, random, the same as long as the file lives: what all daemons of this
+ * state directory have in common and no others. Stays the database's. */
 const char *database_lineage(const Database *database);
+/* Whether it could be one. */
+bool database_lineage_is_valid(const char *lineage);
+/* The file is a copy (of a state directory, out of a backup), and so its lineage is a new one. */
+bool database_is_copy(const Database *database);
 
 /* The first serial of this run: greater than all that any former run may have given; 1 in a new
  * database. */

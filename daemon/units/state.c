@@ -106,6 +106,9 @@ static bool state_note_start(Daemon *daemon, GError **error)
                              error))
         return false;
     daemon->restore = state_choose_restore(daemon->options.restore, same_boot && *boot_id != '\0');
+    if (database_is_copy(daemon->database))
+        log_notice("the database is a copy: what a daemon on the original has started is none of "
+                   "ours");
     if (!clean)
         log_warning("the last run did not end as it should: what it has left is cleared away");
     log_info("%s", state_restore_texts[daemon->restore]);

@@ -6,6 +6,7 @@
 
 #include "base/errors.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 static void test_empty(StoreFixture *fixture, const void *unused)
@@ -347,6 +348,45 @@ static void test_lineage(StoreFixture *fixture, const void *unused)
     store_fixture_tear_down(&other, NULL);
 }
 
+static void lineage_replace_by_copy(StoreFixture *fixture)
+{
+    size_t length;
+    g_autofree char *bytes = store_read_file(fixture->path, &length);
+    g_autofree char *original = g_strconcat(fixture->path, ".original", NULL);
+
+    g_assert_cmpint(g_rename(fixture->path, original), ==, 0);
+    store_write_file(fixture->path, bytes, length);
+    g_assert_cmpint(g_chmod(fixture->path, 0600), ==, 0);
+}
+
+/* It belongs to the file, under whatever name, and not to what is in it. */
+static void test_lineage_of_a_copy(StoreFixture *fixture, const void *unused)
+{
+    g_autofree char *original = g_strconcat(fixture->path, ".original", NULL);
+
+    store_open(fixture);
+    store_fill(fixture, 3);
+    g_autofree char *lineage = g_strdup(database_lineage(fixture->database));
+    g_assert_false(database_is_copy(fixture->database));
+    store_close(fixture);
+
+    lineage_replace_by_copy(fixture);
+    store_open(fixture);
+    g_assert_true(database_is_copy(fixture->database));
+    g_autofree char *copied = g_strdup(database_lineage(fixture->database));
+    g_assert_cmpstr(copied, !=, lineage);
+    g_assert_cmpuint(strspn(copied, "0123456789abcdef"), ==, 16);
+    store_reopen(fixture); /* its own by now */
+    g_assert_false(database_is_copy(fixture->database));
+    g_assert_cmpstr(database_lineage(fixture->database), ==, copied);
+    store_close(fixture);
+
+    g_assert_cmpint(g_rename(original, fixture->path), ==, 0);
+    store_open(fixture);
+    g_assert_false(database_is_copy(fixture->database));
+    g_assert_cmpstr(database_lineage(fixture->database), ==, lineage);
+}
+
 static void test_runs(StoreFixture *fixture, const void *unused)
 {
     static const struct {
@@ -484,6 +524,7 @@ int main(int argc, char **argv)
     add("/database/get-revision", test_get_revision);
     add("/database/serials", test_serials);
     add("/database/lineage", test_lineage);
+    add("/database/lineage-of-a-copy", test_lineage_of_a_copy);
     add("/database/runs", test_runs);
     add("/database/checkpoint", test_checkpoint);
     add("/database/listen", test_listen);
