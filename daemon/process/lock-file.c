@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_FILE_NAME "lock"
+#define LOCK_FILE_BYTES 128 /* a note, and two numbers */
 /* The holder may end between the refusal and the question who it was. */
 #define LOCK_FILE_TRIES 8
 
@@ -114,6 +117,46 @@ LockFile *lock_file_take(const char *dir, GError **error)
     LockFile *lock = g_new(LockFile, 1);
     lock->fd = fd_steal(&fd);
     return lock;
+}
+
+/* A copy has another number, or is on another device. */
+static char *lock_file_place(const LockFile *lock)
+{
+    struct stat status;
+
+    if (fstat(lock->fd, &status) < 0)
+        return NULL;
+    return g_strdup_printf("%" PRIx64 ":%" PRIx64, (uint64_t)status.st_dev,
+                           (uint64_t)status.st_ino);
+}
+
+/* "NOTE PLACE\n" */
+char *lock_file_read_note(const LockFile *lock)
+{
+    char text[LOCK_FILE_BYTES + 1];
+    ssize_t length = pread(lock->fd, text, LOCK_FILE_BYTES, 0);
+    g_autofree char *place = lock_file_place(lock);
+
+    if (length <= 0 || text[length - 1] != '\n' || place == NULL)
+        return NULL;
+    text[length - 1] = '\0';
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    if (g_strv_length(words) != 2 || !g_str_equal(words[1], place))
+        return NULL;
+    return g_strdup(words[0]);
+}
+
+bool lock_file_write_note(LockFile *lock, const char *note, GError **error)
+{
+    g_autofree char *place = lock_file_place(lock);
+    g_autofree char *text = g_strdup_printf("%s %s\n", note, place != NULL ? place : "-");
+    size_t length = strlen(text);
+
+    g_assert(strlen(note) <= LOCK_FILE_NOTE_MAX && strchr(note, ' ') == NULL);
+    if (pwrite(lock->fd, text, length, 0) != (ssize_t)length ||
+        ftruncate(lock->fd, (off_t)length) < 0)
+        return error_set_errno(error, errno, "cannot write to the lock file");
+    return true;
 }
 
 void lock_file_free(LockFile *lock)

@@ -6,6 +6,7 @@
  * would take it away from whoever has just opened it. */
 
 #include <glib.h>
+#include <stdbool.h>
 
 typedef struct LockFile LockFile;
 
@@ -13,6 +14,13 @@ typedef struct LockFile LockFile;
  * caller's own. NULL and ERROR_BUSY when another process holds it: the error names process and
  * directory. A process that opens and closes the file in any other way loses its lock. */
 LockFile *lock_file_take(const char *dir, GError **error);
+/* A line that goes from one holder to the next; written into the file. */
+#define LOCK_FILE_NOTE_MAX 64
+/* NULL: there is none, or the file is a copy of the one that it was written into. The caller's. */
+char *lock_file_read_note(const LockFile *lock);
+/* note: at most LOCK_FILE_NOTE_MAX bytes, without blanks. Survives the holder, not a loss of power.
+ */
+bool lock_file_write_note(LockFile *lock, const char *note, GError **error);
 /* Lets another take it. Accepts NULL. */
 void lock_file_free(LockFile *lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LockFile, lock_file_free)

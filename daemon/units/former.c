@@ -31,22 +31,53 @@ static void former_log(const FormerReport *report)
     }
 }
 
+static void on_former_done(const FormerReport *report, void *data);
+
+/* Takes lineage. */
+static void former_sweep_for(Daemon *daemon, char *lineage)
+{
+    daemon->former =
+            former_sweep(daemon->host, lineage, former_grace_usec(daemon), on_former_done, daemon);
+    g_free(lineage);
+}
+
+/* Whoever is left of another lineage is to be found by the next run as well. */
+static void former_keep_lineage(Daemon *daemon)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (daemon->n_former_left == 0 &&
+        !lock_file_write_note(daemon->lock, database_lineage(daemon->database), &error))
+        log_warning("what this run leaves is not found without the database: %s", error->message);
+}
+
 static void on_former_done(const FormerReport *report, void *data)
 {
     Daemon *daemon = data;
 
     former_log(report);
+    daemon->n_former_left += report->n_left;
     g_clear_pointer(&daemon->former, former_free);
+    if (daemon->former_lineage != NULL) {
+        former_sweep_for(daemon, g_steal_pointer(&daemon->former_lineage));
+        return;
+    }
+    former_keep_lineage(daemon);
     group_unit_ready(daemon->group, "former");
     bus_unit_open(daemon);
 }
 
+/* A database that was lost has taken its lineage along; the lock file has it too. */
 bool former_unit_serve(void *data, GError **error)
 {
     Daemon *daemon = data;
+    const char *lineage = database_lineage(daemon->database);
 
-    daemon->former = former_sweep(daemon->host, database_lineage(daemon->database),
-                                  former_grace_usec(daemon), on_former_done, daemon);
+    daemon->former_lineage = lock_file_read_note(daemon->lock);
+    if (daemon->former_lineage != NULL && (!database_lineage_is_valid(daemon->former_lineage) ||
+                                           g_str_equal(daemon->former_lineage, lineage)))
+        g_clear_pointer(&daemon->former_lineage, g_free);
+    former_sweep_for(daemon, g_strdup(lineage));
     return true;
 }
 
@@ -55,5 +86,6 @@ void former_unit_stop(void *data)
     Daemon *daemon = data;
 
     g_clear_pointer(&daemon->former, former_free);
+    g_clear_pointer(&daemon->former_lineage, g_free);
     group_unit_stopped(daemon->group, "former", NULL);
 }

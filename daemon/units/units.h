@@ -59,6 +59,8 @@ struct Daemon {
     Kind *kind_oneshot;
     /* former */
     Former *former;
+    char *former_lineage;   /* to be swept for next; or NULL */
+    unsigned n_former_left; /* processes that could not be ended */
     /* bus */
     Bus *bus;
     /* definitions */

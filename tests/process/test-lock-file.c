@@ -174,6 +174,47 @@ static void test_refused(LockFixture *fixture, const void *unused)
     assert_refused(fixture->path, "Not a directory");
 }
 
+static char *note_of_next(const LockFixture *fixture)
+{
+    g_autoptr(LockFile) lock = lock_file_take(fixture->dir, NULL);
+
+    g_assert_nonnull(lock);
+    return lock_file_read_note(lock);
+}
+
+/* It goes to the next one who takes the lock, and not with a copy. */
+static void test_note(LockFixture *fixture, const void *unused)
+{
+    static const char *const texts[] = {"", "\n", "x\n", "fe 1:2\n", "fe", "a b c\n"};
+    g_autoptr(LockFile) lock = lock_file_take(fixture->dir, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *bytes = NULL;
+    size_t length;
+
+    g_assert_null(lock_file_read_note(lock));
+    g_assert_true(lock_file_write_note(lock, "0123456789abcdef-and-more", &error));
+    g_assert_true(lock_file_write_note(lock, "fedcba9876543210", &error)); /* a shorter one */
+    g_assert_no_error(error);
+    g_autofree char *told = take_elsewhere(fixture); /* still held */
+    g_assert_cmpstr(told, !=, "");
+    g_clear_pointer(&lock, lock_file_free);
+    g_autofree char *note = note_of_next(fixture);
+    g_assert_cmpstr(note, ==, "fedcba9876543210");
+
+    g_autofree char *original = g_strconcat(fixture->path, ".original", NULL);
+    g_assert_true(g_file_get_contents(fixture->path, &bytes, &length, NULL));
+    g_assert_cmpint(g_rename(fixture->path, original), ==, 0);
+    g_assert_true(g_file_set_contents(fixture->path, bytes, (gssize)length, NULL));
+    g_assert_null(note_of_next(fixture));
+    g_assert_cmpint(g_rename(original, fixture->path), ==, 0);
+    g_autofree char *again = note_of_next(fixture);
+    g_assert_cmpstr(again, ==, "fedcba9876543210");
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_assert_true(g_file_set_contents(fixture->path, texts[i], -1, NULL));
+        g_assert_null(note_of_next(fixture));
+    }
+}
+
 static void test_foreign(LockFixture *fixture, const void *unused)
 {
     if (geteuid() != 0) {
@@ -197,6 +238,7 @@ int main(int argc, char **argv)
     LOCK_TEST("/lock-file/holder/dies", test_holder_dies);
     LOCK_TEST("/lock-file/holder/unknown", test_holder_unknown);
     LOCK_TEST("/lock-file/refused", test_refused);
+    LOCK_TEST("/lock-file/note", test_note);
     LOCK_TEST("/lock-file/foreign", test_foreign);
     return g_test_run();
 }
