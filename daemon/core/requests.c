@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A group holds at most one request for each service, so
- * that none depends on what another has not done yet. */
+/* A group holds at most one request for each service, so that none depends on what another has not
+ * done yet. It is limited by what others have to wait for: how many requests it reads, writes and
+ * does, and how much they have to read. */
 
 #include "core/requests.h"
 
@@ -10,6 +11,7 @@
 /* A turn that does not end: calls come faster than they are worked off. */
 #define REQUESTS_PATIENCE_USEC (5 * USEC_PER_MSEC)
 #define REQUESTS_GROUP 256
+#define REQUESTS_GROUP_BYTES (1024 * 1024) /* of configuration; a larger one goes alone */
 /* Others get their turn after so long, in which the sync that a group waits for does not count. */
 #define REQUESTS_TURN_USEC (2 * USEC_PER_MSEC)
 #define REQUESTS_GROUP_LEAST 16
@@ -67,15 +69,23 @@ static bool requests_should_wait(const Requests *requests, const Request *reques
     return false;
 }
 
-/* Takes requests off the queue: those that are refused are answered, the others are the group. */
-static void requests_take_group(Requests *requests)
+static size_t requests_size(const Request *request)
+{
+    return request->spec.config_length + request->spec.create.config_length;
+}
+
+/* Takes requests off the queue: those that are refused are answered, the others are the group.
+ * Gives how many were taken: to refuse one takes its time, too. */
+static unsigned requests_take_group(Requests *requests)
 {
     g_autoptr(GHashTable) ids = g_hash_table_new(g_str_hash, g_str_equal);
     Request *request;
+    unsigned n_taken = 0;
+    size_t n_bytes = 0;
 
     requests->n_kept = 0;
     requests->level = DURABLE_CRASH;
-    while (requests->group->len < requests->group_max &&
+    while (n_taken < requests->group_max &&
            (request = g_queue_peek_head(&requests->pending)) != NULL) {
         const char *id =
                 request->spec.type == REQUEST_CREATE ? request->spec.create.id : request->spec.id;
@@ -83,11 +93,15 @@ static void requests_take_group(Requests *requests)
 
         if (id != NULL && g_hash_table_contains(ids, id))
             break; /* it depends on one that is in the group */
+        if (n_taken > 0 && n_bytes + requests_size(request) > REQUESTS_GROUP_BYTES)
+            break;
         bool good = request_row(request)->check(&requests->host, request, &error);
 
         if (!good && requests_should_wait(requests, request, error))
             break;
         (void)g_queue_pop_head(&requests->pending);
+        n_taken++;
+        n_bytes += requests_size(request);
         if (!good) {
             request_refuse(&requests->host, request, error);
             continue;
@@ -95,6 +109,7 @@ static void requests_take_group(Requests *requests)
         g_hash_table_add(ids, (void *)service_id(request->service)); /* also one that was minted */
         requests_join_group(requests, request);
     }
+    return n_taken;
 }
 
 /* What was written is kept, or was not to be kept. */
@@ -126,12 +141,12 @@ static void requests_finish_group(Requests *requests, const GError *refused)
 
 /* Where a sync takes long, a group may take as long to be done: few syncs matter more then. */
 static void requests_limit_group(Requests *requests, unsigned n, uint64_t write_usec,
-                                 uint64_t finish_usec)
+                                 uint64_t work_usec)
 {
     uint64_t allowed_usec = MAX(write_usec, REQUESTS_TURN_USEC);
 
     if (n > 0)
-        requests->group_max = (unsigned)CLAMP(allowed_usec * n / MAX(finish_usec, 1),
+        requests->group_max = (unsigned)CLAMP(allowed_usec * n / MAX(work_usec, 1),
                                               REQUESTS_GROUP_LEAST, REQUESTS_GROUP);
 }
 
@@ -141,17 +156,17 @@ static uint64_t requests_flush_group(Requests *requests)
     Clock *clock = requests->core->clock;
     g_autoptr(GError) refused = NULL;
 
-    requests_take_group(requests);
-    unsigned n = requests->group->len;
+    uint64_t begun = clock_monotonic_usec(clock);
+    unsigned n = requests_take_group(requests);
     uint64_t taken = clock_monotonic_usec(clock);
     if (requests->n_kept > 0)
         (void)keeper_write(requests->host.keeper, requests->level, requests_write_group,
                            requests->group, &refused);
     uint64_t written = clock_monotonic_usec(clock);
     requests_finish_group(requests, refused);
-    uint64_t finish_usec = clock_monotonic_usec(clock) - written;
-    requests_limit_group(requests, n, written - taken, finish_usec);
-    return finish_usec;
+    uint64_t work_usec = taken - begun + clock_monotonic_usec(clock) - written;
+    requests_limit_group(requests, n, written - taken, work_usec);
+    return work_usec;
 }
 
 void requests_flush(Requests *requests)

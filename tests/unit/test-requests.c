@@ -89,6 +89,30 @@ static void test_group_is_bounded(void)
     keeper_teardown();
 }
 
+/* Of large ones a few are enough: those that are refused count as well, and one always goes. */
+static void test_group_of_large_ones(void)
+{
+    g_autofree char *filler = g_strnfill(400 * 1024, 'x');
+    g_autofree char *large = g_strdup_printf("{\"$comment\": \"%s\"}", filler);
+    g_autofree char *larger = g_strdup_printf("{\"$comment\": [\"%s\", \"%s\"]}", filler, filler);
+    g_autofree char *wrong = g_strdup_printf("{\"$comment\": \"%s\"", filler);
+
+    keeper_setup();
+    keep("a", "{}");
+    keep("b", "{}");
+    keep("c", "{}");
+    keep("d", "{}");
+    ask_configure("1", "a", large);
+    ask_configure("2", "b", wrong);
+    ask_configure("3", "c", larger);
+    ask_configure("4", "d", large);
+    core_fixture_settle(&fixture);
+    assert_answers("2:InvalidConfig 1:ok 3:ok 4:ok ");
+    assert_log("begin config:a:2 commit:power\nbegin config:c:2 commit:power\n"
+               "begin config:d:2 commit:power\n");
+    keeper_teardown();
+}
+
 static Timer *(*create_timer)(TimerHost *host, bool last);
 static void (*arm_timer)(Timer *timer, uint64_t at_usec);
 static Timer *last_timer;
@@ -141,6 +165,49 @@ static uint64_t on_slow_monotonic(Clock *clock)
 static void on_slow_change(const Change *change, void *data)
 {
     slow_usec += 400;
+}
+
+static void on_slow_check(JsonContext *context, Config *config)
+{
+    slow_usec += 400;
+}
+
+static void ask_slow(char *id, unsigned i)
+{
+    RequestSpec spec = {.type = REQUEST_CREATE,
+                        .id = id,
+                        .create = {.id = id, .kind = "slow", .config = "{}", .config_length = 2}};
+
+    (void)g_snprintf(id, 8, "s%u", i);
+    ask_spec("", &spec);
+}
+
+/* To read a configuration may take longer than to do what it asks for. */
+static void test_turn_of_readers(void)
+{
+    static const unsigned totals[] = {10, 26, 42, 50};
+    char ids[50][8];
+
+    keeper_setup();
+    Clock *clock = virtual_loop_clock(fixture.loop);
+    Kind kind = kind_fake;
+    kind.name = "slow";
+    kind.config_check = on_slow_check;
+    map_register_kind(map, &kind);
+    slow_usec = 0;
+    monotonic = clock->monotonic_usec;
+    clock->monotonic_usec = on_slow_monotonic;
+    for (unsigned i = 0; i < 10; i++)
+        ask_slow(ids[i], i);
+    core_fixture_settle(&fixture);
+    for (unsigned i = 10; i < G_N_ELEMENTS(ids); i++)
+        ask_slow(ids[i], i);
+    for (unsigned i = 0; i < G_N_ELEMENTS(totals); i++) {
+        g_assert_cmpuint(map_counts(map)->total, ==, totals[i]);
+        core_fixture_advance(&fixture, slow_usec);
+    }
+    clock->monotonic_usec = monotonic;
+    keeper_teardown();
 }
 
 /* Sixteen creates take longer than others may be kept waiting. */
@@ -495,8 +562,10 @@ static const TestRow test_rows[] = {
         {"/requests/group/levels", test_group_levels},
         {"/requests/group/one-service", test_one_service_one_group},
         {"/requests/group/bounded", test_group_is_bounded},
+        {"/requests/group/large", test_group_of_large_ones},
         {"/requests/group/turn-without-end", test_turn_without_end},
         {"/requests/group/turn-of-others", test_turn_of_others},
+        {"/requests/group/turn-of-readers", test_turn_of_readers},
         {"/requests/nothing-kept", test_nothing_is_kept},
         {"/requests/transient/alone", test_transient},
         {"/requests/transient/beside-kept", test_transient_beside_kept},
