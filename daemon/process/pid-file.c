@@ -21,12 +21,20 @@
 #define PID_FILE_BYTES 32 /* what is longer is no number */
 #define PID_FILE_MODE 0644
 
+#define PID_FILE_TRIES 100 /* against others who try the same */
+
 typedef enum PidFileState {
     PID_FILE_ABSENT,
     PID_FILE_NUMBER,
     PID_FILE_GARBAGE,
     PID_FILE_ERROR,
 } PidFileState;
+
+/* What is there. As long as fd is open, no other file has its number. */
+typedef struct PidFileFound {
+    int fd; /* -1: nothing */
+    struct stat status;
+} PidFileFound;
 
 /* Digits, and at most a newline behind them. */
 static PidFileState pid_file_parse(const char *text, size_t length, pid_t *ret_pid)
@@ -45,12 +53,14 @@ static PidFileState pid_file_parse(const char *text, size_t length, pid_t *ret_p
     return PID_FILE_NUMBER;
 }
 
-static PidFileState pid_file_read(const char *path, pid_t *ret_pid, GError **error)
+/* The descriptor is the caller's, whatever it returns. */
+static PidFileState pid_file_read(const char *path, PidFileFound *found, pid_t *ret_pid,
+                                  GError **error)
 {
     char text[PID_FILE_BYTES];
-    struct stat status;
-    autofd int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
+    found->fd = fd;
     if (fd < 0 && errno == ENOENT)
         return PID_FILE_ABSENT;
     if (fd < 0 && errno == ELOOP) {
@@ -59,11 +69,11 @@ static PidFileState pid_file_read(const char *path, pid_t *ret_pid, GError **err
                   path);
         return PID_FILE_ERROR;
     }
-    if (fd < 0 || fstat(fd, &status) < 0) {
+    if (fd < 0 || fstat(fd, &found->status) < 0) {
         error_set_errno(error, errno, "cannot open the process file %s", path);
         return PID_FILE_ERROR;
     }
-    if (!S_ISREG(status.st_mode)) {
+    if (!S_ISREG(found->status.st_mode)) {
         error_set(error, ERROR_FAILED, "the process file %s is not a regular file: remove it",
                   path);
         return PID_FILE_ERROR;
@@ -116,12 +126,12 @@ static char *pid_file_describe_stale(const char *path, pid_t pid, GError **error
     return NULL;
 }
 
-static bool pid_file_check(const char *path, char **ret_stale, GError **error)
+static bool pid_file_check(const char *path, PidFileFound *found, char **ret_stale, GError **error)
 {
     g_autoptr(GError) live = NULL;
     pid_t pid = 0;
 
-    switch (pid_file_read(path, &pid, error)) {
+    switch (pid_file_read(path, found, &pid, error)) {
     case PID_FILE_ABSENT:
         *ret_stale = NULL;
         return true;
@@ -150,34 +160,87 @@ static bool pid_file_fill(int fd)
     return write(fd, text, (size_t)length) == length && fchmod(fd, PID_FILE_MODE) == 0;
 }
 
-static bool pid_file_replace(const char *path, GError **error)
+static int pid_file_rename(const char *from, const char *to, unsigned flags)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) == 0)
+        return 0;
+    /* A file system that cannot do it: others who begin at the same moment are not noticed. */
+    return errno == EINVAL || errno == ENOSYS ? rename(from, to) : -1;
+}
+
+/* Puts ours in the place of what was found and takes out what is there: should that be another's,
+ * who was faster, it is put back. Negative with errno EAGAIN: what was found is not there. */
+static int pid_file_exchange(const char *temporary, const char *path, const PidFileFound *found)
+{
+    unsigned flags = found->fd < 0 ? RENAME_NOREPLACE : RENAME_EXCHANGE;
+    struct stat status;
+
+    if (pid_file_rename(temporary, path, flags) < 0) {
+        if (errno == EEXIST || errno == ENOENT)
+            errno = EAGAIN;
+        return -1;
+    }
+    if (found->fd < 0 || lstat(temporary, &status) < 0) /* not exchanged */
+        return 0;
+    if (status.st_dev == found->status.st_dev && status.st_ino == found->status.st_ino) {
+        (void)unlink(temporary); /* left over, it is in nobody's way */
+        return 0;
+    }
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE) == 0)
+        errno = EAGAIN;
+    return -1;
+}
+
+/* Negative: *error is set, or, with EAGAIN, not. */
+static int pid_file_replace(const char *path, const PidFileFound *found, GError **error)
 {
     g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
     autofd int fd = mkostemp(temporary, O_CLOEXEC);
 
-    if (fd < 0)
-        return error_set_errno(error, errno, "cannot make the process file %s", path);
-    if (pid_file_fill(fd) && rename(temporary, path) == 0)
-        return true;
-    error_set_errno(error, errno, "cannot write the process file %s", path);
+    if (fd < 0) {
+        error_set_errno(error, errno, "cannot make the process file %s", path);
+        return -1;
+    }
+    if (pid_file_fill(fd) && pid_file_exchange(temporary, path, found) == 0)
+        return 0;
+    int code = -errno;
+    if (code != -EAGAIN)
+        error_set_errno(error, -code, "cannot write the process file %s", path);
     (void)unlink(temporary); /* nothing more can be done about it */
-    return false;
+    return code;
+}
+
+static int pid_file_try(const char *path, char **ret_stale, GError **error)
+{
+    PidFileFound found = {.fd = -1};
+    int r = -1;
+
+    if (pid_file_check(path, &found, ret_stale, error))
+        r = pid_file_replace(path, &found, error);
+    found.fd = fd_close(found.fd);
+    return r;
 }
 
 bool pid_file_write(const char *path, char **ret_stale, GError **error)
 {
-    g_autofree char *stale = NULL;
+    for (unsigned i = 0; i < PID_FILE_TRIES; i++) {
+        g_autofree char *stale = NULL;
+        int r = pid_file_try(path, &stale, error);
 
-    if (!pid_file_check(path, &stale, error) || !pid_file_replace(path, error))
-        return false;
-    *ret_stale = g_steal_pointer(&stale);
-    return true;
+        if (r == 0)
+            *ret_stale = g_steal_pointer(&stale);
+        if (r != -EAGAIN)
+            return r == 0;
+    }
+    return error_set(error, ERROR_BUSY, "the process file %s is being written by others", path);
 }
 
 void pid_file_remove(const char *path)
 {
+    PidFileFound found = {.fd = -1};
     pid_t pid = 0;
 
-    if (pid_file_read(path, &pid, NULL) == PID_FILE_NUMBER && pid == getpid())
+    if (pid_file_read(path, &found, &pid, NULL) == PID_FILE_NUMBER && pid == getpid())
         (void)unlink(path); /* in a directory that is no longer ours to change it stays */
+    found.fd = fd_close(found.fd);
 }

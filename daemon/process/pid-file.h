@@ -13,7 +13,8 @@
  *
  * ERROR_BUSY when it names another running process that is the same program as this one. Anything
  * else in it is stale and is replaced; *ret_stale then says what it was, for the log (NULL: there
- * was no file, or it was our own). */
+ * was no file, or it was our own). Of daemons that begin at the same moment one has it, and the
+ * others are refused. */
 bool pid_file_write(const char *path, char **ret_stale, GError **error);
 /* Removes it if it is a regular file that still holds this process's id. */
 void pid_file_remove(const char *path);

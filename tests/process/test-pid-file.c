@@ -178,6 +178,84 @@ static void start_child(PidFixture *fixture, const char *name, const char *progr
     input[1] = fd_close(input[1]);
 }
 
+#define RACERS 6
+#define RACES 40
+
+typedef struct Race {
+    int start[2], result[2], end[2]; /* start and end: closed when it is time */
+    pid_t racers[RACERS];
+} Race;
+
+/* 'w': it is the file's; 'b': another is; 'e': an error. Stays alive until all are through. */
+static void race_run(const PidFixture *fixture, Race *race)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *stale = NULL;
+    char byte;
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    race->start[1] = fd_close(race->start[1]);
+    race->end[1] = fd_close(race->end[1]);
+    (void)!read(race->start[0], &byte, 1);
+    bool won = pid_file_write(fixture->path, &stale, &error);
+    char result = won ? 'w' : error_is(error, ERROR_BUSY) ? 'b' : 'e';
+    (void)!write(race->result[1], &result, 1);
+    (void)!read(race->end[0], &byte, 1);
+    _exit(won ? 1 : 0);
+}
+
+/* Which of those that begin at once has it. */
+static pid_t race_winner(PidFixture *fixture)
+{
+    unsigned n_won = 0, n_busy = 0;
+    pid_t winner = 0;
+    Race race;
+
+    g_assert_cmpint(pipe2(race.start, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(pipe2(race.result, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(pipe2(race.end, O_CLOEXEC), ==, 0);
+    for (unsigned i = 0; i < RACERS; i++) {
+        race.racers[i] = fork();
+        g_assert_cmpint(race.racers[i], >=, 0);
+        if (race.racers[i] == 0)
+            race_run(fixture, &race);
+    }
+    race.start[1] = fd_close(race.start[1]);
+    for (unsigned i = 0; i < RACERS; i++) {
+        char result = 0;
+
+        g_assert_cmpint(read(race.result[0], &result, 1), ==, 1);
+        n_won += result == 'w';
+        n_busy += result == 'b';
+    }
+    race.end[1] = fd_close(race.end[1]);
+    for (unsigned i = 0; i < RACERS; i++) {
+        int status = 0;
+
+        g_assert_cmpint(waitpid(race.racers[i], &status, 0), ==, race.racers[i]);
+        winner = status != 0 ? race.racers[i] : winner;
+    }
+    (void)fd_close(race.start[0]);
+    (void)fd_close(race.end[0]);
+    (void)fd_close(race.result[0]);
+    (void)fd_close(race.result[1]);
+    g_assert_cmpuint(n_won, ==, 1);
+    g_assert_cmpuint(n_busy, ==, RACERS - 1);
+    return winner;
+}
+
+/* Of many that begin at once only one has it, whatever was there before. */
+static void test_race(PidFixture *fixture, const void *unused)
+{
+    for (unsigned i = 0; i < RACES; i++) {
+        if (i % 2 == 0)
+            (void)g_remove(fixture->path); /* not there the first time */
+        else
+            put(fixture, "stale", 5);
+        assert_holds(fixture, race_winner(fixture));
+    }
+}
+
 static void assert_live(PidFixture *fixture)
 {
     g_autofree char *expected = g_strdup_printf("is in use by process %d (", (int)fixture->child);
@@ -278,6 +356,7 @@ int main(int argc, char **argv)
     PID_TEST("/pid-file/live", test_live);
     PID_TEST("/pid-file/live/same-file", test_live_same_file);
     PID_TEST("/pid-file/live/same-name", test_live_same_name);
+    PID_TEST("/pid-file/race", test_race);
     PID_TEST("/pid-file/no-file", test_no_file);
     PID_TEST("/pid-file/no-directory", test_no_directory);
     return g_test_run();
