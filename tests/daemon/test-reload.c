@@ -126,6 +126,26 @@ static uint64_t reload_main_pid(DaemonFixture *fixture, const char *id)
     return reload_get(fixture, id, CLIENT_PROCESS, "MainPID");
 }
 
+static bool reload_is_of_manager(sd_bus_message *message, const char *member, const char *id)
+{
+    g_autofree char *expected = client_service_path(id);
+    const char *path;
+
+    return sd_bus_message_is_signal(message, "org.freedesktop.DBus.ObjectManager", member) > 0 &&
+           sd_bus_message_rewind(message, true) >= 0 &&
+           sd_bus_message_read(message, "o", &path) > 0 && g_str_equal(path, expected);
+}
+
+static bool reload_is_added(sd_bus_message *message, void *id)
+{
+    return reload_is_of_manager(message, "InterfacesAdded", id);
+}
+
+static bool reload_is_removed(sd_bus_message *message, void *id)
+{
+    return reload_is_of_manager(message, "InterfacesRemoved", id);
+}
+
 /* How many signals of the service have come since the cursor. */
 static unsigned reload_count_signals(DaemonFixture *fixture, const char *id)
 {
@@ -199,6 +219,8 @@ static void test_report(DaemonFixture *fixture, const void *unused)
     assert_report(answer);
 
     client_wait_main_pid(fixture->client, "changed", changed);
+    fixture->client->cursor = 0; /* it may have gone before */
+    client_wait(fixture->client, reload_is_removed, (void *)"gone");
     reload_assert_state(fixture, "new", "inactive");
     reload_assert_state(fixture, "bad", "inactive");
     g_assert_cmpuint(reload_main_pid(fixture, "same"), ==, same);
@@ -274,17 +296,6 @@ static void test_states(DaemonFixture *fixture, const void *unused)
     client_wait_state(fixture->client, "stopping", "inactive");
     for (size_t i = 0; i < G_N_ELEMENTS(ids); i++)
         g_assert_cmpuint(reload_get(fixture, ids[i], CLIENT_SERVICE, "ConfigRevision"), ==, 2);
-}
-
-static bool reload_is_added(sd_bus_message *message, void *id)
-{
-    g_autofree char *expected = client_service_path(id);
-    const char *path;
-
-    return sd_bus_message_is_signal(message, "org.freedesktop.DBus.ObjectManager",
-                                    "InterfacesAdded") > 0 &&
-           sd_bus_message_rewind(message, true) >= 0 &&
-           sd_bus_message_read(message, "o", &path) > 0 && g_str_equal(path, expected);
 }
 
 /* What cannot be changed where it is: another service of that name takes its place, and runs if the
