@@ -2,8 +2,11 @@
 /* Programs that the real daemon runs when it starts and ends: good ones, ones that fail, hang, are
  * no programs, or are not to be trusted. Each mistake is told, and the launch ends in order. */
 
+#include "base/fds.h"
 #include "trouble.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -89,7 +92,7 @@ static void test_startup_hangs(DaemonFixture *fixture, const void *unused)
                    "trap '' TERM INT HUP; sleep 1000 & sleep 1000");
     trouble_script(fixture, "hooks/startup.d/2-never", "echo never");
 
-    g_autofree char *log = hooks_run(fixture, 1, "--startup-timeout=200ms");
+    g_autofree char *log = hooks_run(fixture, 1, "--startup-timeout=2s");
     assert_contains(log, "startup-hooks has run out of time; late: hook 1-hangs\n");
     assert_contains(log, "/hooks/startup.d/1-hangs was ended by force after");
     assert_lacks(log, "2-never");
@@ -142,16 +145,27 @@ static void test_startup_stopped(DaemonFixture *fixture, const void *unused)
 static void test_shutdown_hangs(DaemonFixture *fixture, const void *unused)
 {
     const char *pid_path = trouble_path(fixture, "pid");
+    const char *question_path = trouble_path(fixture, "question");
+    const char *answer_path = trouble_path(fixture, "answer");
 
     trouble_script(fixture, "hooks/shutdown.d/1-fails", "exit 9");
     trouble_script(fixture, "hooks/shutdown.d/2-hangs", "sleep 1000 & sleep 1000");
     trouble_script(fixture, "hooks/shutdown.d/3-late", "echo never");
     trouble_script(fixture, "hooks/shutdown-error.d/1-hangs", "sleep 1000");
-    trouble_script(fixture, "hooks/shutdown-error.d/2-tells", "sleep 0.3; echo told: $1, $2");
-    daemon_fixture_start(fixture, hooks_option(fixture), "--shutdown-timeout=200ms",
+    g_assert_cmpint(mkfifo(question_path, 0600), ==, 0);
+    g_assert_cmpint(mkfifo(answer_path, 0600), ==, 0);
+    autofd int question = open(question_path, O_RDWR | O_CLOEXEC);
+    autofd int answer = open(answer_path, O_RDWR | O_CLOEXEC);
+    struct pollfd asked = {.fd = question, .events = POLLIN};
+    trouble_script(fixture, "hooks/shutdown-error.d/2-tells",
+                   "cd ${0%/*}/../..; echo >question; read word <answer; echo told: $1, $2");
+    daemon_fixture_start(fixture, hooks_option(fixture), "--shutdown-timeout=2s",
                          daemon_fixture_option(fixture, "pid-file", pid_path), NULL);
     g_assert_true(g_file_test(pid_path, G_FILE_TEST_EXISTS));
-    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 1);
+    child_kill(&fixture->daemon, SIGTERM);
+    g_assert_cmpint(poll(&asked, 1, (int)(DAEMON_PATIENCE_USEC / 1000)), ==, 1);
+    g_assert_cmpint(write(answer, "go\n", 3), ==, 3);
+    g_assert_cmpint(child_wait_exit(&fixture->daemon, DAEMON_PATIENCE_USEC), ==, 1);
 
     g_autofree char *log = daemon_fixture_log(fixture);
     assert_contains(log, "/hooks/shutdown.d/1-fails exited with status 9\n");
