@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "core/service.h"
+#include "process/former.h"
 
 typedef struct Program {
     Service *service;
@@ -136,12 +137,15 @@ static void program_finish_apply(Program *program, const Failure *failure)
 static void program_begin(Program *program)
 {
     g_autoptr(GError) error = NULL;
+    ProcessHost *host = service_kind(program->service)->data;
+    bool is_alone = former_check_left(host, service_id(program->service), &error);
 
     program->running = g_steal_pointer(&program->next);
-    if (supervisor_start(program->supervisor, &program_config(program->running)->spec, &error))
+    if (is_alone &&
+        supervisor_start(program->supervisor, &program_config(program->running)->spec, &error))
         return;
     g_clear_pointer(&program->running, config_unref);
-    Failure failure = {.failure_class = FAILURE_EXEC, .error = error};
+    Failure failure = {.failure_class = is_alone ? FAILURE_EXEC : FAILURE_INTERNAL, .error = error};
     service_set_sub_state(program->service, "dead");
     program_finish_apply(program, &failure);
 }

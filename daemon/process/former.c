@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "base/fds.h"
 #include "base/parse.h"
+#include "process/former-internal.h"
 #include "process/host-internal.h"
 #include "process/proc.h"
 
@@ -174,6 +175,8 @@ static void former_count_left(Former *former, pid_t pid, const char *id)
     tally->public.n_found += process == NULL;
     tally->public.n_killed -= process != NULL && process->was_killed && process->tally == tally;
     tally->public.n_left++;
+    if (id != NULL)
+        former_left_add(former->host, id, pid);
     if (tally->public.n_left <= FORMER_NAMED_MAX)
         g_string_append_printf(tally->left, "%s%d (%s)", tally->left->len > 0 ? ", " : "", (int)pid,
                                comm);

@@ -7,6 +7,7 @@
 
 #include "process/host.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct Former Former;
@@ -39,9 +40,15 @@ typedef void (*FormerDone)(const FormerReport *report, void *data);
  * zombies do not count, and whose environment may not be read is none of ours. To be called before
  * the daemon starts anything itself, since that has the same prefix.
  *
+ * Limits: who has both written over its environment and left its session is not found. Nor is what
+ * startup hooks of a launch that was killed have left: they come before the prefix is known.
+ *
  * done is called once, from the loop. A turn of the loop looks at one or two hundred processes, and
  * a few hundred descriptors are in use at most. */
 Former *former_sweep(ProcessHost *host, const char *prefix, uint64_t grace_usec, FormerDone done,
                      void *data);
+/* Whether nothing of this service that a sweep has given up is there any more; looks now. False:
+ * the error names it, and to start the service would have it run twice. */
+bool former_check_left(ProcessHost *host, const char *id, GError **error);
 /* Cancels it if it is not done: done is not called, nothing more is signalled. Accepts NULL. */
 void former_free(Former *former);

@@ -28,6 +28,7 @@ struct ProcessHost {
     void *stack_memory; /* with its guard page */
     size_t stack_memory_size;
     GHashTable *mains; /* pid -> Supervisor that waits for its death */
+    GHashTable *left;  /* service id -> what is left of it (former-left.c) */
     GQueue watchers;   /* of Supervisor: want to know when a process group of theirs is empty */
     Timer *reap_timer;
     uint64_t reap_next_usec; /* not before */

@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "base/fds.h"
+#include "process/former-internal.h"
 #include "process/supervisor-internal.h"
 
 #include <errno.h>
@@ -182,6 +183,7 @@ ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
             .sys = options->sys != NULL ? options->sys : &sys_linux,
             .null_fd = -1,
             .mains = g_hash_table_new(NULL, NULL),
+            .left = former_left_new(),
             .reap_timer = timer_new(options->timers, on_process_host_reap, host),
     };
     g_queue_init(&host->watchers);
@@ -199,6 +201,7 @@ void process_host_free(ProcessHost *host)
     g_assert(host->n_supervisors == 0);
     timer_free(host->reap_timer);
     g_hash_table_unref(host->mains);
+    g_hash_table_unref(host->left);
     if (host->stack_memory != NULL)
         (void)munmap(host->stack_memory, host->stack_memory_size); /* cannot fail: it is ours */
     host->null_fd = fd_close(host->null_fd);

@@ -47,6 +47,7 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
 {
     char line[PROC_STAT_BYTES + 1], state;
     int parent, group, session;
+    uint64_t start_time;
     long n_threads;
 
     length = MIN(length, PROC_STAT_BYTES);
@@ -55,13 +56,15 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
 
     const char *rest = strrchr(line, ')');
     if (rest == NULL ||
-        sscanf(rest, ") %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld",
-               &state, &parent, &group, &session, &n_threads) != 5)
+        sscanf(rest,
+               ") %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %" SCNu64,
+               &state, &parent, &group, &session, &n_threads, &start_time) != 6)
         return false;
     *ret_stat = (ProcStat){
             .parent = parent,
             .group = group,
             .session = session,
+            .start_time = start_time,
             .is_dead = (state == 'Z' || state == 'X') && n_threads <= 1,
     };
     return true;

@@ -15,6 +15,8 @@ typedef struct ProcStat {
     pid_t group;
     bool is_dead; /* a zombie, with no thread left that lives */
     pid_t session;
+    uint64_t
+            start_time; /* in ticks since boot: no two processes have it and the number in common */
 } ProcStat;
 
 /* One line of /proc/PID/stat, which need not end in a NUL byte. False: it is none. */

@@ -5,6 +5,8 @@
 
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* It says when SIGTERM does not end it any more. */
 static char *former_stubborn_config(void)
@@ -96,6 +98,50 @@ static void test_copied_state(DaemonFixture *fixture, const void *unused)
     g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
 }
 
+static void former_assert_refused(DaemonFixture *fixture, const char *reason)
+{
+    g_autofree char *path = client_service_path("web");
+
+    (void)sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "Wait", "a{sv}",
+                                           1, "until", "s", "settled"));
+    g_autofree char *state = trouble_get(fixture, "web", "State");
+    g_autofree char *log = trouble_wait_log(fixture, reason);
+    g_assert_cmpstr(state, ==, "failed");
+}
+
+/* Without the right to send signals to others, the daemon cannot end a program of another user. No
+ * second one is started beside it. */
+static void test_left(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *path = client_service_path("web");
+
+    if (geteuid() != 0) {
+        g_test_skip("only root can start programs as another user");
+        return;
+    }
+    daemon_fixture_start(fixture, NULL);
+    former_start(fixture, "web",
+                 "{\"exec\": [\"/bin/sleep\", \"infinity\"], \"user\": \"nobody\","
+                 " \"restart\": {\"policy\": \"no\"}}");
+    pid_t pid = (pid_t)client_get_unsigned(fixture->client, path, "org.svcmgr1.Process", "MainPID");
+    g_autofree char *reason =
+            g_strdup_printf("process %d (sleep) of the former run is still there", (int)pid);
+    daemon_fixture_kill(fixture);
+    fixture->wrapper = "exec setpriv --bounding-set=-kill --inh-caps=-kill \"$0\" \"$@\"";
+    daemon_fixture_start(fixture, "--startup-timeout=4s", NULL);
+    former_assert_refused(fixture, reason);
+    client_operate(fixture->client, "web", "Start");
+    former_assert_refused(fixture, reason);
+
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    g_assert_cmpint(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED), ==, 0);
+    (void)sd_bus_message_unref(client_call(fixture->client, path, CLIENT_SERVICE, "Configure", "s",
+                                           FORMER_SLEEPER)); /* that it can end */
+    client_operate(fixture->client, "web", "Start");
+    trouble_wait_active(fixture, "web");
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+}
+
 #define ADD(path, function)                                                                        \
     g_test_add("/daemon-former/" path, DaemonFixture, NULL, daemon_fixture_set_up, function,       \
                daemon_fixture_tear_down)
@@ -104,6 +150,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("slow-hook", test_slow_hook);
+    ADD("left", test_left);
     ADD("lost-database", test_lost_database);
     ADD("copied-state", test_copied_state);
     return g_test_run();

@@ -513,6 +513,39 @@ static void test_left(FormerFixture *fixture, const void *data)
     g_assert_true(is_alive(pid));
 }
 
+/* No second one beside it; and when it is gone, nothing stands in the way. */
+static void test_left_of_a_service(FormerFixture *fixture, const void *unused)
+{
+    static const Origin origin = {.cause = CAUSE_STARTUP};
+    Service *service = fixture_start(&fixture->process, fixture->process.process,
+                                     "{'exec': ['@PROGRAMS/program-stayer'], 'readiness': "
+                                     "'notify', 'restart': {'policy': 'no'}}");
+    g_auto(Sweep) sweep;
+
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    g_assert_true(service_stop(service, &origin, NULL));
+    fixture_wait_state(&fixture->process, service, STATE_INACTIVE);
+    pid_t pid = orphan_spawn(
+            fixture,
+            &(OrphanSpec){.words = "", .prefix = fixture->prefix, .id = service_id(service)});
+    fixture->process.sys.pidfd_send_signal = deaf_signal;
+    sweep_run(fixture, &sweep, SHORT_GRACE_USEC);
+    assert_numbers(sweep, 1, 0, 1);
+    fixture->process.sys.pidfd_send_signal = sys_linux.pidfd_send_signal;
+    g_assert_true(service_start(service, &origin, NULL));
+    fixture_wait_state(&fixture->process, service, STATE_FAILED);
+    g_autofree char *expected = g_strdup_printf(
+            "process %d (program-orphan) of the former run is still there", (int)pid);
+    assert_failure(service, FAILURE_INTERNAL, expected);
+    g_assert_true(is_alive(pid));
+
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    g_assert_cmpint(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), ==, 0);
+    g_assert_true(service_start(service, &origin, NULL));
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    fixture_drop(&fixture->process, service);
+}
+
 static ssize_t failing_getdents64(int fd, void *buffer, size_t size)
 {
     errno = EIO;
@@ -633,6 +666,7 @@ int main(int argc, char **argv)
     FORMER_TEST("/former/no-list", NULL, test_no_list);
     FORMER_TEST("/former/cancelled", NULL, test_cancelled);
     FORMER_TEST("/former/of-a-service", NULL, test_of_a_service);
+    FORMER_TEST("/former/left/of-a-service", NULL, test_left_of_a_service);
     FORMER_TEST("/former/wiped", NULL, test_wiped);
     return g_test_run();
 }

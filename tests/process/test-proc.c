@@ -41,6 +41,7 @@ static void test_parse(void)
         g_assert_cmpint(stat.parent, ==, rows[i].stat.parent);
         g_assert_cmpint(stat.group, ==, rows[i].stat.group);
         g_assert_true(stat.is_dead == rows[i].stat.is_dead);
+        g_assert_cmpuint(stat.start_time, ==, rows[i].ok ? 99 : 0);
     }
 }
 
