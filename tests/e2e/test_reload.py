@@ -46,6 +46,8 @@ class ReloadOnBus(Case):
         self.assertNotEqual(self.pid("alters"), before["alters"])
         self.assertEqual(self.pid("stays"), before["stays"])
         self.assertEqual(self.state("appears"), "inactive")
+        # It is stopped first: from there it gets ready no more, only away.
+        self.svcmgr("wait", "goes", "--until", "ready", status=4)
         self.svcmgr("show", "goes", status=4)
 
     def test_nothing(self):
