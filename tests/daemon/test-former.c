@@ -121,7 +121,7 @@ static void test_left(DaemonFixture *fixture, const void *unused)
     }
     daemon_fixture_start(fixture, NULL);
     former_start(fixture, "web",
-                 "{\"exec\": [\"/bin/sleep\", \"infinity\"], \"user\": \"nobody\","
+                 "{\"exec\": [\"/bin/sleep\", \"60\"], \"user\": \"nobody\","
                  " \"restart\": {\"policy\": \"no\"}}");
     pid_t pid = (pid_t)client_get_unsigned(fixture->client, path, "org.svcmgr1.Process", "MainPID");
     g_autofree char *reason =
