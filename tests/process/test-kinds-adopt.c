@@ -4,8 +4,11 @@
 
 #include "process-fixture.h"
 
-#include <signal.h>
+#include "base/fds.h"
+
+#include <poll.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static const Origin origin_test = {.cause = CAUSE_METHOD};
@@ -58,19 +61,34 @@ static Service *start_never_ready(ProcessFixture *fixture, const char *config)
     return service;
 }
 
+/* The program itself, whoever has its number later. */
+static int program_open(Service *service)
+{
+    int fd = (int)syscall(SYS_pidfd_open, fixture_main_pid(service), 0);
+
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+static void assert_ended(int program)
+{
+    g_assert_cmpint(poll(&(struct pollfd){.fd = program, .events = POLLIN}, 1, 0), ==, 1);
+}
+
 static void test_starting(ProcessFixture *fixture, const void *unused)
 {
     Service *service = start_never_ready(
             fixture,
             "{'exec': ['@PROGRAMS/program-notifier', 'STATUS=old'], 'readiness': 'notify'}");
     pid_t old = fixture_main_pid(service);
+    autofd int program = program_open(service);
 
     adopt(service, "new");
     assert_state(service, STATE_STARTING);
     fixture_wait_settled(fixture, service);
     assert_runs_alone(fixture, service, "new");
     g_assert_cmpint(fixture_main_pid(service), !=, old);
-    g_assert_cmpint(kill(old, 0), <, 0);
+    assert_ended(program);
     fixture_drop(fixture, service);
 }
 
@@ -83,7 +101,7 @@ static void test_again_and_again(ProcessFixture *fixture, const void *unused)
 
     adopt(service, "second");
     fixture_run_until(fixture, program_runs, service);
-    pid_t second = fixture_main_pid(service);
+    autofd int second = program_open(service);
 
     adopt(service, "third");
     fixture_settle(fixture);
@@ -91,7 +109,7 @@ static void test_again_and_again(ProcessFixture *fixture, const void *unused)
     adopt(service, "fifth");
     fixture_wait_settled(fixture, service);
     assert_runs_alone(fixture, service, "fifth");
-    g_assert_cmpint(kill(second, 0), <, 0);
+    assert_ended(second);
     g_assert_cmpuint(service_state(service)->config_revision, ==, 5);
     fixture_drop(fixture, service);
 }
@@ -104,7 +122,7 @@ static void test_reloading_stubborn(ProcessFixture *fixture, const void *unused)
                                      " 'readiness': 'notify', 'stop_timeout': '50ms'}");
 
     fixture_wait_settled(fixture, service);
-    pid_t old = fixture_main_pid(service);
+    autofd int program = program_open(service);
 
     adopt(service, "second"); /* replaces what runs */
     assert_state(service, STATE_RELOADING);
@@ -112,7 +130,7 @@ static void test_reloading_stubborn(ProcessFixture *fixture, const void *unused)
     adopt(service, "new");
     fixture_wait_settled(fixture, service);
     assert_runs_alone(fixture, service, "new");
-    g_assert_cmpint(kill(old, 0), <, 0);
+    assert_ended(program);
     fixture_drop(fixture, service);
 }
 
