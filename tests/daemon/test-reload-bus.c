@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reloads, and what was said over the bus: what stands above a file that is edited, what goes with
- * one that goes, and what comes of a call that is made with a reload, or of a reload that the end
- * of the daemon finds under way. */
+ * one that goes, what is on the disk when it is answered, and what comes of a call that is made
+ * with a reload, or of a reload that the end of the daemon finds under way. */
 
+#include "base/fds.h"
 #include "trouble.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SLEEP "{\"exec\": [\"/bin/sleep\", \"infinity\"]}"
@@ -123,6 +126,92 @@ static void test_above(DaemonFixture *fixture, const void *unused)
                         path);
 }
 
+/* On the disk */
+
+static void sync_wait_tracer(int tracer)
+{
+    struct pollfd end = {.fd = tracer, .events = POLLIN};
+
+    g_assert_cmpint(poll(&end, 1, (int)(DAEMON_PATIENCE_USEC / USEC_PER_MSEC)), ==, 1);
+}
+
+/* A handle of the strace that the daemon runs under. */
+static int sync_open_tracer(const DaemonFixture *fixture)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)fixture->daemon.pid);
+    g_autofree char *status = NULL;
+    int pid;
+
+    g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+    g_assert_cmpint(sscanf(strstr(status, "TracerPid:"), "TracerPid: %d", &pid), ==, 1);
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    g_assert_cmpint(fd, >=, 0);
+    return fd;
+}
+
+/* How often a run syncs, from its start to its end, with a reload in it. NULL: no edit. */
+static unsigned sync_count(DaemonFixture *fixture, const char *before_start,
+                           const char *before_reload)
+{
+    const char *path = trouble_path(fixture, "syncs");
+    g_autofree char *wrapper = g_strdup_printf(
+            "exec strace -D -f -qq -e trace=fsync,fdatasync -e signal=none -o '%s' \"$0\" \"$@\"",
+            path);
+    g_autofree char *text = NULL;
+
+    if (before_start != NULL)
+        daemon_fixture_define(fixture, "edited", before_start);
+    fixture->wrapper = wrapper;
+    reload_start(fixture);
+    autofd int tracer = sync_open_tracer(fixture);
+    if (before_reload != NULL)
+        daemon_fixture_define(fixture, "edited", before_reload);
+    reload_run(fixture);
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+    sync_wait_tracer(tracer);
+    fixture->wrapper = NULL;
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return text_count(text, "sync(");
+}
+
+static bool sync_can_look(void)
+{
+    static const char *const argv[] = {"strace", "-qq", "-o", "/dev/null", "true", NULL};
+    int status;
+
+#ifdef ADDRESS_SANITIZED
+    return false; /* it cannot look for leaks under strace */
+#endif
+    return g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
+                        &status, NULL) &&
+           g_spawn_check_wait_status(status, NULL);
+}
+
+/* A revision out of a file is as safe from a loss of power as one that came over the bus, whether
+ * the daemon finds it at its start or at a reload. */
+static void test_synced(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *path = client_service_path("edited");
+
+    if (!sync_can_look()) {
+        g_test_skip("strace is not there, or not allowed");
+        return;
+    }
+    daemon_fixture_define(fixture, "edited", PROCESS(SLEEP));
+    reload_start(fixture);
+    sd_bus_message_unref(
+            client_call(fixture->client, path, CLIENT_SERVICE, "Configure", "s", SLEEP_MORE));
+    g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
+
+    unsigned usual = sync_count(fixture, NULL, NULL);
+    unsigned at_start = sync_count(fixture, PROCESS(SLEEP_MOST), NULL);
+    unsigned at_reload = sync_count(fixture, NULL, PROCESS(SLEEP_MORE));
+    g_test_message("%u as usual, %u with an edit before the start, %u before the reload", usual,
+                   at_start, at_reload);
+    g_assert_cmpuint(at_start, >, usual);
+    g_assert_cmpuint(at_reload, >, usual);
+}
+
 /* With other calls, and at the end */
 
 typedef struct Answers {
@@ -226,6 +315,7 @@ int main(int argc, char **argv)
     ADD("removed", NULL, test_removed);
     ADD("removed-and-killed", "killed", test_removed);
     ADD("above", NULL, test_above);
+    ADD("synced", NULL, test_synced);
     ADD("order", NULL, test_order);
     ADD("end", NULL, test_end);
     return g_test_run();
