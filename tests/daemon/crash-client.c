@@ -139,6 +139,7 @@ static int on_crash_answer(sd_bus_message *answer, void *data, sd_bus_error *ret
     sent->client->n_open--;
     field->n_answers++;
     field->n_lost += is_lost;
+    field->n_full += error != NULL && g_str_equal(error->name, SD_BUS_ERROR_FAILED);
     if (error == NULL && sent->service != NULL) {
         field->n_done++;
         field->n_done_of[sent->call->operation]++;
@@ -198,6 +199,7 @@ static void crash_client_operate(CrashClient *client)
     sent->client = client;
     sent->service = g_ptr_array_index(client->services, at);
     sent->call = crash_service_send(sent->service, operation);
+    sent->service->was_full |= client->field->was_full;
     path = of_service ? client_service_path(sent->service->id) : g_strdup(CLIENT_ROOT);
 
     sd_bus_message *message = crash_message_new(client, path, crash_members[operation].interface,

@@ -18,6 +18,8 @@ typedef struct CrashField {
     unsigned n_done;
     unsigned n_done_of[_CRASH_OPERATION_MAX];
     unsigned n_lost;
+    unsigned n_full; /* refused by the disk */
+    bool was_full;   /* in this round, or will be */
 } CrashField;
 
 /* The configuration with this number, as it is in GetConfig; the caller's. */

@@ -75,15 +75,17 @@ static const struct {
     bool (*apply)(const CrashCall *call, CrashTruth *truth);
     const char *refusal; /* besides those that time explains */
     bool (*explains)(const CrashTruth *truth);
+    bool is_kept; /* before it is done, or refused */
 } crash_operations[_CRASH_OPERATION_MAX] = {
-        [CRASH_CREATE] = {"create", crash_apply_create, "IdExists", crash_is_there},
-        [CRASH_DELETE] = {"delete", crash_apply_delete, "Immutable", crash_is_there},
-        [CRASH_CONFIGURE] = {"configure", crash_apply_configure, "AlreadyLoading", crash_is_there},
-        [CRASH_ENABLE] = {"enable", crash_apply_enabled, "", NULL},
-        [CRASH_DISABLE] = {"disable", crash_apply_enabled, "", NULL},
-        [CRASH_START] = {"start", crash_apply_wanted, "AlreadyStarted", crash_is_busy},
-        [CRASH_STOP] = {"stop", crash_apply_wanted, "AlreadyStopped", crash_is_idle},
-        [CRASH_RESTART] = {"restart", crash_apply_wanted, "", NULL},
+        [CRASH_CREATE] = {"create", crash_apply_create, "IdExists", crash_is_there, true},
+        [CRASH_DELETE] = {"delete", crash_apply_delete, "Immutable", crash_is_there, true},
+        [CRASH_CONFIGURE] = {"configure", crash_apply_configure, "AlreadyLoading", crash_is_there,
+                             true},
+        [CRASH_ENABLE] = {"enable", crash_apply_enabled, "", NULL, true},
+        [CRASH_DISABLE] = {"disable", crash_apply_enabled, "", NULL, true},
+        [CRASH_START] = {"start", crash_apply_wanted, "AlreadyStarted", crash_is_busy, false},
+        [CRASH_STOP] = {"stop", crash_apply_wanted, "AlreadyStopped", crash_is_idle, false},
+        [CRASH_RESTART] = {"restart", crash_apply_wanted, "", NULL, false},
 };
 
 const char *crash_operation_to_string(CrashOperation operation)
@@ -103,6 +105,8 @@ static void crash_call_check_refusal(const CrashService *service, const CrashCal
     if (g_str_equal(name, "NotFound") ||
         g_str_equal(name, "org.freedesktop.DBus.Error.UnknownObject"))
         explained = !truth->exists || call->index < service->created_until;
+    else if (g_str_equal(name, "org.freedesktop.DBus.Error.Failed"))
+        explained = service->was_full && crash_operations[call->operation].is_kept;
     else if (g_str_equal(name, "Busy"))
         explained = truth->exists && truth->may_be_stopping;
     else if (g_str_equal(name, crash_operations[call->operation].refusal))
@@ -219,6 +223,8 @@ static bool crash_service_choose(const CrashService *service, unsigned choice,
         if (was_done && !crash_operations[call->operation].apply(call, &truth))
             return false;
     }
+    if (service->was_full)
+        truth.wanted = CRASH_WANTED_UNKNOWN;
     *ret_truth = truth;
     return choice == 0;
 }
@@ -230,12 +236,24 @@ static CrashWanted crash_wanted_join(CrashWanted a, CrashWanted b)
     return a == b || a == _CRASH_WANTED_MAX ? b : CRASH_WANTED_UNKNOWN;
 }
 
+static unsigned crash_service_count_open(const CrashService *service)
+{
+    unsigned n = 0;
+
+    for (GList *at = service->calls.head; at != NULL; at = at->next) {
+        const CrashCall *call = at->data;
+
+        n += call->answer == CRASH_OPEN || call->answer == CRASH_LOST;
+    }
+    g_assert_cmpuint(n, <, 16);
+    return n;
+}
+
 bool crash_service_accept(CrashService *service, const CrashTruth *seen)
 {
     CrashWanted wanted = _CRASH_WANTED_MAX;
 
-    g_assert_cmpuint(g_queue_get_length(&service->calls), <, 16);
-    for (unsigned choice = 0; choice < 1U << g_queue_get_length(&service->calls); choice++) {
+    for (unsigned choice = 0; choice < 1U << crash_service_count_open(service); choice++) {
         CrashTruth truth;
 
         if (crash_service_choose(service, choice, &truth) &&
@@ -245,6 +263,7 @@ bool crash_service_accept(CrashService *service, const CrashTruth *seen)
     if (wanted == _CRASH_WANTED_MAX)
         return false;
     g_queue_clear_full(&service->calls, crash_call_free);
+    service->was_full = false;
     service->truth = *seen;
     service->was_seen_active = seen->wanted == CRASH_WANTED;
     if (seen->wanted == CRASH_UNWANTED)

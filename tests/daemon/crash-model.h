@@ -66,6 +66,7 @@ typedef struct CrashService {
     bool is_oneshot; /* ends by itself: whether it is wanted then is anybody's guess */
     CrashTruth truth;
     bool was_seen_active; /* when it was looked at last */
+    bool was_full;        /* the disk, so it may refuse, and need not know what is wanted */
     GQueue calls;         /* of CrashCall, in the order in which they were sent */
     unsigned n_sent;
     unsigned deleted_until; /* calls below this index were sent while a delete was under way, */

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define CRASH_NAME "org.svcmgr1"
 #ifdef ADDRESS_SANITIZED
@@ -26,6 +27,9 @@
 #define CRASH_CLIENTS 6
 #define CRASH_SERVICES 4 /* of each client; one of them is a oneshot, one has a definition */
 #define CRASH_ANSWERS_MAX 400
+#define CRASH_FULL_BYTES                                                                           \
+    4096 /* the programs can write their locks, the daemon can keep nothing                        \
+          */
 #define CRASH_RAGE_MAX_USEC (160 * USEC_PER_MSEC)
 #define CRASH_PATIENCE_USEC (60 * USEC_PER_SEC)
 
@@ -125,18 +129,40 @@ static void crash_open_clients(Crash *crash)
     }
 }
 
-/* After some answers or some time, whichever comes first. */
-static void crash_rage(Crash *crash)
+/* Some answers come, or some time goes by, whichever is first. */
+static void crash_listen(Crash *crash)
 {
     unsigned until =
             crash->field.n_answers + (unsigned)g_rand_int_range(crash->rand, 0, CRASH_ANSWERS_MAX);
     uint64_t deadline =
             test_now_usec() + (uint64_t)g_rand_int_range(crash->rand, 0, CRASH_RAGE_MAX_USEC);
 
-    crash_open_clients(crash);
     for (uint64_t now = test_now_usec(); now < deadline && crash->field.n_answers < until;
          now = test_now_usec())
         g_assert_cmpint(sd_event_run(crash->event, deadline - now), >=, 0);
+}
+
+static void crash_limit_files(const Crash *crash, rlim_t n_bytes)
+{
+    struct rlimit limit = {n_bytes, RLIM_INFINITY};
+
+    g_assert_cmpint(prlimit(crash->fixture->daemon.pid, RLIMIT_FSIZE, &limit, NULL), ==, 0);
+}
+
+/* In some rounds the disk is full for a while, which some daemons do not outlive. */
+static void crash_rage(Crash *crash)
+{
+    crash->field.was_full = g_rand_int_range(crash->rand, 0, 5) == 0;
+    crash_open_clients(crash);
+    crash_listen(crash);
+    if (!crash->field.was_full)
+        return;
+    crash_limit_files(crash, CRASH_FULL_BYTES);
+    crash_listen(crash);
+    if (g_rand_boolean(crash->rand)) {
+        crash_limit_files(crash, RLIM_INFINITY);
+        crash_listen(crash);
+    }
 }
 
 /* What it has answered before its death is on its way. */
@@ -189,7 +215,8 @@ static void crash_check_serials(Crash *crash)
     uint64_t oldest, newest;
 
     g_assert_cmpint(sd_bus_message_read(reply, "tt", &oldest, &newest), >, 0);
-    g_assert_cmpuint(oldest, >, crash->field.last_serial);
+    if (!crash->field.was_full) /* it could not be kept how many were given */
+        g_assert_cmpuint(oldest, >, crash->field.last_serial);
     crash->field.last_serial = newest;
     sd_bus_message_unref(reply);
 }
@@ -323,6 +350,7 @@ static void crash_check_services(Crash *crash)
 static void crash_check(Crash *crash)
 {
     crash_check_serials(crash);
+    crash->field.was_full = false;
     crash_check_services(crash);
 }
 
@@ -393,6 +421,7 @@ static void crash_check_use(const Crash *crash)
     g_assert_cmpuint(crash->n_reloads, >=, crash->n_rounds / 25);
     g_assert_cmpuint(crash->n_oneshots, >=, crash->n_rounds / 25);
     g_assert_cmpuint(field->n_lost, >, 0);
+    g_assert_cmpuint(field->n_full, >=, crash->n_rounds / 5);
 }
 
 static void test_crash(DaemonFixture *fixture, const void *unused)
@@ -408,12 +437,13 @@ static void test_crash(DaemonFixture *fixture, const void *unused)
     g_test_message("under a sanitizer: %u rounds only", crash.n_rounds);
 #endif
     g_test_message("%u kills and %u of daemons that had just begun, %u changes acknowledged, %u "
-                   "calls without an answer, %u reloads of edits, %u oneshots run again, in "
+                   "calls without an answer, %u reloads of edits, %u oneshots run again, %u "
+                   "refused by the disk, in "
                    "%" G_GUINT64_FORMAT " ms; the longest start took "
                    "%" G_GUINT64_FORMAT " ms",
                    crash.n_rounds, crash.n_launches_killed, crash.field.n_done, crash.field.n_lost,
-                   crash.n_reloads, crash.n_oneshots, (test_now_usec() - crash.begin_usec) / 1000,
-                   crash.longest_start_usec / 1000);
+                   crash.n_reloads, crash.n_oneshots, crash.field.n_full,
+                   (test_now_usec() - crash.begin_usec) / 1000, crash.longest_start_usec / 1000);
     crash_check_use(&crash);
     g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
     crash_tear_down(&crash);
