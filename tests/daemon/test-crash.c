@@ -27,9 +27,8 @@
 #define CRASH_CLIENTS 6
 #define CRASH_SERVICES 4 /* of each client; one of them is a oneshot, one has a definition */
 #define CRASH_ANSWERS_MAX 400
-#define CRASH_FULL_BYTES                                                                           \
-    4096 /* the programs can write their locks, the daemon can keep nothing                        \
-          */
+#define CRASH_FULL_BYTES 4096 /* room for the locks of the programs, for nothing that is kept */
+#define CRASH_FULL_EVERY 5    /* rounds */
 #define CRASH_RAGE_MAX_USEC (160 * USEC_PER_MSEC)
 #define CRASH_PATIENCE_USEC (60 * USEC_PER_SEC)
 
@@ -152,7 +151,7 @@ static void crash_limit_files(const Crash *crash, rlim_t n_bytes)
 /* In some rounds the disk is full for a while, which some daemons do not outlive. */
 static void crash_rage(Crash *crash)
 {
-    crash->field.was_full = g_rand_int_range(crash->rand, 0, 5) == 0;
+    crash->field.was_full = crash->n_rounds % CRASH_FULL_EVERY == CRASH_FULL_EVERY - 1;
     crash_open_clients(crash);
     crash_listen(crash);
     if (!crash->field.was_full)
@@ -421,7 +420,7 @@ static void crash_check_use(const Crash *crash)
     g_assert_cmpuint(crash->n_reloads, >=, crash->n_rounds / 25);
     g_assert_cmpuint(crash->n_oneshots, >=, crash->n_rounds / 25);
     g_assert_cmpuint(field->n_lost, >, 0);
-    g_assert_cmpuint(field->n_full, >=, crash->n_rounds / 5);
+    g_assert_cmpuint(field->n_full, >=, crash->n_rounds / CRASH_FULL_EVERY);
 }
 
 static void test_crash(DaemonFixture *fixture, const void *unused)
