@@ -157,7 +157,8 @@ static int life_add_teller(DaemonFixture *fixture)
             g_build_filename(fixture->root, "config", "hooks", "shutdown-error.d", NULL);
     g_autofree char *path = g_build_filename(directory, "tell", NULL);
     g_autofree char *pipe = g_build_filename(fixture->root, "told", NULL);
-    g_autofree char *script = g_strdup_printf("#!/bin/sh\necho \"$1: $SVCMGR_RUNNING\" > '%s'\n", pipe);
+    g_autofree char *script =
+            g_strdup_printf("#!/bin/sh\necho \"$1: $SVCMGR_RUNNING\" > '%s'\n", pipe);
 
     g_assert_cmpint(g_mkdir_with_parents(directory, 0700), ==, 0);
     g_assert_true(g_file_set_contents_full(path, script, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
