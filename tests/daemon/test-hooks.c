@@ -162,6 +162,7 @@ static void test_shutdown_hangs(DaemonFixture *fixture, const void *unused)
     daemon_fixture_start(fixture, hooks_option(fixture), "--shutdown-timeout=2s",
                          daemon_fixture_option(fixture, "pid-file", pid_path), NULL);
     g_assert_true(g_file_test(pid_path, G_FILE_TEST_EXISTS));
+    g_clear_pointer(&fixture->client, client_free);
     child_kill(&fixture->daemon, SIGTERM);
     g_assert_cmpint(poll(&asked, 1, (int)(DAEMON_PATIENCE_USEC / 1000)), ==, 1);
     g_assert_cmpint(write(answer, "go\n", 3), ==, 3);
