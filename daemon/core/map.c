@@ -402,7 +402,7 @@ bool map_check_delete(Map *map, const char *id, GError **error)
     if (service == NULL)
         return false;
     const About *about = service_about(service);
-    if (about->source != SOURCE_DEFINITION)
+    if (about->source != SOURCE_DEFINITION || service_is_deleting(service))
         return true;
     return error_set(error, ERROR_IMMUTABLE,
                      "service '%s' is made by its definition %s/%s.json; remove that file, then "

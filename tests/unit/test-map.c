@@ -370,6 +370,15 @@ static void test_check_delete(void)
     g_assert_nonnull(map_find(map, "b"));
     delete ("a"); /* whoever reads definitions may */
     g_assert_null(map_find(map, "a"));
+
+    /* One that is on its way out is joined. */
+    Service *leaving = map_create(map, &spec, &origin_test, NULL);
+    g_assert_true(service_start(leaving, &origin_test, NULL));
+    g_assert_true(map_delete(map, "a", &origin_test, NULL, NULL, NULL));
+    core_fixture_settle(&fixture);
+    g_assert_true(map_check_delete(map, "a", NULL));
+    fake_stop_done(leaving, NULL);
+    g_assert_null(map_find(map, "a"));
     teardown();
 }
 
