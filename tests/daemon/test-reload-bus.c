@@ -177,14 +177,17 @@ static unsigned sync_count(DaemonFixture *fixture, const char *before_start,
 static bool sync_can_look(void)
 {
     static const char *const argv[] = {"strace", "-qq", "-o", "/dev/null", "true", NULL};
-    int status;
+    g_autofree char *strace = g_find_program_in_path("strace");
+    g_auto(GStrv) environment = g_get_environ();
+    Child child;
 
 #ifdef ADDRESS_SANITIZED
     return false; /* it cannot look for leaks under strace */
 #endif
-    return g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
-                        &status, NULL) &&
-           g_spawn_check_wait_status(status, NULL);
+    if (strace == NULL)
+        return false;
+    child_spawn(&child, argv, (const char *const *)environment, &(ChildStreams){-1, -1, -1});
+    return child_wait_exit(&child, DAEMON_PATIENCE_USEC) == 0;
 }
 
 /* A revision out of a file is as safe from a loss of power as one that came over the bus, whether

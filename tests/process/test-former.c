@@ -3,9 +3,7 @@
  * mark of its own, since others of these tests may run at the same time. */
 
 #include "base/fds.h"
-#include "base/random.h"
-#include "process-fixture.h"
-#include "process/former.h"
+#include "former-fixture.h"
 #include "process/host-internal.h"
 #include "process/proc.h"
 
@@ -23,13 +21,6 @@
 #define HERD 300
 #define FOLLOWED_MAX 256
 
-typedef struct FormerFixture {
-    ProcessFixture process;
-    char *prefix;
-    int lifeline[2]; /* all processes of the test end when [1] is closed */
-    int ready[2];
-} FormerFixture;
-
 /* Of the test that runs; the table of system calls has no place for it. */
 static FormerFixture *current;
 static pid_t marked_pid;
@@ -39,10 +30,7 @@ static int n_fds_most;
 
 static void former_test_init(FormerFixture *fixture, const void *unused)
 {
-    fixture_init(&fixture->process);
-    fixture->prefix = g_strdup_printf("%016" PRIx64, random_next(random_system()));
-    g_assert_cmpint(pipe2(fixture->lifeline, O_CLOEXEC), ==, 0);
-    g_assert_cmpint(pipe2(fixture->ready, O_CLOEXEC), ==, 0);
+    former_fixture_init(fixture);
     current = fixture;
     marked_pid = 0;
     n_calls = 0;
@@ -51,126 +39,8 @@ static void former_test_init(FormerFixture *fixture, const void *unused)
 
 static void former_test_done(FormerFixture *fixture, const void *unused)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        fixture->lifeline[i] = fd_close(fixture->lifeline[i]);
-        fixture->ready[i] = fd_close(fixture->ready[i]);
-    }
-    fixture_done(&fixture->process);
-    g_free(fixture->prefix);
+    former_fixture_done(fixture);
 }
-
-typedef struct OrphanSpec {
-    const char *words;  /* separated by blanks */
-    const char *prefix; /* of INVOCATION_ID; NULL: none */
-    const char *id;     /* NULL: none */
-    bool is_adopted;    /* double-forked */
-    uid_t uid;          /* 0: of the test */
-} OrphanSpec;
-
-static void orphan_execute(const FormerFixture *fixture, const OrphanSpec *spec)
-{
-    const char *program = fixture_program("orphan");
-    g_autofree char *command = g_strconcat(program, " ", spec->words, NULL);
-    g_auto(GStrv) argv = g_strsplit(g_strchomp(command), " ", -1);
-    g_auto(GStrv) envp = g_strsplit("FIRST=1", " ", -1);
-
-    /* Not the first, as in what a shell starts. */
-    if (spec->prefix != NULL) {
-        g_autofree char *invocation_id = g_strconcat(spec->prefix, "fedcba9876543210", NULL);
-        envp = g_environ_setenv(envp, "INVOCATION_ID", invocation_id, TRUE);
-    }
-    if (spec->id != NULL)
-        envp = g_environ_setenv(envp, "SVCMGR_ID", spec->id, TRUE);
-    if (dup2(fixture->lifeline[0], STDIN_FILENO) < 0 ||
-        dup2(fixture->ready[1], STDOUT_FILENO) < 0 || (spec->uid != 0 && setuid(spec->uid) < 0))
-        _exit(96);
-    (void)execve(program, argv, envp);
-    _exit(97);
-}
-
-static pid_t read_ready(const FormerFixture *fixture)
-{
-    pid_t pid = 0;
-
-    g_assert_cmpint(read(fixture->ready[0], &pid, sizeof pid), ==, sizeof pid);
-    return pid;
-}
-
-/* When it says that it is ready. */
-static pid_t orphan_spawn(const FormerFixture *fixture, const OrphanSpec *spec)
-{
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        if (!spec->is_adopted || fork() == 0)
-            orphan_execute(fixture, spec);
-        _exit(0);
-    }
-    g_assert_cmpint(pid, >, 0);
-    if (spec->is_adopted)
-        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-    return read_ready(fixture);
-}
-
-static bool is_alive(pid_t pid)
-{
-    ProcStat stat;
-
-    return proc_read_stat(&sys_linux, pid, &stat) && !stat.is_dead;
-}
-
-typedef struct Sweep {
-    FormerReport report; /* its numbers */
-    GString *services;   /* "web: 1 process ... ended\n" */
-    char *text;
-    char *error;
-    bool is_done;
-} Sweep;
-
-static void on_sweep_done(const FormerReport *report, void *data)
-{
-    Sweep *sweep = data;
-
-    g_assert_false(sweep->is_done);
-    sweep->is_done = true;
-    sweep->report = *report;
-    sweep->text = g_strdup(report->text);
-    sweep->error = report->error != NULL ? g_strdup(report->error->message) : NULL;
-    for (unsigned i = 0; i < report->n_services; i++)
-        g_string_append_printf(sweep->services, "%s: %s\n",
-                               report->services[i].id != NULL ? report->services[i].id : "(none)",
-                               report->services[i].text);
-}
-
-static bool sweep_is_done(void *data)
-{
-    return ((Sweep *)data)->is_done;
-}
-
-static void sweep_run(FormerFixture *fixture, Sweep *sweep, uint64_t grace_usec)
-{
-    *sweep = (Sweep){.services = g_string_new(NULL)};
-    Former *former =
-            former_sweep(fixture->process.host, fixture->prefix, grace_usec, on_sweep_done, sweep);
-    g_assert_false(sweep->is_done); /* only from the loop */
-    fixture_run_until(&fixture->process, sweep_is_done, sweep);
-    former_free(former);
-}
-
-static void sweep_clear(Sweep *sweep)
-{
-    g_string_free(sweep->services, TRUE);
-    g_free(sweep->text);
-    g_free(sweep->error);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Sweep, sweep_clear)
-
-#define assert_numbers(sweep, found, killed, left)                                                 \
-    do {                                                                                           \
-        g_assert_cmpuint((sweep).report.n_found, ==, found);                                       \
-        g_assert_cmpuint((sweep).report.n_killed, ==, killed);                                     \
-        g_assert_cmpuint((sweep).report.n_left, ==, left);                                         \
-    } while (0)
 
 static void test_nothing(FormerFixture *fixture, const void *unused)
 {
