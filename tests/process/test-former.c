@@ -2,6 +2,7 @@
 /* Real processes that carry the mark of a former run, and what becomes of them. Each test has a
  * mark of its own, since others of these tests may run at the same time. */
 
+#include "base/fds.h"
 #include "former-fixture.h"
 #include "process/host-internal.h"
 
