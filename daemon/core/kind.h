@@ -50,11 +50,20 @@ typedef struct KindValue {
         const char *s; /* borrowed from the instance, never NULL */
     };
 } KindValue;
+/* One entry of a property of many. */
+#define KIND_ENTRIES_MAX 16
+typedef struct KindEntry {
+    const char *name; /* static */
+    char type;        /* one of u i t b s */
+    KindValue value;  /* strings are static */
+} KindEntry;
 typedef struct KindProperty {
     const char *name;
-    char type; /* one of u i t b s */
+    char type; /* one of u i t b s, or 'a': a{sv}, by get_entries, and read only when asked for */
     /* instance NULL: of a service that was never started. */
     void (*get)(const void *instance, KindValue *ret_value);
+    /* Returns how many. */
+    size_t (*get_entries)(const void *instance, KindEntry ret_entries[KIND_ENTRIES_MAX]);
 } KindProperty;
 #define KIND_PROPERTIES_MAX 32
 

@@ -113,6 +113,10 @@ void service_report_ending(Service *service, const Failure *failure);
 void service_report_ended(Service *service, const Failure *failure, const ExitStatus *exit);
 /* The stop that core asked for is done; failure: it did not go as it should. */
 void service_stop_done(Service *service, const Failure *failure);
+/* What runs reads its own files again, because somebody else has asked it to: reloading, until
+ * apply_context_done of what is returned (a new reference). NULL when the service is not active, or
+ * loads something already. */
+ApplyContext *service_report_reloading(Service *service);
 /* Something survived everything: stays in stopping, sub-state "unkillable", error set, until
  * service_stop_done. */
 void service_report_unkillable(Service *service, const GError *error);

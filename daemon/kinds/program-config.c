@@ -187,8 +187,7 @@ void program_config_free(void *own)
 {
     ProgramConfig *config = own;
 
-    spawn_spec_clear(&config->spec.spawn);
-    exit_set_clear(&config->spec.rules.success);
+    supervisor_spec_clear(&config->spec);
     g_free(config);
 }
 

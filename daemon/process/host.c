@@ -25,6 +25,7 @@
 #define HOST_REAPS_PER_TURN 128
 #define HOST_NOTIFY_NAME_BYTES 19 /* twice "/" and 8 hexadecimal digits, with the NUL */
 #define HOST_DIRECTORY_TRIES 16
+#define HOST_RUN_DIGITS 10
 
 /* Of what is reaped, nobody waits for orphans, and to look for them the kernel walks over all
  * children: the sweep comes after what a death is followed by, and takes at most one part of so
@@ -159,9 +160,12 @@ uint64_t process_host_mark(const char *invocation_prefix)
 {
     uint64_t number = g_ascii_strtoull(invocation_prefix, NULL, 16);
 
-    if (invocation_prefix[0] == '\0')
-        return 0;
     return MIN(number | UINT64_C(1) << 63, RLIM64_INFINITY - 1);
+}
+
+uint64_t process_host_run_number(const char *invocation_id)
+{
+    return g_ascii_strtoull(invocation_id + strlen(invocation_id) - HOST_RUN_DIGITS, NULL, 16);
 }
 
 char *process_host_new_invocation_id(ProcessHost *host)

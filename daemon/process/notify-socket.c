@@ -106,7 +106,8 @@ static void notify_socket_read(NotifySocket *notify, unsigned n_max)
 
         if (received == NOTIFY_NOTHING)
             return;
-        notify->func(received == NOTIFY_MESSAGE ? &message : NULL, &sender, notify->data);
+        notify->func(received == NOTIFY_MESSAGE ? &message : NULL, &sender, &(NotifyFds){0},
+                     notify->data);
     }
 }
 

@@ -15,10 +15,20 @@ typedef struct NotifySender {
     uid_t uid;
 } NotifySender;
 
-/* message NULL: the datagram was none. sender is not judged yet. Must not free the socket. */
-typedef void (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sender, void *data);
+/* Descriptors that came along. Who keeps one takes it out (fd_steal); the others are closed after
+ * the call, which is also what a sender with BARRIER=1 waits for. */
+typedef struct NotifyFds {
+    int *fds;
+    size_t n;
+} NotifyFds;
 
-/* Messages are read in the loop at normal priority, at most 32 per turn. */
+/* message NULL: the datagram was none. sender is not judged yet. Must not free the socket. */
+typedef void (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+                           void *data);
+
+/* Messages are read in the loop at normal priority, a few per turn. Who sends more than its share
+ * (a burst, then so many a second) is read again only when that is due, and waits meanwhile in its
+ * own sendmsg: a flood delays nobody else. */
 NotifySocket *notify_socket_new(ProcessHost *host, uid_t uid, gid_t gid, NotifyFunc func,
                                 void *data, GError **error);
 void notify_socket_free(NotifySocket *notify); /* accepts NULL; also removes the file */

@@ -194,7 +194,8 @@ static pid_t spawn_clone_apart(ProcessHost *host, ChildPlan *plan, int *ret_pidf
 
     autofd int reading = fds[0], writing = fds[1];
     plan->error_fd = writing;
-    pid_t pid = host->sys->clone_copy(child_run, plan, host->stack, host->stack_size, ret_pidfd);
+    pid_t pid =
+            host->sys->clone_copy(child_run, plan, host->stack, host->stack_size, -1, ret_pidfd);
     if (pid < 0 && spawn_is_refused(errno))
         pid = spawn_fork(host, plan, ret_pidfd);
     if (pid >= 0)
@@ -211,7 +212,7 @@ static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, int *ret_pidfd, int
     (void)sigfillset(&all); /* none of these three can fail with good arguments */
     (void)sigprocmask(SIG_SETMASK, &all, &original);
     if (!apart)
-        pid = host->sys->clone_vm(child_run, plan, host->stack, host->stack_size, ret_pidfd);
+        pid = host->sys->clone_vm(child_run, plan, host->stack, host->stack_size, -1, ret_pidfd);
     if (apart || (pid < 0 && spawn_is_refused(errno)))
         pid = spawn_clone_apart(host, plan, ret_pidfd, ret_error_fd);
 

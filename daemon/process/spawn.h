@@ -4,12 +4,21 @@
 /* Starting one program: everything is looked up and put together here, in the daemon; the child
  * (child.h) only applies it. */
 
+#include "process/cgroup.h"
 #include "process/host.h"
 #include "process/identity.h"
 
 #include <stdint.h>
 
 #define SPAWN_UMASK_KEEP UINT32_MAX
+#define SPAWN_NICE_KEEP INT32_MAX
+#define SPAWN_OOM_SCORE_KEEP INT32_MAX
+
+typedef enum SpawnPrivileges {
+    SPAWN_PRIVILEGES_AUTO, /* none are new for who is not root */
+    SPAWN_PRIVILEGES_NEW,  /* no_new_privileges false: set-user-id programs work */
+    SPAWN_PRIVILEGES_NO_NEW,
+} SpawnPrivileges;
 
 /* What to run, and as whom. Borrowed by spawn_start for the time of the call. */
 typedef struct SpawnSpec {
@@ -21,15 +30,37 @@ typedef struct SpawnSpec {
     char *user;              /* names or numbers; NULL: the daemon's */
     char *group;
     char **supplementary_groups;
+    int32_t nice;             /* -20 to 19, or SPAWN_NICE_KEEP */
+    int32_t oom_score_adjust; /* -1000 to 1000, or SPAWN_OOM_SCORE_KEEP */
+    GArray *limits;           /* of SpawnLimit (limits.h); NULL: the daemon's */
+    SpawnPrivileges privileges;
+    bool sets_capabilities;
+    uint64_t capabilities; /* the bounding set: a bit for each that may be had (capabilities(7)) */
 } SpawnSpec;
 void spawn_spec_clear(SpawnSpec *spec);
 
-/* What is different in every start. */
+/* A descriptor of the daemon that the program has at a number of its choice. */
+typedef struct SpawnPass {
+    int fd;
+    int target; /* 3 or more, of each number one */
+} SpawnPass;
+
+/* What is different in every start. Zero and NULL: there is none. */
 typedef struct SpawnExtras {
+    char *const *exec;      /* argv of another program, for the same service; NULL: the spec's */
     const char *service_id; /* NULL: it is no service */
     const char *invocation_id;
-    const char *notify_socket; /* NULL: none */
-    const Identity *identity;  /* of the spec's user and groups */
+    const char *notify_socket;
+    const Identity *identity; /* of the spec's user and groups */
+    Cgroup *cgroup;           /* to begin in */
+    pid_t main_pid;           /* MAINPID; and "$MAINPID", as a whole argument, is this number */
+    uint64_t watchdog_usec;   /* WATCHDOG_USEC and WATCHDOG_PID */
+    const SpawnPass *passes;
+    size_t n_passes;
+    /* LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES of sd_listen_fds(3): so many of the passes, which
+     * stand at 3 and after. */
+    size_t n_listen;
+    const char *listen_names;
 } SpawnExtras;
 /* identity_resolve for a spec. */
 bool spawn_resolve_identity(const SpawnSpec *spec, Identity *ret_identity, GError **error);

@@ -118,7 +118,7 @@ static unsigned supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const N
 }
 
 static void on_supervisor_notify(const NotifyMessage *message, const NotifySender *sender,
-                                 void *data)
+                                 NotifyFds *fds, void *data)
 {
     Supervisor *supervisor = data;
 

@@ -19,9 +19,17 @@
 /* Nobody needs that long to die of SIGKILL but who is stuck in the kernel. */
 #define SUPERVISOR_KILL_USEC (5 * USEC_PER_SEC)
 
-static const char *const readiness_table[] = {"spawned", "notify"};
+static const char *const readiness_table[] = {"spawned", "notify", "fd"};
 G_STATIC_ASSERT(G_N_ELEMENTS(readiness_table) == _READINESS_MAX);
 ENUM_TABLE_DEFINE(Readiness, readiness, readiness_table)
+
+void supervisor_spec_clear(SupervisorSpec *spec)
+{
+    spawn_spec_clear(&spec->spawn);
+    exit_set_clear(&spec->rules.success);
+    g_clear_pointer(&spec->stop_exec, g_strfreev);
+    g_clear_pointer(&spec->reload_exec, g_strfreev);
+}
 
 static const char *const stop_mode_table[] = {"all", "main"};
 G_STATIC_ASSERT(G_N_ELEMENTS(stop_mode_table) == _STOP_MODE_MAX);

@@ -11,10 +11,11 @@
 typedef enum Readiness {
     READINESS_SPAWNED, /* when it has been executed */
     READINESS_NOTIFY,  /* when it says READY=1 */
+    READINESS_FD,      /* when it writes a newline to a descriptor */
     _READINESS_MAX,
     _READINESS_INVALID = -22,
 } Readiness;
-ENUM_TABLE_DECLARE(Readiness, readiness); /* "spawned", "notify" */
+ENUM_TABLE_DECLARE(Readiness, readiness); /* "spawned", "notify", "fd" */
 
 typedef enum StopMode {
     STOP_MODE_ALL, /* the stop signal goes to the whole process group */
@@ -28,8 +29,16 @@ typedef struct SupervisorSpec {
     SpawnSpec spawn;
     EndingRules rules;
     Readiness readiness; /* of no meaning if it runs once */
+    int readiness_fd;    /* what number READINESS_FD has in the program; 3 or more */
     StopMode stop_mode;
+    char **stop_exec;       /* argv of the first step of a stop; NULL: the stop signal is */
+    int reload_signal;      /* 0: none */
+    char **reload_exec;     /* NULL: none */
+    uint64_t watchdog_usec; /* 0: off */
+    uint64_t fd_store_max;
+    CgroupLimits limits;
 } SupervisorSpec;
+void supervisor_spec_clear(SupervisorSpec *spec);
 
 /* What is known of the run, and of the one before until there is another. */
 typedef struct SupervisorFacts {

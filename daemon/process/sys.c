@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <linux/sched.h>
 #include <stdint.h>
 #include <sys/pidfd.h>
@@ -74,15 +75,16 @@ static long sys_clone3_call(struct clone_args *args, SysChildFunc child, void *d
 #endif
 
 static pid_t sys_linux_clone3(uint64_t flags, SysChildFunc child, void *data, void *stack,
-                              size_t stack_size, int *ret_pidfd)
+                              size_t stack_size, int cgroup_fd, int *ret_pidfd)
 {
     int pidfd = -1;
     struct clone_args args = {
-            .flags = flags | CLONE_PIDFD,
+            .flags = flags | CLONE_PIDFD | (cgroup_fd >= 0 ? CLONE_INTO_CGROUP : 0),
             .pidfd = (uint64_t)(uintptr_t)&pidfd,
             .exit_signal = SIGCHLD,
             .stack = (uint64_t)(uintptr_t)stack,
             .stack_size = stack_size,
+            .cgroup = cgroup_fd >= 0 ? (uint64_t)cgroup_fd : 0,
     };
     long result = sys_clone3_call(&args, child, data);
 
@@ -95,15 +97,16 @@ static pid_t sys_linux_clone3(uint64_t flags, SysChildFunc child, void *data, vo
 }
 
 static pid_t sys_linux_clone_vm(SysChildFunc child, void *data, void *stack, size_t stack_size,
-                                int *ret_pidfd)
+                                int cgroup_fd, int *ret_pidfd)
 {
-    return sys_linux_clone3(CLONE_VM | CLONE_VFORK, child, data, stack, stack_size, ret_pidfd);
+    return sys_linux_clone3(CLONE_VM | CLONE_VFORK, child, data, stack, stack_size, cgroup_fd,
+                            ret_pidfd);
 }
 
 static pid_t sys_linux_clone_copy(SysChildFunc child, void *data, void *stack, size_t stack_size,
-                                  int *ret_pidfd)
+                                  int cgroup_fd, int *ret_pidfd)
 {
-    return sys_linux_clone3(0, child, data, stack, stack_size, ret_pidfd);
+    return sys_linux_clone3(0, child, data, stack, stack_size, cgroup_fd, ret_pidfd);
 }
 
 static int sys_linux_set_child_subreaper(void)
@@ -114,6 +117,24 @@ static int sys_linux_set_child_subreaper(void)
 static int sys_linux_open(const char *path, int flags)
 {
     return open(path, flags);
+}
+
+static int sys_linux_openat(int directory_fd, const char *path, int flags)
+{
+    return openat(directory_fd, path, flags);
+}
+
+static int sys_linux_prlimit64(pid_t pid, int resource, const struct rlimit64 *limit,
+                               struct rlimit64 *ret_limit)
+{
+    return (int)syscall(SYS_prlimit64, pid, resource, limit, ret_limit);
+}
+
+static int sys_linux_same_file(int a, int b)
+{
+    pid_t self = getpid();
+
+    return (int)syscall(SYS_kcmp, self, self, KCMP_FILE, a, b);
 }
 
 static int sys_linux_bind(int fd, const struct sockaddr *address, socklen_t length)
@@ -136,16 +157,22 @@ const Sys sys_linux = {
         .close_range = close_range,
         .pipe2 = pipe2,
         .open = sys_linux_open,
+        .openat = sys_linux_openat,
         .read = read,
+        .write = write,
         .getdents64 = getdents64,
         .mkdir = mkdir,
+        .mkdirat = mkdirat,
         .unlink = unlink,
+        .unlinkat = unlinkat,
         .lchown = lchown,
         .fchmod = fchmod,
         .socket = socket,
         .bind = sys_linux_bind,
         .setsockopt = setsockopt,
         .recvmsg = recvmsg,
+        .prlimit64 = sys_linux_prlimit64,
+        .same_file = sys_linux_same_file,
 };
 
 int sys_open(const Sys *sys, const char *path, int flags)

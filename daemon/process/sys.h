@@ -6,6 +6,7 @@
  * named after: -1 and errno. */
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -16,13 +17,14 @@ typedef void (*SysChildFunc)(void *data);
 
 typedef struct Sys {
     /* clone3(2) with CLONE_VM, CLONE_VFORK and CLONE_PIDFD: the caller sleeps until the child has
-     * executed a program or exited. ENOSYS where there is no stub for the architecture. */
-    pid_t (*clone_vm)(SysChildFunc child, void *data, void *stack, size_t stack_size,
+     * executed a program or exited. cgroup_fd: the directory of the cgroup that the child begins in
+     * (CLONE_INTO_CGROUP); -1: the caller's. ENOSYS where there is no stub for the architecture. */
+    pid_t (*clone_vm)(SysChildFunc child, void *data, void *stack, size_t stack_size, int cgroup_fd,
                       int *ret_pidfd);
     /* The same without CLONE_VM and CLONE_VFORK: the child runs in a copy of the memory, the caller
      * goes on at once. */
     pid_t (*clone_copy)(SysChildFunc child, void *data, void *stack, size_t stack_size,
-                        int *ret_pidfd);
+                        int cgroup_fd, int *ret_pidfd);
     pid_t (*fork)(void);
     int (*pidfd_open)(pid_t pid, unsigned flags);
     int (*pidfd_send_signal)(int pidfd, int signo, siginfo_t *info, unsigned flags);
@@ -36,16 +38,23 @@ typedef struct Sys {
     int (*close_range)(unsigned first, unsigned last, int flags);
     int (*pipe2)(int fds[2], int flags);
     int (*open)(const char *path, int flags);
+    int (*openat)(int directory_fd, const char *path, int flags);
     ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*write)(int fd, const void *buffer, size_t size);
     ssize_t (*getdents64)(int fd, void *buffer, size_t size);
     int (*mkdir)(const char *path, mode_t mode);
+    int (*mkdirat)(int directory_fd, const char *path, mode_t mode);
     int (*unlink)(const char *path);
+    int (*unlinkat)(int directory_fd, const char *path, int flags);
     int (*lchown)(const char *path, uid_t uid, gid_t gid);
     int (*fchmod)(int fd, mode_t mode);
     int (*socket)(int domain, int type, int protocol);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t length);
     int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
+    int (*prlimit64)(pid_t pid, int resource, const struct rlimit64 *limit,
+                     struct rlimit64 *ret_limit);
+    int (*same_file)(int a, int b); /* kcmp(2), KCMP_FILE: 0 if both are one open file */
 } Sys;
 
 /* The same for calls that a signal may interrupt: they are made again then. */

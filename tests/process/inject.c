@@ -174,19 +174,19 @@ static INJECT_FUNCTION int inject_close_range(unsigned first, unsigned last, int
 /* In the daemon */
 
 static pid_t inject_clone_vm(SysChildFunc child, void *data, void *stack, size_t size,
-                             int *ret_pidfd)
+                             int cgroup_fd, int *ret_pidfd)
 {
     return inject_fails(INJECT_CLONE_VM)
                    ? -1
-                   : inject_base.clone_vm(child, data, stack, size, ret_pidfd);
+                   : inject_base.clone_vm(child, data, stack, size, cgroup_fd, ret_pidfd);
 }
 
 static pid_t inject_clone_copy(SysChildFunc child, void *data, void *stack, size_t size,
-                               int *ret_pidfd)
+                               int cgroup_fd, int *ret_pidfd)
 {
     return inject_fails(INJECT_CLONE_COPY)
                    ? -1
-                   : inject_base.clone_copy(child, data, stack, size, ret_pidfd);
+                   : inject_base.clone_copy(child, data, stack, size, cgroup_fd, ret_pidfd);
 }
 
 static pid_t inject_fork(void)

@@ -17,14 +17,16 @@
 #define AS_NOBODY "'user': 'nobody', " NO_RESTART
 #define RUNS "'exec': ['/bin/sleep', '60'], " AS_NOBODY
 
-static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                          int *ret_pidfd)
 {
     errno = ENOSYS;
     return -1;
 }
 
 /* The child of a plan of another user must not be created like this. */
-static pid_t forbid_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t forbid_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                          int *ret_pidfd)
 {
     g_error("a child that shares memory");
     return -1;
@@ -37,10 +39,10 @@ __attribute__((no_sanitize("address", "undefined"))) static void stop_and_run(vo
     child_run(plan);
 }
 
-static pid_t clone_stopping(SysChildFunc child, void *data, void *stack, size_t size,
+static pid_t clone_stopping(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
                             int *ret_pidfd)
 {
-    return sys_linux.clone_copy(stop_and_run, data, stack, size, ret_pidfd);
+    return sys_linux.clone_copy(stop_and_run, data, stack, size, cgroup_fd, ret_pidfd);
 }
 
 static pid_t fork_stopping(void)

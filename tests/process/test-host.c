@@ -40,7 +40,8 @@ static ProcessHost *host_new(ProcessFixture *fixture, const char *runtime_dir, G
     return process_host_new(&options, error);
 }
 
-static void on_message(const NotifyMessage *message, const NotifySender *sender, void *data)
+static void on_message(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+                       void *data)
 {
     ++*(int *)data;
 }

@@ -20,7 +20,8 @@
 #define TIMEOUTS "'start_timeout': '5s', 'stop_timeout': '5s', " NO_RESTART
 #define CUT_SHORT_USEC (5 * USEC_PER_SEC - 60 * USEC_PER_MSEC)
 
-static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                          int *ret_pidfd)
 {
     errno = ENOSYS;
     return -1;
@@ -394,7 +395,8 @@ static void test_proc(ProcessFixture *fixture, const void *unused)
     g_assert_cmpint(errno, ==, EMFILE);
 }
 
-static void on_drained(const NotifyMessage *message, const NotifySender *sender, void *data)
+static void on_drained(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+                       void *data)
 {
     g_assert_nonnull(message);
     g_assert_cmpint(sender->pid, ==, getpid());

@@ -267,7 +267,8 @@ typedef struct Fault {
 static unsigned row_hits[G_N_ELEMENTS(rows)];
 static unsigned n_scenarios_run, n_runs;
 
-static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                          int *ret_pidfd)
 {
     errno = EPERM;
     return -1;

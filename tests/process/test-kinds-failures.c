@@ -400,7 +400,8 @@ static int fail_fchmod(int fd, mode_t mode)
     return -1;
 }
 
-static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                        int *ret_pidfd)
 {
     errno = EAGAIN;
     return -1;

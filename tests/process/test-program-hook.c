@@ -155,7 +155,7 @@ static void test_fails(ProcessFixture *fixture, const void *unused)
 }
 
 static pid_t refusing_clone(SysChildFunc child, void *data, void *stack, size_t stack_size,
-                            int *ret_pidfd)
+                            int cgroup_fd, int *ret_pidfd)
 {
     errno = EPERM;
     return -1;

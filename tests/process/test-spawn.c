@@ -21,13 +21,15 @@
 
 #include <glib/gstdio.h>
 
-static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                          int *ret_pidfd)
 {
     errno = ENOSYS;
     return -1;
 }
 
-static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int *ret_pidfd)
+static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                        int *ret_pidfd)
 {
     errno = EAGAIN;
     return -1;

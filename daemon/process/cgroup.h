@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Control groups, version 2 (the kernel's Documentation/admin-guide/cgroup-v2.rst), as far as
+ * somebody else lets us have them. A tree is the daemon's own directory in the hierarchy; below it
+ * each service that runs has a cgroup of its own, made by us and removed when nothing is in it. All
+ * members of a cgroup are known to the kernel, whatever sessions and parents they have: they can be
+ * counted, signalled and killed without a look at anybody else.
+ *
+ * Which controllers are there (memory, cpu, pids, io) is another matter: without any the cgroups
+ * still keep processes together. */
+
+#include "base/watch.h"
+#include "process/sys.h"
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum CgroupController {
+    CGROUP_MEMORY,
+    CGROUP_CPU,
+    CGROUP_PIDS,
+    CGROUP_IO,
+    _CGROUP_CONTROLLER_MAX,
+} CgroupController;
+const char *cgroup_controller_name(CgroupController controller); /* "memory", ... */
+
+/* The limits of one service; all zero: none. */
+typedef struct CgroupLimits {
+    uint64_t memory_max_bytes; /* 0: none */
+    uint64_t pids_max;         /* 0: none */
+    uint64_t cpu_weight;       /* 1-10000; 0: the kernel's */
+    uint64_t io_weight;        /* 1-10000; 0: the kernel's */
+} CgroupLimits;
+bool cgroup_limits_are_equal(const CgroupLimits *a, const CgroupLimits *b);
+
+typedef struct CgroupTree CgroupTree;
+typedef struct CgroupTreeOptions {
+    const Sys *sys;
+    WatchHost *watches;
+    /* "auto": below the cgroup that the daemon is in, if that is ours to divide: where systemd is
+     * process 1 only what it has delegated (Delegate=yes). Else a directory of a v2 hierarchy. */
+    const char *where;
+    const char *name; /* of the tree's directory; the same in every run on one state directory */
+} CgroupTreeOptions;
+/* Looks for a writable v2 hierarchy (v2 alone, the v2 part of a hybrid host, a delegated subtree),
+ * makes the directory, and enables for it what controllers can be had; if the daemon itself stands
+ * in the way of that ("no internal processes"), it moves into a leaf of the tree. A directory that
+ * a former run has left is taken over. NULL with an error that says why there is none: services
+ * are then followed by sessions. */
+CgroupTree *cgroup_tree_new(const CgroupTreeOptions *options, GError **error);
+/* No cgroup of it may be left (asserted). Removes what is empty. Accepts NULL. */
+void cgroup_tree_free(CgroupTree *tree);
+/* As /proc/PID/cgroup shows it: "/svcmgr-0123456789abcdef". */
+const char *cgroup_tree_path(const CgroupTree *tree);
+bool cgroup_tree_has(const CgroupTree *tree, CgroupController controller);
+/* Why it has not, for people. Borrowed; NULL when it has. */
+const char *cgroup_tree_why_not(const CgroupTree *tree, CgroupController controller);
+/* Calls func for each process in the tree but those of the daemon's own leaf, with the name of the
+ * service's directory. For what a former run has left; at most a few thousand. False: errno. */
+typedef void (*CgroupProcessFunc)(pid_t pid, const char *name, void *data);
+bool cgroup_tree_walk(const CgroupTree *tree, CgroupProcessFunc func, void *data);
+/* Kills what is in directories that a former run has left (cgroup.kill), and removes those that are
+ * empty; returns how many are left. */
+unsigned cgroup_tree_clear_former(CgroupTree *tree);
+
+typedef struct Cgroup Cgroup;
+/* The cgroup of a service, made now; its name shows the id. One of that name that is there already
+ * must be empty (it is made anew): else the error names a process that is in it. */
+Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error);
+/* Removes it if it is empty; else it stays (and is taken over at the next cgroup_new). NULL. */
+void cgroup_free(Cgroup *cgroup);
+/* As /proc/PID/cgroup shows it: "/svcmgr-0123456789abcdef/web.svc". */
+const char *cgroup_path(const Cgroup *cgroup);
+/* The directory, for clone3; opened when first asked for, -1 and errno if that fails. To be closed
+ * by cgroup_close when the program is started: what runs keeps no descriptor. */
+int cgroup_directory_fd(Cgroup *cgroup);
+/* cgroup.procs, open for writing: "0" written to it moves the writer in. For children that could
+ * not be created inside. Opened and closed like the directory. */
+int cgroup_procs_fd(Cgroup *cgroup);
+void cgroup_close(Cgroup *cgroup);
+
+/* Sets each limit, also those that are none (for what was set before). ERROR_NOT_SUPPORTED, with
+ * the reason, where the controller is missing; nothing is set then. The error begins with the
+ * member: "cgroup.memory_max: ...". */
+bool cgroup_set_limits(Cgroup *cgroup, const CgroupLimits *limits, GError **error);
+/* Whether the limits could be set in this tree (NULL: there is none; why then says why): func is
+ * called with the member ("memory_max") and the reason for each that could not. */
+void cgroup_limits_check(const CgroupLimits *limits, const CgroupTree *tree, const char *why,
+                         void (*func)(const char *member, const char *reason, void *data),
+                         void *data);
+
+/* Whether no process is in it; zombies do not count. When it cannot be read: false and errno. */
+bool cgroup_is_empty(const Cgroup *cgroup);
+/* A process of it that lives, not_pid excepted; 0: none. */
+pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid);
+bool cgroup_has(const Cgroup *cgroup, pid_t pid);
+/* To every process in it; one that has left in between is not reached, whoever has its number now.
+ * Returns how many were reached. */
+unsigned cgroup_signal(Cgroup *cgroup, int signo);
+/* SIGKILL to all of it at once (cgroup.kill); by passes where the kernel has none. False and errno
+ * when it cannot. */
+bool cgroup_kill(Cgroup *cgroup);
+/* func is called in the loop whenever it may have become empty (cgroup.events), until
+ * cgroup_unwatch; once at least, if it is so already. False and errno. */
+bool cgroup_watch(Cgroup *cgroup, void (*func)(void *data), void *data);
+void cgroup_unwatch(Cgroup *cgroup);
+
+/* What the kernel's OOM killer has ended in it so far; 0 where nobody counts. */
+uint64_t cgroup_oom_kills(const Cgroup *cgroup);
+/* What it has used. Each is left alone where it cannot be known. */
+typedef struct CgroupUsage {
+    bool has_cpu, has_memory, has_memory_peak, has_tasks;
+    uint64_t cpu_usec;
+    uint64_t memory_bytes;
+    uint64_t memory_peak_bytes;
+    uint64_t n_tasks;
+} CgroupUsage;
+void cgroup_read_usage(const Cgroup *cgroup, CgroupUsage *ret_usage);
+/* The first max members. Returns how many. */
+size_t cgroup_list(const Cgroup *cgroup, pid_t *ret_pids, size_t max);

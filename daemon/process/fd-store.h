@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Descriptors that a program has given us to keep (FDSTORE=1 of sd_notify(3)), for its next start.
+ * One that is of no use any more, because its other end is closed, is dropped. */
+
+#include "process/host.h"
+
+#include <stddef.h>
+
+#define FD_STORE_NAME_BYTES 256 /* with the NUL */
+
+typedef struct FdStore FdStore;
+
+FdStore *fd_store_new(ProcessHost *host);
+void fd_store_free(FdStore *store); /* closes all. Accepts NULL */
+/* 1 to 255 characters of ASCII, no control characters, no colon. */
+bool fd_store_name_is_valid(const char *name);
+/* Takes *fd in any case (it becomes -1). name: "" is "stored". watched: dropped when it hangs up,
+ * where it can be watched. One that is there already is not kept twice. 0, or -E2BIG: max are kept;
+ * -EMFILE: the daemon's last descriptors are not for this. */
+int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max);
+/* Returns how many had this name ("" is "stored"). */
+size_t fd_store_remove(FdStore *store, const char *name);
+size_t fd_store_count(const FdStore *store);
+int fd_store_get(const FdStore *store, size_t index); /* borrowed; in the order of their coming */
+/* As LISTEN_FDNAMES has them: joined by colons. */
+char *fd_store_names(const FdStore *store);

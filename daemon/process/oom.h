@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Whether it was the kernel's OOM killer that killed a process: only the kernel's log says so where
+ * no cgroup counts. The log is read when somebody asks, and only from where it stood before. */
+
+#include "process/sys.h"
+
+#include <stdbool.h>
+
+typedef struct OomLog OomLog;
+
+/* Never fails; where the log cannot be read, or has the process ids of another namespace, it knows
+ * nothing. */
+OomLog *oom_log_new(const Sys *sys);
+void oom_log_free(OomLog *log); /* accepts NULL */
+/* Whether the log says so of pid since oom_log_new or the last few thousand records. comm: the name
+ * of its program, as the kernel keeps it, to be told from others of that number; NULL: any. Reads a
+ * bounded part. */
+bool oom_log_has_killed(OomLog *log, pid_t pid, const char *comm);
