@@ -69,6 +69,7 @@ static const char *const inject_names[] = {
         [INJECT_CHILD_SIGACTION] = "child rt_sigaction",
         [INJECT_CHILD_DUP3] = "child dup3",
         [INJECT_CHILD_UMASK] = "child umask",
+        [INJECT_CHILD_MARK] = "child prlimit64(mark)",
         [INJECT_CHILD_PRLIMIT_GET] = "child prlimit64(get)",
         [INJECT_CHILD_PRLIMIT_SET] = "child prlimit64(set)",
         [INJECT_CHILD_SETGROUPS] = "child setgroups",
@@ -139,10 +140,12 @@ static const struct {
         {SYS_fcntl, INJECT_CHILD_FCNTL},
 };
 
-static INJECT_FUNCTION InjectCall inject_raw_call(long number, bool has_third)
+static INJECT_FUNCTION InjectCall inject_raw_call(long number, const long *arguments)
 {
-    if (number == SYS_prlimit64 && !has_third)
+    if (number == SYS_prlimit64 && arguments[2] == 0)
         return INJECT_CHILD_PRLIMIT_GET;
+    if (number == SYS_prlimit64 && arguments[1] == RLIMIT_LOCKS)
+        return INJECT_CHILD_MARK;
     for (unsigned i = 0; i < G_N_ELEMENTS(inject_raw_calls); i++) {
         if (inject_raw_calls[i].number == number)
             return inject_raw_calls[i].call;
@@ -159,7 +162,7 @@ static INJECT_FUNCTION long inject_raw(long number, ...)
     for (unsigned i = 0; i < 5; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    InjectCall call = inject_raw_call(number, a[2] != 0);
+    InjectCall call = inject_raw_call(number, a);
     if (call != _INJECT_CALL_MAX && inject_fails(call))
         return -1;
     return syscall(number, a[0], a[1], a[2], a[3], a[4]);

@@ -122,7 +122,7 @@ static const BadRow bad_rows[] = {
         {"{'exec': ['a'], 'stop_signal': '15'}", "stop_signal: expected the name of a signal"},
         {"{'exec': ['a'], 'stop_signal': 15}", "stop_signal: expected the name of a signal"},
         {"{'exec': ['a'], 'stop_mode': 'none'}", "stop_mode: expected \"all\" or \"main\""},
-        {"{'exec': ['a'], 'readiness': 'fd'}", "readiness: expected \"spawned\" or \"notify\""},
+        {"{'exec': ['a'], 'readiness': 'no'}", "readiness: expected \"spawned\" or \"notify\""},
         {"{'exec': ['a'], 'success_exit_status': [256]}", "success_exit_status"},
         {"{'exec': ['a'], 'remain_after_exit': true}", "remain_after_exit"},
         {"{'exec': ['a'], 'log': {}}", "log"},
