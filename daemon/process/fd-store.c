@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* An array in the order of coming, which is the order in which the next run gets them. A watch that
+ * waits for nothing hears of hang-ups and errors all the same, and of nothing else. */
+
+#include "process/fd-store.h"
+
+#include "base/fds.h"
+#include "process/descriptors.h"
+#include "process/host-internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define FD_STORE_NAME_DEFAULT "stored"
+
+struct FdStore {
+    ProcessHost *host;
+    GPtrArray *entries; /* of FdStoreEntry, owned */
+};
+
+typedef struct FdStoreEntry {
+    FdStore *store;
+    int fd;
+    char *name;
+    Watch *watch; /* NULL: it is not to be watched, or cannot be */
+} FdStoreEntry;
+
+static void fd_store_entry_free(void *data)
+{
+    FdStoreEntry *entry = data;
+
+    watch_free(entry->watch);
+    entry->fd = fd_close(entry->fd);
+    g_free(entry->name);
+    g_free(entry);
+}
+
+FdStore *fd_store_new(ProcessHost *host)
+{
+    FdStore *store = g_new(FdStore, 1);
+
+    *store = (FdStore){
+            .host = host,
+            .entries = g_ptr_array_new_with_free_func(fd_store_entry_free),
+    };
+    return store;
+}
+
+void fd_store_free(FdStore *store)
+{
+    if (store == NULL)
+        return;
+    g_ptr_array_unref(store->entries);
+    g_free(store);
+}
+
+bool fd_store_name_is_valid(const char *name)
+{
+    size_t length = strlen(name);
+
+    if (length == 0 || length >= FD_STORE_NAME_BYTES)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (!g_ascii_isprint(name[i]) || name[i] == ':')
+            return false;
+    }
+    return true;
+}
+
+static const char *fd_store_real_name(const char *name)
+{
+    return name[0] == '\0' ? FD_STORE_NAME_DEFAULT : name;
+}
+
+static FdStoreEntry *fd_store_entry(const FdStore *store, size_t index)
+{
+    return g_ptr_array_index(store->entries, index);
+}
+
+/* Where the kernel does not tell (kcmp(2) may be missing or forbidden), none is the same. */
+static bool fd_store_has(const FdStore *store, int fd)
+{
+    for (size_t i = 0; i < store->entries->len; i++) {
+        if (store->host->sys->same_file(fd_store_entry(store, i)->fd, fd) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void on_fd_store_hangup(uint32_t events, void *data)
+{
+    FdStoreEntry *entry = data;
+
+    g_ptr_array_remove(entry->store->entries, entry);
+}
+
+int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max)
+{
+    autofd int taken = fd_steal(fd);
+
+    if (fd_store_has(store, taken))
+        return 0;
+    if (store->entries->len >= max)
+        return -E2BIG;
+    if (!descriptors_are_spare(store->host))
+        return -EMFILE;
+
+    FdStoreEntry *entry = g_new(FdStoreEntry, 1);
+    *entry = (FdStoreEntry){
+            .store = store,
+            .fd = fd_steal(&taken),
+            .name = g_strdup(fd_store_real_name(name)),
+    };
+    if (watched) /* what cannot be watched, a file for one, stays without */
+        entry->watch = watch_new(store->host->watches, entry->fd, 0, WATCH_PRIORITY_NORMAL,
+                                 on_fd_store_hangup, entry);
+    g_ptr_array_add(store->entries, entry);
+    return 0;
+}
+
+size_t fd_store_remove(FdStore *store, const char *name)
+{
+    size_t n_before = store->entries->len;
+
+    for (size_t i = n_before; i > 0; i--) {
+        if (g_str_equal(fd_store_entry(store, i - 1)->name, fd_store_real_name(name)))
+            g_ptr_array_remove_index(store->entries, (unsigned)(i - 1));
+    }
+    return n_before - store->entries->len;
+}
+
+size_t fd_store_count(const FdStore *store)
+{
+    return store->entries->len;
+}
+
+int fd_store_get(const FdStore *store, size_t index)
+{
+    return fd_store_entry(store, index)->fd;
+}
+
+char *fd_store_names(const FdStore *store)
+{
+    GString *names = g_string_new(NULL);
+
+    for (size_t i = 0; i < store->entries->len; i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? ":" : "", fd_store_entry(store, i)->name);
+    return g_string_free(names, FALSE);
+}
