@@ -21,6 +21,7 @@ static const Origin origin_stopped = {.cause = CAUSE_STOPPED};
 static const Origin origin_applied = {.cause = CAUSE_APPLIED};
 static const Origin origin_stable = {.cause = CAUSE_STABLE};
 static const Origin origin_kind = {.cause = CAUSE_KIND};
+static const Origin origin_watchdog = {.cause = CAUSE_WATCHDOG};
 
 static void service_on_retry(void *data);
 static void service_on_stable(void *data);
@@ -259,20 +260,29 @@ static void service_log_failure(const Service *service, const StateRecord *draft
                 draft->failed_attempts, draft->error->message, delay);
 }
 
-static void service_enter_backoff(Service *service, StateRecord *draft, uint64_t delay_usec)
+/* Who ended it. failure NULL: it did itself. */
+static const Origin *service_origin_of_end(const Failure *failure)
+{
+    return failure != NULL && failure->failure_class == FAILURE_WATCHDOG ? &origin_watchdog
+                                                                         : &origin_exit;
+}
+
+static void service_enter_backoff(Service *service, StateRecord *draft, uint64_t delay_usec,
+                                  const Origin *origin)
 {
     Clock *clock = service->core->clock;
     if (service->retry_timer == NULL)
         service->retry_timer = timer_new(service->core->timers, service_on_retry, service);
     draft->next_attempt_time = usec_add(clock_wall_usec(clock), delay_usec);
     timer_arm(service->retry_timer, usec_add(clock_monotonic_usec(clock), delay_usec));
-    service_commit(service, draft, STATE_BACKOFF, &origin_exit);
+    service_commit(service, draft, STATE_BACKOFF, origin);
 }
 
 /* Nothing of it runs any more. failure NULL: a clean end. */
 static void service_after_end(Service *service, const Failure *failure, const ExitStatus *exit)
 {
     StateRecord *draft = service_draft(service);
+    const Origin *origin = service_origin_of_end(failure);
     RestartVerdict verdict = {.reason = "a stop was asked for"};
     bool is_told = service->record->state == STATE_STOPPING && service->record->error != NULL;
     if (failure != NULL) {
@@ -288,13 +298,13 @@ static void service_after_end(Service *service, const Failure *failure, const Ex
     if (failure != NULL)
         service_log_failure(service, draft, verdict.restart, verdict.delay_usec, verdict.reason);
     if (verdict.restart) {
-        service_enter_backoff(service, draft, verdict.delay_usec);
+        service_enter_backoff(service, draft, verdict.delay_usec, origin);
         return;
     }
     if (!service->wanted)
         draft->failed_attempts = 0;
     service->wanted = false;
-    service_commit(service, draft, failure != NULL ? STATE_FAILED : STATE_INACTIVE, &origin_exit);
+    service_commit(service, draft, failure != NULL ? STATE_FAILED : STATE_INACTIVE, origin);
 }
 
 /* The last of what could not be killed is gone: failed, with the error that said so. */
@@ -419,6 +429,19 @@ void apply_context_done(ApplyContext *context, const Failure *failure)
         service_after_end(service, failure, &failure->exit);
 }
 
+/* The kind has begun it before core knew of it. */
+ApplyContext *service_report_reloading(Service *service)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    if (service->record->state != STATE_ACTIVE || service->config == NULL)
+        return NULL;
+    ApplyContext *context = service->context = apply_context_new(service, true);
+    context->begun = true;
+    apply_context_ref(context); /* who hears of it may cancel it */
+    service_commit(service, service_draft(service), STATE_RELOADING, &origin_kind);
+    return context;
+}
+
 /* An apply that is still open has ended with what it was for; its context is spent. */
 static void service_spend_context(Service *service)
 {
@@ -437,7 +460,7 @@ void service_report_ending(Service *service, const Failure *failure)
     StateRecord *draft = service_draft(service);
     if (failure != NULL)
         service_draft_set_error(service, draft, failure->error, failure->failure_class);
-    service_commit(service, draft, STATE_STOPPING, &origin_exit);
+    service_commit(service, draft, STATE_STOPPING, service_origin_of_end(failure));
 }
 
 void service_report_ended(Service *service, const Failure *failure, const ExitStatus *exit)

@@ -133,8 +133,9 @@ static char *tell_wall(const History *history, const Step *step)
 static char *tell_end(const History *history, const Step *step)
 {
     static const char *const how[] = {"cleanly", "with an error", "with exit status 7",
-                                      "with exit status 9"};
-    return g_strdup_printf("what runs ends %s", how[step->a % G_N_ELEMENTS(how)]);
+                                      "with exit status 9", "by its watchdog"};
+    return g_strdup_printf("what runs %s %s", step->op == OP_ENDING ? "begins to end" : "ends",
+                           how[step->a % G_N_ELEMENTS(how)]);
 }
 
 static char *tell_plan(const History *history, const Step *step)
@@ -190,7 +191,8 @@ static const OpRow rows[_OP_MAX] = {
         [OP_CONFIGURE] = {60, true, draw_any, NULL, tell_configure},
         [OP_APPLY_OK] = {110, true, draw_nothing, "the apply succeeds", NULL},
         [OP_APPLY_FAIL] = {70, true, draw_any, "the apply fails (%u: 0 aborts)", NULL},
-        [OP_ENDING] = {20, true, draw_any, "what runs begins to end (%u: even cleanly)", NULL},
+        [OP_RELOADING] = {30, true, draw_nothing, "what runs reloads by itself", NULL},
+        [OP_ENDING] = {20, true, draw_any, NULL, tell_end},
         [OP_END] = {60, true, draw_any, NULL, tell_end},
         [OP_STOP_DONE] = {90, true, draw_any, "the stop is done (%u: 1 of 8 failed)", NULL},
         [OP_UNKILLABLE] = {12, true, draw_nothing, "the kind reports unkillable", NULL},

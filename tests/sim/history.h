@@ -21,6 +21,7 @@ typedef enum Op {
     OP_CONFIGURE,
     OP_APPLY_OK,
     OP_APPLY_FAIL,
+    OP_RELOADING,
     OP_ENDING,
     OP_END,
     OP_STOP_DONE,

@@ -63,6 +63,19 @@ static void kind_instance_free(void *data)
 
 /* What core asks for */
 
+/* Takes context. */
+static void kind_open(World *world, Actor *actor, ApplyContext *context, bool reload)
+{
+    if (actor->context != NULL) {
+        apply_context_unref(world->spent);
+        world->spent = actor->context;
+    }
+    actor->context = context;
+    actor->open = true;
+    actor->reloading = reload;
+    actor->spent = false;
+}
+
 static void kind_begin(SimInstance *instance, ApplyContext *context, Config *config, bool reload)
 {
     World *world = instance->world;
@@ -82,14 +95,7 @@ static void kind_begin(SimInstance *instance, ApplyContext *context, Config *con
         violation("1: applies begin while loading", "'%s' is %s", id, state_to_string(state));
     if (actor->profile != (own->value != NULL ? atoi(own->value) : -1))
         violation("the newest configuration is applied", "'%s' gets %s", id, own->value);
-    if (actor->context != NULL) {
-        apply_context_unref(world->spent);
-        world->spent = actor->context;
-    }
-    actor->context = apply_context_ref(context);
-    actor->open = true;
-    actor->reloading = reload;
-    actor->spent = false;
+    kind_open(world, actor, apply_context_ref(context), reload);
     if (actor->apply_plan != PLAN_LATER)
         kind_apply_ends(world, actor, actor->apply_plan == PLAN_OK,
                         actor->apply_plan == PLAN_ABORT);
@@ -233,26 +239,37 @@ static void kind_spend(Actor *actor)
     actor->open = false;
 }
 
+static Failure kind_end_failure(EndHow how, const GError *error)
+{
+    return (Failure){.failure_class = how == END_BY_WATCHDOG ? FAILURE_WATCHDOG : FAILURE_EXIT_CODE,
+                     .error = error};
+}
+
+static Cause kind_end_cause(EndHow how)
+{
+    return how == END_BY_WATCHDOG ? CAUSE_WATCHDOG : CAUSE_EXIT;
+}
+
 void kind_ends(World *world, Actor *actor, EndHow how)
 {
-    static const int codes[_END_MAX] = {-1, -1, PREVENTED_EXIT, FORCED_EXIT};
+    static const int codes[_END_MAX] = {-1, -1, PREVENTED_EXIT, FORCED_EXIT, -1};
     bool forgotten = actor->unkillable && !actor->stop_asked && !actor->open;
     if ((!actor->running && !forgotten) || actor->stop_asked)
         return;
     g_autoptr(GError) error = kind_error(world, "died");
-    Failure failure = {.failure_class = FAILURE_EXIT_CODE, .error = error};
+    Failure failure = kind_end_failure(how, error);
     ExitStatus exit = {.known = codes[how] >= 0, .value = codes[how]};
     bool failed = how != END_CLEANLY;
     State to = actor->unkillable ? STATE_FAILED
                                  : kind_state_after_end(world, actor, failed, false, codes[how]);
     bool ignored = actor->stop_pending;
     bool forgets = !kind_is_wanted(actor) || actor->unkillable;
+    Cause cause = actor->unkillable ? CAUSE_EXIT : kind_end_cause(how);
     world_touch(world, actor);
     kind_spend(actor);
     actor->running = false;
     actor->ending = false;
-    Expectation *next =
-            world_expect(world, EXPECT_UPDATE, actor->service, STATE_BIT(to), CAUSE_EXIT);
+    Expectation *next = world_expect(world, EXPECT_UPDATE, actor->service, STATE_BIT(to), cause);
     if (!ignored)
         actor->unkillable = false;
     service_report_ended(actor->service, failed ? &failure : NULL, &exit);
@@ -266,12 +283,31 @@ void kind_ends(World *world, Actor *actor, EndHow how)
                   service_id(actor->service));
 }
 
-void kind_begins_to_end(World *world, Actor *actor, bool cleanly)
+void kind_reloads(World *world, Actor *actor)
+{
+    if (!actor->running || actor->open || actor->ending || actor->stop_asked || actor->unkillable)
+        return;
+    bool accepted = service_state(actor->service)->state == STATE_ACTIVE;
+    world_touch(world, actor);
+    Expectation *next = world_expect(world, EXPECT_UPDATE, actor->service,
+                                     STATE_BIT(STATE_RELOADING), CAUSE_KIND);
+    ApplyContext *context = service_report_reloading(actor->service);
+    if ((context != NULL) != accepted)
+        violation("what is active may reload by itself", "'%s'", service_id(actor->service));
+    if (!accepted) {
+        world_expect_nothing(world, next, "a reload out of time");
+        return;
+    }
+    kind_open(world, actor, context, true);
+    world_expect_done(world, next, "a reload by itself");
+}
+
+void kind_begins_to_end(World *world, Actor *actor, EndHow how)
 {
     if (!actor->running || actor->ending || actor->stop_asked || actor->unkillable)
         return;
     g_autoptr(GError) error = kind_error(world, "dying");
-    Failure failure = {.failure_class = FAILURE_EXIT_CODE, .error = error};
+    Failure failure = kind_end_failure(how, error);
     bool ignored = actor->stop_pending;
     world_touch(world, actor);
     kind_spend(actor);
@@ -279,8 +315,8 @@ void kind_begins_to_end(World *world, Actor *actor, bool cleanly)
     if (!ignored)
         actor->wanted = true;
     Expectation *next = world_expect(world, EXPECT_UPDATE, actor->service,
-                                     STATE_BIT(STATE_STOPPING), CAUSE_EXIT);
-    service_report_ending(actor->service, cleanly ? NULL : &failure);
+                                     STATE_BIT(STATE_STOPPING), kind_end_cause(how));
+    service_report_ending(actor->service, how == END_CLEANLY ? NULL : &failure);
     if (ignored)
         world_expect_nothing(world, next, "the beginning of an end during a stop");
     else

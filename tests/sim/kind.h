@@ -12,10 +12,13 @@ typedef enum EndHow {
     END_WITH_ERROR,
     END_PREVENTED,
     END_FORCED,
+    END_BY_WATCHDOG,
     _END_MAX,
 } EndHow;
 void kind_ends(World *world, Actor *actor, EndHow how);
-void kind_begins_to_end(World *world, Actor *actor, bool cleanly);
+void kind_begins_to_end(World *world, Actor *actor, EndHow how);
+/* Without having been asked to. */
+void kind_reloads(World *world, Actor *actor);
 void kind_stop_is_done(World *world, Actor *actor, bool failed);
 void kind_is_unkillable(World *world, Actor *actor);
 /* A report from a context that is spent: nothing may come of it. */

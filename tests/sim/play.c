@@ -72,9 +72,14 @@ static void play_apply_fail(const Scene *scene)
     kind_apply_ends(scene->world, scene->actor, false, scene->step->a % 8 == 0);
 }
 
+static void play_reloading(const Scene *scene)
+{
+    kind_reloads(scene->world, scene->actor);
+}
+
 static void play_ending(const Scene *scene)
 {
-    kind_begins_to_end(scene->world, scene->actor, scene->step->a % 2 == 0);
+    kind_begins_to_end(scene->world, scene->actor, (EndHow)(scene->step->a % _END_MAX));
 }
 
 static void play_end(const Scene *scene)
@@ -227,6 +232,7 @@ static const PlayRow rows[_OP_MAX] = {
         [OP_CONFIGURE] = {play_configure, play_fits_any},
         [OP_APPLY_OK] = {play_apply_ok, play_fits_open},
         [OP_APPLY_FAIL] = {play_apply_fail, play_fits_open},
+        [OP_RELOADING] = {play_reloading, play_fits_running},
         [OP_ENDING] = {play_ending, play_fits_running},
         [OP_END] = {play_end, play_fits_running},
         [OP_STOP_DONE] = {play_stop_done, play_fits_stopping},

@@ -22,17 +22,21 @@
         [STATE_FAILED] = TO(FAILED) | TO(INACTIVE) | TO(STARTING) | TO(ACTIVE),                    \
     }
 
+/* What ran ends, or could not be started. */
+#define MOVES_ENDED                                                                                \
+    {                                                                                              \
+        [STATE_STARTING] = TO(BACKOFF) | TO(FAILED),                                               \
+        [STATE_ACTIVE] = TO(BACKOFF) | TO(FAILED) | TO(INACTIVE) | TO(STOPPING),                   \
+        [STATE_RELOADING] = TO(BACKOFF) | TO(FAILED) | TO(INACTIVE) | TO(STOPPING),                \
+        [STATE_STOPPING] = TO(BACKOFF) | TO(FAILED) | TO(INACTIVE),                                \
+    }
+
 static const unsigned moves[_CAUSE_MAX][_STATE_MAX] = {
         [CAUSE_METHOD] = MOVES_ASKED,
         [CAUSE_APPLIED] = {[STATE_STARTING] = TO(ACTIVE), [STATE_RELOADING] = TO(ACTIVE)},
         [CAUSE_RETRY] = {[STATE_BACKOFF] = TO(STARTING) | TO(FAILED)},
-        [CAUSE_EXIT] =
-                {
-                        [STATE_STARTING] = TO(BACKOFF) | TO(FAILED),
-                        [STATE_ACTIVE] = TO(BACKOFF) | TO(FAILED) | TO(INACTIVE) | TO(STOPPING),
-                        [STATE_RELOADING] = TO(BACKOFF) | TO(FAILED) | TO(INACTIVE) | TO(STOPPING),
-                        [STATE_STOPPING] = TO(BACKOFF) | TO(FAILED) | TO(INACTIVE),
-                },
+        [CAUSE_EXIT] = MOVES_ENDED,
+        [CAUSE_WATCHDOG] = MOVES_ENDED,
         [CAUSE_STOPPED] = {[STATE_STOPPING] =
                                    TO(INACTIVE) | TO(FAILED) | TO(STARTING) | TO(ACTIVE)},
         [CAUSE_STABLE] = {[STATE_ACTIVE] = TO(ACTIVE), [STATE_RELOADING] = TO(RELOADING)},
@@ -40,7 +44,7 @@ static const unsigned moves[_CAUSE_MAX][_STATE_MAX] = {
                 {
                         [STATE_INACTIVE] = TO(INACTIVE),
                         [STATE_STARTING] = TO(STARTING) | TO(STOPPING),
-                        [STATE_ACTIVE] = TO(ACTIVE),
+                        [STATE_ACTIVE] = TO(ACTIVE) | TO(RELOADING),
                         [STATE_RELOADING] = TO(RELOADING) | TO(STOPPING),
                         [STATE_BACKOFF] = TO(BACKOFF),
                         [STATE_STOPPING] = TO(STOPPING),
@@ -124,14 +128,15 @@ static void rules_check_attempts(const char *id, const Seen *old, const StateRec
     bool starts = now->state == STATE_STARTING && now->from != STATE_BACKOFF &&
                   now->from != STATE_STARTING;
     bool is_new = seen_of(now).values[SEEN_ERROR] != old->values[SEEN_ERROR];
-    bool fails = now->cause == CAUSE_EXIT && is_new && now->from != STATE_STOPPING &&
+    bool ends = now->cause == CAUSE_EXIT || now->cause == CAUSE_WATCHDOG;
+    bool fails = ends && is_new && now->from != STATE_STOPPING &&
                  (now->state == STATE_BACKOFF || now->state == STATE_FAILED);
     bool keeps = now->cause == CAUSE_APPLIED || now->cause == CAUSE_RETRY ||
                  now->cause == CAUSE_KIND || now->state == STATE_STOPPING;
     bool forgets = configured || starts || now->cause == CAUSE_STABLE ||
                    (now->cause == CAUSE_STOPPED && now->error == NULL);
     uint64_t is = now->failed_attempts;
-    if ((is != was && is != was + 1 && is != 0) || (is == was + 1 && now->cause != CAUSE_EXIT) ||
+    if ((is != was && is != was + 1 && is != 0) || (is == was + 1 && !ends) ||
         (fails && is != was + 1) || (keeps && is != was) || (forgets && is != 0))
         violation("failures in a row are counted",
                   "'%s': from %" PRIu64 " to %" PRIu64 " by %s, %s", id, was, is,

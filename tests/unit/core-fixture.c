@@ -43,13 +43,19 @@ static void fake_instance_free(void *instance)
     fake_instances--;
 }
 
+/* Takes context. */
+static void fake_open(FakeInstance *fake, ApplyContext *context)
+{
+    g_assert_false(fake->context_open); /* at most one apply runs */
+    apply_context_unref(fake->context);
+    fake->context = context;
+    fake->context_open = true;
+}
+
 static void fake_begin(FakeInstance *fake, ApplyContext *context, Config *config, const char *what)
 {
     const FakeConfig *own = config->own;
-    g_assert_false(fake->context_open); /* at most one apply runs */
-    apply_context_unref(fake->context);
-    fake->context = apply_context_ref(context);
-    fake->context_open = true;
+    fake_open(fake, apply_context_ref(context));
     g_string_append_printf(fake->calls, "%s(%s) ", what, own->value != NULL ? own->value : "");
 }
 
@@ -165,6 +171,16 @@ void fake_apply_fail(Service *service, const char *message, bool abort)
     apply_context_done(fake_of(service)->context, &failure);
 }
 
+bool fake_reloading(Service *service)
+{
+    ApplyContext *context = service_report_reloading(service);
+    if (context == NULL)
+        return false;
+    fake_open(fake_of(service), context);
+    g_string_append(fake_of(service)->calls, "by-itself ");
+    return true;
+}
+
 static void fake_end(Service *service, const char *message, const ExitStatus *exit)
 {
     g_autoptr(GError) error = NULL;
@@ -194,6 +210,27 @@ void fake_ending(Service *service, const char *message)
     Failure failure = fake_failure(error, false);
     fake_of(service)->context_open = false;
     service_report_ending(service, message != NULL ? &failure : NULL);
+}
+
+static Failure fake_watchdog_failure(const GError *error)
+{
+    return (Failure){.failure_class = FAILURE_WATCHDOG, .error = error};
+}
+
+void fake_ending_by_watchdog(Service *service)
+{
+    g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_TIMEOUT, "was silent");
+    Failure failure = fake_watchdog_failure(error);
+    fake_of(service)->context_open = false;
+    service_report_ending(service, &failure);
+}
+
+void fake_ended_by_watchdog(Service *service)
+{
+    g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_TIMEOUT, "was silent");
+    Failure failure = fake_watchdog_failure(error);
+    fake_of(service)->context_open = false;
+    service_report_ended(service, &failure, NULL);
 }
 
 void fake_stop_done(Service *service, const char *message)

@@ -47,9 +47,14 @@ Service *fixture_service(CoreFixture *fixture, const char *config_or_null);
 FakeInstance *fake_of(Service *service);
 void fake_apply_ok(Service *service);
 void fake_apply_fail(Service *service, const char *message, bool abort);
+/* It reloads by itself; false: that was not accepted. */
+bool fake_reloading(Service *service);
 void fake_ended(Service *service, const char *message_or_null);
 void fake_ended_with_code(Service *service, int code);
 void fake_ending(Service *service, const char *message_or_null);
+/* Like fake_ending and fake_ended with a message, of class watchdog. */
+void fake_ending_by_watchdog(Service *service);
+void fake_ended_by_watchdog(Service *service);
 void fake_stop_done(Service *service, const char *message_or_null);
 void fake_unkillable(Service *service, const char *message);
 /* Stops it, if it is active, and lets it finish. */

@@ -49,6 +49,13 @@ static void reach_reloading(void)
     core_fixture_settle(&fixture);
 }
 
+static void reach_reloading_itself(void)
+{
+    start();
+    fake_apply_ok(service);
+    g_assert_true(fake_reloading(service));
+}
+
 static void reach_applying(void)
 {
     g_autoptr(Problems) problems = problems_new();
@@ -124,6 +131,8 @@ static const AdoptCase adopt_cases[] = {
          "apply(a) apply(b) "},
         {"/adopt/reloading", reach_reloading, STATE_RELOADING, CONFIG_RESTARTED, STATE_RELOADING,
          "apply(a) reload(a) cancel apply(b) "},
+        {"/adopt/reloading-itself", reach_reloading_itself, STATE_RELOADING, CONFIG_RESTARTED,
+         STATE_RELOADING, "apply(a) by-itself cancel apply(b) "},
         {"/adopt/backoff", reach_backoff, STATE_BACKOFF, CONFIG_RESTARTED, STATE_STARTING,
          "apply(a) apply(b) "},
         {"/adopt/stopping", reach_stopping, STATE_STOPPING, CONFIG_STORED, STATE_STOPPING,

@@ -44,6 +44,13 @@ static void enter_reloading(CoreFixture *fixture, Service *service)
     core_fixture_settle(fixture);
 }
 
+static void enter_reloading_itself(CoreFixture *fixture, Service *service)
+{
+    enter_active(fixture, service);
+    g_assert_true(fake_reloading(service));
+    core_fixture_settle(fixture);
+}
+
 static void enter_backoff(CoreFixture *fixture, Service *service)
 {
     enter_starting(fixture, service);
@@ -84,7 +91,7 @@ typedef struct Situation {
     State state;
 } Situation;
 
-#define N_SITUATIONS 11
+#define N_SITUATIONS 12
 
 static const Situation situations[N_SITUATIONS] = {
         {"inactive", CONFIG, enter_inactive, STATE_INACTIVE},
@@ -93,6 +100,7 @@ static const Situation situations[N_SITUATIONS] = {
         {"active", CONFIG, enter_active, STATE_ACTIVE},
         {"reloading-config", CONFIG, enter_reloading_config, STATE_RELOADING},
         {"reloading", CONFIG, enter_reloading, STATE_RELOADING},
+        {"reloading-itself", CONFIG, enter_reloading_itself, STATE_RELOADING},
         {"backoff", CONFIG, enter_backoff, STATE_BACKOFF},
         {"stopping", CONFIG, enter_stopping, STATE_STOPPING},
         {"restarting", CONFIG, enter_restarting, STATE_STOPPING},
@@ -164,6 +172,12 @@ static bool event_apply_abort(CoreFixture *fixture, Service *service, GError **e
     return true;
 }
 
+static bool event_reloading(CoreFixture *fixture, Service *service, GError **error)
+{
+    (void)fake_reloading(service); /* the state tells */
+    return true;
+}
+
 static bool event_ended(CoreFixture *fixture, Service *service, GError **error)
 {
     fake_ended(service, NULL);
@@ -222,25 +236,26 @@ typedef struct Row {
 
 /* clang-format off */
 static const Row rows[] = {
-    /*                                         inactive    unconfigured starting    active      reloading-c reloading   backoff     stopping    restarting  ending      failed */
-    {"start",         event_start,         {"starting", STARTED,     STARTED,    STARTED,    STARTED,    STARTED,    STARTED,    BUSY,       BUSY,       BUSY,       "starting"}},
-    {"stop",          event_stop,          {STOPPED,    "stopping",  "stopping", "stopping", "stopping", "stopping", "stopping", BUSY,       "=",        "=",        STOPPED}},
-    {"restart",       event_restart,       {"starting", "stopping",  "stopping", "stopping", "stopping", "stopping", "stopping", BUSY,       BUSY,       BUSY,       "starting"}},
-    {"reload",        event_reload,        {UNABLE,     UNABLE,      LOADING,    "reloading", LOADING,   LOADING,    UNABLE,     BUSY,       BUSY,       BUSY,       UNABLE}},
-    {"configure",     event_configure,     {"inactive", "starting",  LOADING,    "reloading", LOADING,   LOADING,    "starting", BUSY,       BUSY,       BUSY,       "failed"}},
-    {"configure-bad", event_configure_bad, {BAD,        BAD,         LOADING,    BAD,        LOADING,    LOADING,    BAD,        BUSY,       BUSY,       BUSY,       BAD}},
-    {"reset-failed",  event_reset_failed,  {"=",        "=",         "=",        "=",        "=",        "=",        "backoff",  BUSY,       BUSY,       BUSY,       "inactive"}},
-    {"delete",        event_delete,        {"=",        "stopping",  "stopping", "stopping", "stopping", "stopping", "stopping", "=",        "=",        "=",        "="}},
-    {"apply-ok",      event_apply_ok,      {"=",        "=",         "active",   "=",        "active",   "active",   "=",        "=",        "=",        "=",        "="}},
-    {"apply-fail",    event_apply_fail,    {"=",        "=",         "backoff",  "=",        "backoff",  "active",   "=",        "=",        "=",        "=",        "="}},
-    {"apply-abort",   event_apply_abort,   {"=",        "=",         "failed",   "=",        "failed",   "active",   "=",        "=",        "=",        "=",        "="}},
-    {"ended",         event_ended,         {"=",        "inactive",  "inactive", "inactive", "inactive", "inactive", "=",        "=",        "=",        "inactive", "="}},
-    {"ended-failing", event_ended_failing, {"=",        "failed",    "backoff",  "backoff",  "backoff",  "backoff",  "=",        "=",        "=",        "backoff",  "="}},
-    {"ending",        event_ending,        {"=",        "stopping",  "=",        "stopping", "stopping", "stopping", "=",        "=",        "=",        "=",        "="}},
-    {"stop-done",     event_stop_done,     {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "inactive", "starting", "=",        "="}},
-    {"stop-failed",   event_stop_failed,   {"=",        "=",         "=",        "=",        "=",        "=",        "=",        "failed",   "starting",   "=",        "="}},
-    {"unkillable",    event_unkillable,    {"=",        "=",         "stopping", "=",        "stopping", "stopping", "=",        "stopping", "stopping", "stopping", "="}},
-    {"time-passes",   event_time_passes,   {"=",        "=",         "=",        "=",        "=",        "=",        "starting", "=",        "=",        "=",        "="}},
+    /*                                         inactive    unconfigured starting    active      reloading-c reloading   r-itself    backoff     stopping    restarting  ending      failed */
+    {"start",         event_start,         {"starting", STARTED,      STARTED,    STARTED,    STARTED,    STARTED,    STARTED,    STARTED,    BUSY,       BUSY,       BUSY,       "starting"}},
+    {"stop",          event_stop,          {STOPPED,    "stopping",   "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", BUSY,       "=",        "=",        STOPPED}},
+    {"restart",       event_restart,       {"starting", "stopping",   "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", BUSY,       BUSY,       BUSY,       "starting"}},
+    {"reload",        event_reload,        {UNABLE,     UNABLE,       LOADING,    "reloading", LOADING,    LOADING,    LOADING,    UNABLE,     BUSY,       BUSY,       BUSY,       UNABLE}},
+    {"configure",     event_configure,     {"inactive", "starting",   LOADING,    "reloading", LOADING,    LOADING,    LOADING,    "starting", BUSY,       BUSY,       BUSY,       "failed"}},
+    {"configure-bad", event_configure_bad, {BAD,        BAD,          LOADING,    BAD,        LOADING,    LOADING,    LOADING,    BAD,        BUSY,       BUSY,       BUSY,       BAD}},
+    {"reset-failed",  event_reset_failed,  {"=",        "=",          "=",        "=",        "=",        "=",        "=",        "backoff",  BUSY,       BUSY,       BUSY,       "inactive"}},
+    {"delete",        event_delete,        {"=",        "stopping",   "stopping", "stopping", "stopping", "stopping", "stopping", "stopping", "=",        "=",        "=",        "="}},
+    {"apply-ok",      event_apply_ok,      {"=",        "=",          "active",   "=",        "active",   "active",   "active",   "=",        "=",        "=",        "=",        "="}},
+    {"apply-fail",    event_apply_fail,    {"=",        "=",          "backoff",  "=",        "backoff",  "active",   "active",   "=",        "=",        "=",        "=",        "="}},
+    {"apply-abort",   event_apply_abort,   {"=",        "=",          "failed",   "=",        "failed",   "active",   "active",   "=",        "=",        "=",        "=",        "="}},
+    {"reloading",     event_reloading,     {"=",        "=",          "=",        "reloading", "=",       "=",        "=",        "=",        "=",        "=",        "=",        "="}},
+    {"ended",         event_ended,         {"=",        "inactive",   "inactive", "inactive", "inactive", "inactive", "inactive", "=",        "=",        "=",        "inactive", "="}},
+    {"ended-failing", event_ended_failing, {"=",        "failed",     "backoff",  "backoff",  "backoff",  "backoff",  "backoff",  "=",        "=",        "=",        "backoff",  "="}},
+    {"ending",        event_ending,        {"=",        "stopping",   "=",        "stopping", "stopping", "stopping", "stopping", "=",        "=",        "=",        "=",        "="}},
+    {"stop-done",     event_stop_done,     {"=",        "=",          "=",        "=",        "=",        "=",        "=",        "=",        "inactive", "starting", "=",        "="}},
+    {"stop-failed",   event_stop_failed,   {"=",        "=",          "=",        "=",        "=",        "=",        "=",        "=",        "failed",   "starting", "=",        "="}},
+    {"unkillable",    event_unkillable,    {"=",        "=",          "stopping", "=",        "stopping", "stopping", "stopping", "=",        "stopping", "stopping", "stopping", "="}},
+    {"time-passes",   event_time_passes,   {"=",        "=",          "=",        "=",        "=",        "=",        "=",        "starting", "=",        "=",        "=",        "="}},
 };
 /* clang-format on */
 

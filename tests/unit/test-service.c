@@ -328,6 +328,81 @@ static void test_reload_that_fails_keeps_running(void)
     teardown();
 }
 
+/* What runs has begun it: nobody is asked to, and it ends like any other. */
+static void test_reload_by_itself(void)
+{
+    setup("{\"value\": \"a\"}"); /* and cannot be asked to */
+    start();
+    g_assert_false(fake_reloading(service));
+    fake_apply_ok(service);
+    g_assert_true(fake_reloading(service));
+    core_fixture_settle(&fixture);
+    g_assert_false(fake_reloading(service));
+    fake_apply_fail(service, "bad file", false);
+    g_assert_cmpstr(service_state(service)->error->message, ==, "bad file");
+    g_assert_true(fake_reloading(service));
+    fake_apply_ok(service);
+    g_assert_null(service_state(service)->error);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) by-itself by-itself ");
+    assert_seen("starting(method) active(applied) reloading(kind) active(applied) reloading(kind) "
+                "active(applied) ");
+    teardown();
+}
+
+/* Nothing is there to be loaded by what was never configured. */
+static void test_reload_by_itself_unconfigured(void)
+{
+    setup(NULL);
+    start();
+    g_assert_false(fake_reloading(service));
+    assert_seen("active(method) ");
+    teardown();
+}
+
+static void on_reloading_stop(const Change *change, void *data)
+{
+    if (change->new_state->state == STATE_RELOADING)
+        g_assert_true(service_stop(change->service, &origin_test, NULL));
+}
+
+/* Who hears of it stops it: the kind has a context that is cancelled before it returns. */
+static void test_reload_by_itself_stopped(void)
+{
+    FeedListener *stopper;
+
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    stopper = service_listen(service, on_reloading_stop, NULL);
+    g_assert_true(fake_reloading(service));
+    g_assert_true(apply_context_is_cancelled(fake_of(service)->context));
+    core_fixture_settle(&fixture);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply(a) by-itself cancel stop ");
+    fake_stop_done(service, NULL);
+    assert_seen("starting(method) active(applied) reloading(kind) stopping(method) "
+                "inactive(stopped) ");
+    feed_unlisten(stopper);
+    teardown();
+}
+
+static void test_watchdog_is_the_cause(void)
+{
+    setup(CONFIG);
+    start();
+    fake_apply_ok(service);
+    fake_ending_by_watchdog(service);
+    fake_ended_by_watchdog(service);
+    assert_seen("starting(method) active(applied) stopping(watchdog) backoff(watchdog) ");
+    g_assert_cmpint(service_state(service)->failure_class, ==, FAILURE_WATCHDOG);
+    teardown();
+    setup("{\"restart\": {\"policy\": \"no\"}}");
+    start();
+    fake_apply_ok(service);
+    fake_ended_by_watchdog(service);
+    assert_seen("starting(method) active(applied) failed(watchdog) ");
+    teardown();
+}
+
 static void test_reload_not_supported(void)
 {
     g_autoptr(GError) error = NULL;
@@ -425,6 +500,10 @@ int main(int argc, char **argv)
             {"/service/reload/same-config", test_reload},
             {"/service/reload/failure-keeps-running", test_reload_that_fails_keeps_running},
             {"/service/reload/not-supported", test_reload_not_supported},
+            {"/service/reload/by-itself", test_reload_by_itself},
+            {"/service/reload/by-itself-unconfigured", test_reload_by_itself_unconfigured},
+            {"/service/reload/by-itself-stopped", test_reload_by_itself_stopped},
+            {"/service/watchdog-is-the-cause", test_watchdog_is_the_cause},
     };
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)
