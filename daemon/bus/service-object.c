@@ -38,6 +38,8 @@ const sd_bus_vtable service_vtable[] = {
                                 call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Restart", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state, "t", serial),
                                 call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", state, "t", serial),
+                                call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Configure", SD_BUS_ARGS("s", config),
                                 SD_BUS_RESULT("s", state, "t", serial, "a{sv}", result),
                                 call_begin_service, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -122,6 +124,19 @@ void answer_service_state(Call *call, const RequestOutcome *outcome)
     Writer writer = service_object_begin_state(call, outcome->service);
 
     call_reply(call, &writer);
+}
+
+/* Nothing of it is kept: after a crash it starts anew, and reads its files. */
+bool method_service_reload(Call *call, GError **error)
+{
+    Service *service = call_service(call, error);
+    Origin origin = call_origin(call);
+
+    if (service == NULL || !service_reload(service, &origin, error))
+        return false;
+    Writer writer = service_object_begin_state(call, service);
+    call_reply(call, &writer);
+    return true;
 }
 
 void answer_service_empty(Call *call, const RequestOutcome *outcome)

@@ -17,6 +17,7 @@ void request_service_start(const Call *call, RequestSpec *spec);
 void request_service_stop(const Call *call, RequestSpec *spec);
 void request_service_restart(const Call *call, RequestSpec *spec);
 void answer_service_state(Call *call, const RequestOutcome *outcome);
+bool method_service_reload(Call *call, GError **error);
 void answer_service_empty(Call *call, const RequestOutcome *outcome);
 bool method_service_read_configure(Call *call, GError **error);
 void request_service_configure(const Call *call, RequestSpec *spec);

@@ -120,11 +120,11 @@ bool service_reload(Service *service, const Origin *origin, GError **error)
         return false;
     if (service->record->state != STATE_ACTIVE)
         return service_refuse(service, error, ERROR_NOT_SUPPORTED,
-                              "is not active, so cannot reload");
+                              "is not active; only what is active can reload");
     if (service->config == NULL || kind->reload == NULL || kind->can_reload == NULL ||
         !kind->can_reload(service->config)) {
         return service_refuse(service, error, ERROR_NOT_SUPPORTED,
-                              "does not know how to reload; restart it instead");
+                              "has no way to reload in its configuration; restart it instead");
     }
     service_enter_apply(service, service_draft(service), STATE_RELOADING, true, origin);
     return true;

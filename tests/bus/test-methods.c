@@ -77,6 +77,46 @@ static void test_operations_refused(void)
     teardown();
 }
 
+static void test_reload(void)
+{
+    Service *service;
+
+    setup();
+    service = bus_fixture_create(&fixture, "web", "process", "{\"reload\": true}", true);
+    fake_apply_ok(service);
+    bus_client_become(client, 0);
+    assert_answer("reloading 3", call_service("web", "Reload"));
+    g_assert_cmpstr(service_state(service)->method, ==, "Reload");
+    fake_apply_fail(service, "bad file", false);
+    assert_state(service, STATE_ACTIVE);
+    assert_answer("reloading 5", call_service("web", "Reload"));
+    fake_apply_ok(service);
+    g_assert_null(service_state(service)->error);
+    g_assert_cmpstr(fake_of(service)->calls->str, ==, "apply() reload() reload() ");
+    teardown();
+}
+
+static void test_reload_refused(void)
+{
+    const char *path = ROOT "/service/web";
+    Service *service;
+
+    setup();
+    bus_fixture_create_active(&fixture, "plain");
+    bus_client_refused(client, ERROR_NOT_SUPPORTED, "no way to reload in its configuration",
+                       service_path("plain"), SERVICE, "Reload", NULL);
+    service = bus_fixture_create(&fixture, "web", "process", "{\"reload\": true}", false);
+    bus_client_refused(client, ERROR_NOT_SUPPORTED, "not active", path, SERVICE, "Reload", NULL);
+    bus_fixture_start(&fixture, service);
+    bus_client_refused(client, ERROR_ALREADY_LOADING, "web", path, SERVICE, "Reload", NULL);
+    fake_apply_ok(service);
+    g_assert_true(fake_reloading(service));
+    bus_client_refused(client, ERROR_ALREADY_LOADING, "web", path, SERVICE, "Reload", NULL);
+    g_assert_true(service_stop(service, &origin_test, NULL));
+    bus_client_refused(client, ERROR_BUSY, "web", path, SERVICE, "Reload", NULL);
+    teardown();
+}
+
 static void test_configure(void)
 {
     g_autoptr(sd_bus_message) reply = NULL;
@@ -541,7 +581,7 @@ static void test_no_reply_wanted(void)
 
 static void test_shutting_down(void)
 {
-    static const char *const operations[] = {"Start", "Stop", "Restart", "ResetFailed"};
+    static const char *const operations[] = {"Start", "Stop", "Restart", "Reload", "ResetFailed"};
 
     setup();
     bus_fixture_create(&fixture, "web", "process", "{}", true);
@@ -561,6 +601,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/methods/operations", test_operations);
     g_test_add_func("/methods/operations-refused", test_operations_refused);
+    g_test_add_func("/methods/reload", test_reload);
+    g_test_add_func("/methods/reload-refused", test_reload_refused);
     g_test_add_func("/methods/configure", test_configure);
     g_test_add_func("/methods/get-state", test_get_state);
     g_test_add_func("/methods/last-transition", test_last_transition);

@@ -109,6 +109,7 @@ static const SensibleCall sensible_calls[] = {
         {NULL, CLIENT_SERVICE, "Start", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "Stop", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "Restart", sensible_append_nothing},
+        {NULL, CLIENT_SERVICE, "Reload", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "ResetFailed", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "GetState", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "GetConfig", sensible_append_nothing},
