@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Receiving is bounded in every way: the size of a datagram, the number per turn, and descriptors
- * that come along are closed at once (which is also what a sender with BARRIER=1 waits for). */
+/* Receiving is bounded in every way: the size of a datagram, the number per turn and per second,
+ * and how long a descriptor that came along stays open. Who says too much is not refused, it is not
+ * listened to for a moment: the kernel's queue holds what was said, and lets its sender wait. */
 
 #include "process/notify-socket.h"
 
@@ -19,30 +20,68 @@
 #define NOTIFY_PER_DRAIN 1024
 #define NOTIFY_FDS_MAX 253 /* SCM_MAX_FD of the kernel: nothing can be truncated */
 
+/* A program that starts may say a lot at once (a status for each of its steps, a descriptor in each
+ * message); in the long run nobody has more to say than can be looked at. So a socket saves up a
+ * burst, and gets one message more every interval. When it has used up all it is left alone until a
+ * turn's share has come together: a wake-up for each message would cost more than the message. */
+#define NOTIFY_BURST 64
+#define NOTIFY_PER_SECOND 500
+#define NOTIFY_INTERVAL_USEC (USEC_PER_SEC / NOTIFY_PER_SECOND)
+#define NOTIFY_PAUSE_USEC (NOTIFY_PER_TURN * NOTIFY_INTERVAL_USEC)
+/* After something that the kernel has refused. */
+#define NOTIFY_RETRY_USEC (USEC_PER_SEC / 2)
+
 struct NotifySocket {
     ProcessHost *host;
     NotifyFunc func;
     void *data;
     int fd;
-    Watch *watch;
+    Watch *watch;       /* NULL: paused */
+    Timer *timer;       /* ends a pause; made by the first one */
+    uint64_t paid_usec; /* what was read is paid for at this time, an interval for each */
     struct sockaddr_un address;
     bool is_bound; /* the file is ours */
 };
 
-static void notify_socket_close_fds(const struct cmsghdr *header)
+static void on_notify_socket(uint32_t events, void *data);
+static void on_notify_socket_timer(void *data);
+
+#define NOTIFY_CONTROL_BYTES                                                                       \
+    (CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(NOTIFY_FDS_MAX * sizeof(int)))
+
+/* One that was received, of whatever form. */
+typedef struct NotifyDatagram {
+    char data[NOTIFY_MAX_BYTES];
+    size_t length;
+    NotifySender sender;
+    int fds[NOTIFY_CONTROL_BYTES / sizeof(int)]; /* as many as could ever be read */
+    size_t n_fds;
+    bool is_whole; /* with the credentials of its sender, and all there was */
+} NotifyDatagram;
+
+typedef enum NotifyReading {
+    NOTIFY_READING_MORE, /* there may be */
+    NOTIFY_READING_EMPTY,
+    NOTIFY_READING_FAILED,
+} NotifyReading;
+
+static void notify_datagram_close_fds(NotifyDatagram *datagram)
+{
+    for (size_t i = 0; i < datagram->n_fds; i++)
+        datagram->fds[i] = fd_close(datagram->fds[i]);
+    datagram->n_fds = 0;
+}
+
+static void notify_datagram_take_fds(NotifyDatagram *datagram, const struct cmsghdr *header)
 {
     size_t n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-    for (size_t i = 0; i < n; i++) {
-        int fd;
-
-        memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-        (void)fd_close(fd);
-    }
+    memcpy(datagram->fds + datagram->n_fds, CMSG_DATA(header), n * sizeof(int));
+    datagram->n_fds += n;
 }
 
 /* False without credentials. */
-static bool notify_socket_read_control(struct msghdr *message, NotifySender *ret_sender)
+static bool notify_datagram_read_control(NotifyDatagram *datagram, struct msghdr *message)
 {
     bool found = false;
 
@@ -51,34 +90,27 @@ static bool notify_socket_read_control(struct msghdr *message, NotifySender *ret
         if (header->cmsg_level != SOL_SOCKET)
             continue;
         if (header->cmsg_type == SCM_RIGHTS)
-            notify_socket_close_fds(header);
+            notify_datagram_take_fds(datagram, header);
         if (header->cmsg_type == SCM_CREDENTIALS &&
             header->cmsg_len >= CMSG_LEN(sizeof(struct ucred))) {
             struct ucred credentials;
 
             memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
-            *ret_sender = (NotifySender){credentials.pid, credentials.uid};
+            datagram->sender = (NotifySender){credentials.pid, credentials.uid};
             found = true;
         }
     }
     return found;
 }
 
-typedef enum NotifyReceived {
-    NOTIFY_NOTHING,
-    NOTIFY_MALFORMED,
-    NOTIFY_MESSAGE,
-} NotifyReceived;
-
-static NotifyReceived notify_socket_receive(NotifySocket *notify, NotifyMessage *ret_message,
-                                            NotifySender *ret_sender)
+/* A datagram that is left there because it cannot be received is as good as none, for now. */
+static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram *datagram)
 {
-    char data[NOTIFY_MAX_BYTES];
     union {
         struct cmsghdr alignment;
-        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(NOTIFY_FDS_MAX * sizeof(int))];
+        char bytes[NOTIFY_CONTROL_BYTES];
     } control;
-    struct iovec vector = {data, sizeof data};
+    struct iovec vector = {datagram->data, sizeof datagram->data};
     struct msghdr message = {
             .msg_iov = &vector,
             .msg_iovlen = 1,
@@ -89,36 +121,98 @@ static NotifyReceived notify_socket_receive(NotifySocket *notify, NotifyMessage 
             sys_recvmsg(notify->host->sys, notify->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
     if (n < 0)
-        return NOTIFY_NOTHING;
-
-    bool is_whole = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
-    if (!notify_socket_read_control(&message, ret_sender) || !is_whole)
-        return NOTIFY_MALFORMED;
-    return notify_message_parse(data, (size_t)n, ret_message) ? NOTIFY_MESSAGE : NOTIFY_MALFORMED;
+        return errno == EAGAIN ? NOTIFY_READING_EMPTY : NOTIFY_READING_FAILED;
+    datagram->length = (size_t)n;
+    datagram->sender = (NotifySender){0};
+    datagram->n_fds = 0;
+    datagram->is_whole = notify_datagram_read_control(datagram, &message) &&
+                         (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+    return NOTIFY_READING_MORE;
 }
 
-static void notify_socket_read(NotifySocket *notify, unsigned n_max)
+static void notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram)
 {
-    for (unsigned n = 0; n < n_max; n++) {
-        NotifyMessage message;
-        NotifySender sender = {0};
-        NotifyReceived received = notify_socket_receive(notify, &message, &sender);
+    NotifyMessage message;
+    bool is_message =
+            datagram->is_whole && notify_message_parse(datagram->data, datagram->length, &message);
 
-        if (received == NOTIFY_NOTHING)
-            return;
-        notify->func(received == NOTIFY_MESSAGE ? &message : NULL, &sender, &(NotifyFds){0},
-                     notify->data);
+    if (!is_message)
+        notify_datagram_close_fds(datagram);
+
+    NotifyFds fds = {datagram->fds, datagram->n_fds};
+    notify->func(is_message ? &message : NULL, &datagram->sender, &fds, notify->data);
+    notify_datagram_close_fds(datagram);
+}
+
+static NotifyReading notify_socket_read(NotifySocket *notify, unsigned n_max, unsigned *ret_n)
+{
+    NotifyReading reading = NOTIFY_READING_MORE;
+    unsigned n = 0;
+
+    while (n < n_max) {
+        NotifyDatagram datagram;
+
+        reading = notify_socket_receive(notify, &datagram);
+        if (reading != NOTIFY_READING_MORE)
+            break;
+        notify_socket_deliver(notify, &datagram);
+        n++;
     }
+    *ret_n = n;
+    return reading;
+}
+
+static bool notify_socket_watch(NotifySocket *notify)
+{
+    notify->watch = watch_new(notify->host->watches, notify->fd, EPOLLIN, WATCH_PRIORITY_NORMAL,
+                              on_notify_socket, notify);
+    return notify->watch != NULL;
+}
+
+static void notify_socket_pause(NotifySocket *notify, uint64_t until_usec)
+{
+    g_clear_pointer(&notify->watch, watch_free);
+    if (notify->timer == NULL)
+        notify->timer = timer_new(notify->host->timers, on_notify_socket_timer, notify);
+    timer_arm(notify->timer, until_usec);
+}
+
+static void on_notify_socket_timer(void *data)
+{
+    NotifySocket *notify = data;
+
+    if (!notify_socket_watch(notify))
+        notify_socket_pause(notify, clock_monotonic_usec(notify->host->clock) + NOTIFY_RETRY_USEC);
+}
+
+/* What has been saved up, at most a burst. */
+static unsigned notify_socket_allowance(NotifySocket *notify, uint64_t now_usec)
+{
+    uint64_t burst_usec = MIN(now_usec, NOTIFY_BURST * NOTIFY_INTERVAL_USEC);
+
+    notify->paid_usec = MAX(notify->paid_usec, now_usec - burst_usec);
+    return (unsigned)((now_usec - MIN(notify->paid_usec, now_usec)) / NOTIFY_INTERVAL_USEC);
 }
 
 static void on_notify_socket(uint32_t events, void *data)
 {
-    notify_socket_read(data, NOTIFY_PER_TURN);
+    NotifySocket *notify = data;
+    uint64_t now_usec = clock_monotonic_usec(notify->host->clock);
+    unsigned allowance = notify_socket_allowance(notify, now_usec), n;
+    NotifyReading reading = notify_socket_read(notify, MIN(allowance, NOTIFY_PER_TURN), &n);
+
+    notify->paid_usec += n * NOTIFY_INTERVAL_USEC;
+    if (reading == NOTIFY_READING_FAILED)
+        notify_socket_pause(notify, now_usec + NOTIFY_RETRY_USEC);
+    else if (n == allowance)
+        notify_socket_pause(notify, notify->paid_usec + NOTIFY_PAUSE_USEC);
 }
 
 void notify_socket_drain(NotifySocket *notify)
 {
-    notify_socket_read(notify, NOTIFY_PER_DRAIN);
+    unsigned n;
+
+    (void)notify_socket_read(notify, NOTIFY_PER_DRAIN, &n); /* what there is, is enough */
 }
 
 /* The mode is set before there is a file, so that there is no moment in which it is open to all.
@@ -139,9 +233,7 @@ static bool notify_socket_open(NotifySocket *notify, uid_t uid, gid_t gid)
     notify->is_bound = true;
     if ((uid != geteuid() || gid != getegid()) && sys->lchown(address->sun_path, uid, gid) < 0)
         return false;
-    notify->watch = watch_new(notify->host->watches, notify->fd, EPOLLIN, WATCH_PRIORITY_NORMAL,
-                              on_notify_socket, notify);
-    return notify->watch != NULL;
+    return notify_socket_watch(notify);
 }
 
 NotifySocket *notify_socket_new(ProcessHost *host, uid_t uid, gid_t gid, NotifyFunc func,
@@ -168,6 +260,7 @@ void notify_socket_free(NotifySocket *notify)
     if (notify == NULL)
         return;
     watch_free(notify->watch);
+    timer_free(notify->timer);
     if (notify->is_bound)
         (void)notify->host->sys->unlink(
                 notify->address.sun_path); /* somebody may have been faster */
