@@ -125,6 +125,8 @@ Bus *bus_new(const BusOptions *options)
     bus->keeper = options->keeper;
     bus->requests = options->requests;
     bus->reloader = options->reloader;
+    bus->features =
+            options->features != NULL ? g_strdupv((char **)options->features) : g_new0(char *, 1);
     bus->version = g_strdup(options->version);
     bus->instance_id = g_strdup(options->instance_id);
     bus->started_time = clock_wall_usec(options->clock);
@@ -159,6 +161,7 @@ void bus_free(Bus *bus)
     channel_closer_free(bus->flights);
     timer_free(bus->reaper);
     sd_event_unref(bus->event);
+    g_strfreev(bus->features);
     g_free(bus->version);
     g_free(bus->instance_id);
     g_free(bus);

@@ -36,6 +36,7 @@ struct Bus {
     Keeper *keeper;
     Requests *requests;
     Reloader *reloader; /* NULL: NotSupported */
+    char **features;
     char *version;
     char *instance_id;
     uint64_t started_time; /* wall clock usec */

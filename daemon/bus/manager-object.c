@@ -41,6 +41,14 @@ static void property_write_kinds(Writer *writer, const Bus *bus)
     writer_close(writer);
 }
 
+static void property_write_features(Writer *writer, const Bus *bus)
+{
+    writer_open(writer, 'a', "s");
+    for (char **feature = bus->features; *feature != NULL; feature++)
+        writer_string(writer, *feature);
+    writer_close(writer);
+}
+
 static void property_write_started_time(Writer *writer, const Bus *bus)
 {
     writer_uint64(writer, bus->started_time);
@@ -105,6 +113,7 @@ static const struct {
         {"Version", property_write_version},
         {"InstanceId", property_write_instance_id},
         {"Kinds", property_write_kinds},
+        {"Features", property_write_features},
         {"StartedTime", property_write_started_time},
         {"Phase", property_write_phase},
         {"State", property_write_state},
@@ -172,6 +181,7 @@ const sd_bus_vtable manager_vtable[] = {
         MANAGER_CONST("Version", "s"),
         MANAGER_CONST("InstanceId", "s"),
         MANAGER_CONST("Kinds", "as"),
+        MANAGER_CONST("Features", "as"),
         MANAGER_CONST("StartedTime", "t"),
         MANAGER_PROPERTY("Phase", "s"),
         MANAGER_PROPERTY("State", "s"),

@@ -15,22 +15,47 @@ static const KindProperty *process_find_property(const Kind *kind, const char *n
     return property->name != NULL ? property : NULL;
 }
 
+static void process_write_plain(Writer *writer, char type, const KindValue *value)
+{
+    if (type == 'u')
+        writer_uint32(writer, value->u);
+    else if (type == 'i')
+        writer_int32(writer, value->i);
+    else if (type == 't')
+        writer_uint64(writer, value->t);
+    else if (type == 'b')
+        writer_bool(writer, value->b);
+    else
+        writer_string(writer, value->s);
+}
+
+static void process_write_entries(const KindProperty *property, Writer *writer,
+                                  const Service *service)
+{
+    KindEntry entries[KIND_ENTRIES_MAX];
+    size_t n = property->get_entries(service_find_instance(service), entries);
+
+    g_assert(n <= KIND_ENTRIES_MAX);
+    writer_open(writer, 'a', "{sv}");
+    for (size_t i = 0; i < n; i++) {
+        writer_entry_open(writer, entries[i].name, (const char[]){entries[i].type, '\0'});
+        process_write_plain(writer, entries[i].type, &entries[i].value);
+        writer_entry_close(writer);
+    }
+    writer_close(writer);
+}
+
 static void process_write_value(const KindProperty *property, Writer *writer,
                                 const Service *service)
 {
     KindValue value = {0};
 
+    if (process_object_is_explicit(property)) {
+        process_write_entries(property, writer, service);
+        return;
+    }
     property->get(service_find_instance(service), &value);
-    if (property->type == 'u')
-        writer_uint32(writer, value.u);
-    else if (property->type == 'i')
-        writer_int32(writer, value.i);
-    else if (property->type == 't')
-        writer_uint64(writer, value.t);
-    else if (property->type == 'b')
-        writer_bool(writer, value.b);
-    else
-        writer_string(writer, value.s);
+    process_write_plain(writer, property->type, &value);
 }
 
 static int property_get_process(sd_bus *bus, const char *path, const char *interface,
@@ -58,6 +83,11 @@ const sd_bus_vtable process_vtable[] = {
         PROCESS_PROPERTY("InvocationId", "s"),
         SD_BUS_VTABLE_END,
 };
+
+bool process_object_is_explicit(const KindProperty *property)
+{
+    return property->type == 'a';
+}
 
 bool process_object_is(const Service *service, const char *interface)
 {

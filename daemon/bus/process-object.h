@@ -10,7 +10,9 @@ extern const sd_bus_vtable process_vtable[];
 
 /* Whether the service's kind has this interface. */
 bool process_object_is(const Service *service, const char *interface);
-/* As an entry of an a{sv}. */
+/* Whether it is read only when asked for, and never signalled. */
+bool process_object_is_explicit(const KindProperty *property);
+/* As an entry of an a{sv}; not of one that is explicit. */
 void process_object_write_entry(const KindProperty *property, Writer *writer,
                                 const Service *service);
 /* Asserts that every kind's interface is one that is served here, with all its properties, each of

@@ -82,6 +82,7 @@ static void bus_fixture_make_kind(BusFixture *fixture)
 
 void bus_fixture_init(BusFixture *fixture)
 {
+    static const char *const features[] = {"cgroup", "cgroup.kill", NULL};
     g_autoptr(GError) error = NULL;
     BusOptions options;
 
@@ -109,6 +110,7 @@ void bus_fixture_init(BusFixture *fixture)
             .keeper = fixture->keeper,
             .requests = fixture->requests,
             .reloader = bus_fixture_reloader,
+            .features = features,
             .version = "1.2.3",
             .instance_id = "0123456789abcdef0123456789abcdef",
     };

@@ -139,6 +139,20 @@ static void test_get_all(void)
     bus_fixture_done(&fixture);
 }
 
+/* What the composition root says of the host. */
+static void test_features(void)
+{
+    g_autoptr(sd_bus_message) reply = NULL;
+    g_autofree char *text = NULL;
+
+    bus_fixture_init(&fixture);
+    reply = bus_client_call(bus_client_new(&fixture, BUS_CLIENT_DEAF), ROOT, PROPERTIES, "Get",
+                            "ss", MANAGER, "Features");
+    text = message_to_text(reply);
+    g_assert_cmpstr(text, ==, "v(a(cgroup cgroup.kill ) )");
+    bus_fixture_done(&fixture);
+}
+
 static void test_explicit_property(void)
 {
     g_autoptr(sd_bus_message) reply = NULL;
@@ -189,6 +203,7 @@ int main(int argc, char **argv)
     g_test_add_func("/contract/actions", test_actions);
     g_test_add_func("/contract/property-table", test_property_table);
     g_test_add_func("/contract/get-all", test_get_all);
+    g_test_add_func("/contract/features", test_features);
     g_test_add_func("/contract/explicit-property", test_explicit_property);
     g_test_add_func("/contract/checker-refuses", test_checker_refuses);
     return g_test_run();
