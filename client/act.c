@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The commands that act on services: start, stop, restart, enable, disable, signal, reset-failed.
- */
+/* The commands that act on services: start, stop, restart, reload, enable, disable, signal,
+ * reset-failed. */
 
 #include "base/parse.h"
 #include "call.h"
@@ -69,6 +69,19 @@ static Outcome act_restart(Client *client, char **arguments)
     };
 
     return operate(client, &restart, arguments);
+}
+
+static Outcome act_reload(Client *client, char **arguments)
+{
+    static const Operation reload = {
+            .verb = "reload",
+            .member = "Reload",
+            .until = "settled",
+            .goals = {"active"},
+            .minds_error = true,
+    };
+
+    return operate(client, &reload, arguments);
 }
 
 static char *act_whom;
@@ -157,6 +170,13 @@ const Command act_commands[] = {
         {"restart", "ID|PATTERN...", "Stop services, and start them again",
          "A service that is down is started.", "svcmgr restart web", 1, COMMAND_ANY, NULL,
          act_restart},
+        {"reload", "ID|PATTERN...", "Have services read their own files again, without a stop",
+         "How is a matter of their configuration: reload_signal or reload_exec. Exit status 1 if "
+         "one "
+         "cannot,\nor if its reload fails; it goes on then as it was.\nThe definitions of "
+         "services: "
+         "svcmgr daemon-reload.",
+         "svcmgr reload web", 1, COMMAND_ANY, NULL, act_reload},
         {"enable", "ID|PATTERN...", "Start services whenever svcmgrd starts",
          "Stands above what a definition says. Without --now nothing is started now.",
          "svcmgr enable --now web", 1, COMMAND_ANY, act_enable_options, act_enable},

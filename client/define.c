@@ -131,6 +131,22 @@ static Outcome define_create(Client *client, char **arguments)
     return outcome;
 }
 
+/* One that this client does not know is told as it is. */
+static const char *define_applied_words(const char *applied)
+{
+    static const char *const words[][2] = {
+            {"stored", "stored"},
+            {"reloaded", "taken over without a restart"},
+            {"restarted", "restarted"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (g_str_equal(words[i][0], applied))
+            return words[i][1];
+    }
+    return applied;
+}
+
 static Outcome define_configured(Client *client, const char *id, sd_bus_message *reply)
 {
     static const Operation configure = {
@@ -145,8 +161,9 @@ static Outcome define_configured(Client *client, const char *id, sd_bus_message 
     if (sd_bus_message_read(reply, "st", &state, &serial) < 0 || value_read(reply, &result) < 0)
         return client_fail(OUTCOME_FAILED, "configured '%s', but cannot read the answer", id);
     const char *applied = value_string(result, "applied");
-    g_autofree char *remark = g_strdup_printf("revision %" G_GUINT64_FORMAT " %s",
-                                              value_unsigned(result, "revision"), applied);
+    g_autofree char *remark =
+            g_strdup_printf("configured (revision %" G_GUINT64_FORMAT "), %s",
+                            value_unsigned(result, "revision"), define_applied_words(applied));
     if (!client->options.no_wait && !g_str_equal(applied, "stored"))
         return operate_follow(client, &configure, id, serial > 0 ? serial - 1 : 0, remark);
     output_say(&client->output, "%s: %s, %s", id, remark, state);

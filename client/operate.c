@@ -130,10 +130,12 @@ static void operate_judge(OperateItem *item, const json_t *record)
     const char *error = value_string(record, "Error");
     g_autofree char *next = record_next_attempt(record, clock_wall_usec(clock_system()));
     g_autofree char *note = next != NULL ? g_strdup_printf("next attempt %s", next) : NULL;
-
+    bool is_goal = operate_is_goal(operation, state);
     bool is_final = !operate_item_waits(item);
 
-    if (error[0] != '\0' && !operate_is_goal(operation, state) && !is_final) {
+    if (error[0] != '\0' && (!is_goal || operation->minds_error) && !is_final) {
+        if (is_goal)
+            note = g_strdup_printf("it still is %s", state); /* there is no next attempt */
         operate_say_remark(item);
         operate_json_error(item,
                            &SD_BUS_ERROR_MAKE_CONST(value_string(record, "ErrorName"), error));
@@ -174,7 +176,9 @@ static void operate_ask_record(OperateItem *item)
 
 static void operate_reached(OperateItem *item, const char *state, uint64_t serial)
 {
-    if (!operate_is_goal(item->run->operation, state)) {
+    const Operation *operation = item->run->operation;
+
+    if (!operate_is_goal(operation, state) || operation->minds_error) {
         operate_ask_record(item);
         return;
     }

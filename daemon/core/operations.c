@@ -112,20 +112,30 @@ bool service_restart(Service *service, const Origin *origin, GError **error)
     return true;
 }
 
+static bool service_check_reloadable(const Service *service, GError **error)
+{
+    const Kind *kind = service->kind;
+    if (kind->reload == NULL || kind->can_reload == NULL)
+        return error_set(error, ERROR_NOT_SUPPORTED,
+                         "service '%s' is of kind '%s', which cannot reload; restart it instead",
+                         service->id, kind->name);
+    if (service->config != NULL && kind->can_reload(service->config))
+        return true;
+    return service_refuse(service, error, ERROR_NOT_SUPPORTED,
+                          "has neither reload_signal nor reload_exec in its configuration; "
+                          "restart it instead");
+}
+
 bool service_reload(Service *service, const Origin *origin, GError **error)
 {
     g_autoptr(Service) keep = service_ref(service);
-    const Kind *kind = service->kind;
     if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
         return false;
     if (service->record->state != STATE_ACTIVE)
         return service_refuse(service, error, ERROR_NOT_SUPPORTED,
                               "is not active; only what is active can reload");
-    if (service->config == NULL || kind->reload == NULL || kind->can_reload == NULL ||
-        !kind->can_reload(service->config)) {
-        return service_refuse(service, error, ERROR_NOT_SUPPORTED,
-                              "has no way to reload in its configuration; restart it instead");
-    }
+    if (!service_check_reloadable(service, error))
+        return false;
     service_enter_apply(service, service_draft(service), STATE_RELOADING, true, origin);
     return true;
 }

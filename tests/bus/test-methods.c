@@ -103,7 +103,7 @@ static void test_reload_refused(void)
 
     setup();
     bus_fixture_create_active(&fixture, "plain");
-    bus_client_refused(client, ERROR_NOT_SUPPORTED, "no way to reload in its configuration",
+    bus_client_refused(client, ERROR_NOT_SUPPORTED, "neither reload_signal nor reload_exec",
                        service_path("plain"), SERVICE, "Reload", NULL);
     service = bus_fixture_create(&fixture, "web", "process", "{\"reload\": true}", false);
     bus_client_refused(client, ERROR_NOT_SUPPORTED, "not active", path, SERVICE, "Reload", NULL);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""start, stop, restart, signal, reset-failed, wait: the outcome is waited for, said in one line,
-and in the exit status."""
+"""start, stop, restart, reload, signal, reset-failed, wait: the outcome is waited for, said in one
+line, and in the exit status."""
 
 import json
 import os
@@ -88,7 +88,7 @@ class ActOnBus(Case):
         self.assertEqual(self.state("web"), "inactive")
 
     def test_no_such_service(self):
-        for verb in ("start", "stop", "restart", "reset-failed"):
+        for verb in ("start", "stop", "restart", "reload", "reset-failed"):
             result = self.svcmgr(verb, "nope", status=4)
             self.assertRegex(result.err, r"^svcmgr: cannot \w+ 'nope': no such service \(see: ")
         self.svcmgr("start", "../../etc", status=4)
@@ -152,6 +152,16 @@ class ActOnBus(Case):
         self.assertEqual(self.svcmgr("restart", "web").out, "web: active\n")
         self.assertNotEqual(self.json("show", "web", "MainPID")["MainPID"], first)
         self.svcmgr("restart", "broken", status=1)
+
+    def test_reload_not_supported(self):
+        self.svcmgr("start", "web")
+        self.assertRegex(self.svcmgr("reload", "web", status=1).err,
+                         r"^svcmgr: cannot reload 'web': service 'web' .*; restart it instead\n$")
+        self.fails(1, "cannot reload 'job': service 'job' is not active; only what is active can "
+                      "reload", "reload", "job")
+        failed = self.json("reload", "web", status=1)[0]
+        self.assertEqual(failed["ErrorName"], "org.svcmgr1.Error.NotSupported")
+        self.assertEqual(self.state("web"), "active")
 
     def test_signal(self):
         self.svcmgr("start", "web")

@@ -68,15 +68,16 @@ class DefineOnBus(Case):
         text = json.dumps(SLEEPER, indent=3) + "\n\n"
         path = self.world.file("a.json", text)
         self.assertEqual(self.svcmgr("configure", "a", path).out,
-                         "a: revision 1 stored, inactive\n")
+                         "a: configured (revision 1), stored, inactive\n")
         self.assertEqual(self.svcmgr("config", "a").out, text)
         self.assertEqual(self.json("config", "a"),
                          {"Id": "a", "Config": text, "ConfigRevision": 1})
         self.svcmgr("start", "a")
         out = self.svcmgr("configure", "a", stdin='{"exec": ["sleep", "1001"]}').out
-        self.assertRegex(out, r"^a: revision 2 (restarted|reloaded), active\n$")
+        self.assertRegex(out, r"^a: configured \(revision 2\), (restarted|taken over without a restart), "
+                              r"active\n$")
         result = self.svcmgr("configure", "a", "-", status=1, stdin='{"exec": ["/no/such"]}')
-        self.assertRegex(result.out, r"^a: revision 3 ")
+        self.assertRegex(result.out, r"^a: configured \(revision 3\), ")
         self.assertIn("/no/such", result.err)
 
     def test_configure_refused(self):

@@ -411,6 +411,27 @@ static void test_reload_not_supported(void)
     fake_apply_ok(service);
     g_assert_false(service_reload(service, &origin_test, &error));
     g_assert_error(error, SVCMGR_ERROR, ERROR_NOT_SUPPORTED);
+    g_assert_nonnull(strstr(error->message, "neither reload_signal nor reload_exec"));
+    teardown();
+}
+
+static void test_reload_of_a_kind_without(void)
+{
+    static Kind kind;
+    g_autoptr(GError) error = NULL;
+    kind = kind_fake;
+    kind.name = "plain";
+    kind.reload = NULL;
+    core_fixture_init(&fixture);
+    service = service_new(fixture.core, "web", &kind);
+    g_assert_true(service_configure(service, CONFIG, strlen(CONFIG), &origin_test, NULL, NULL));
+    service_publish(service, &origin_test);
+    setup_listener();
+    start();
+    fake_apply_ok(service);
+    g_assert_false(service_reload(service, &origin_test, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_NOT_SUPPORTED);
+    g_assert_nonnull(strstr(error->message, "of kind 'plain', which cannot reload"));
     teardown();
 }
 
@@ -500,6 +521,7 @@ int main(int argc, char **argv)
             {"/service/reload/same-config", test_reload},
             {"/service/reload/failure-keeps-running", test_reload_that_fails_keeps_running},
             {"/service/reload/not-supported", test_reload_not_supported},
+            {"/service/reload/kind-without", test_reload_of_a_kind_without},
             {"/service/reload/by-itself", test_reload_by_itself},
             {"/service/reload/by-itself-unconfigured", test_reload_by_itself_unconfigured},
             {"/service/reload/by-itself-stopped", test_reload_by_itself_stopped},
