@@ -18,3 +18,11 @@ void oom_log_free(OomLog *log); /* accepts NULL */
  * of its program, as the kernel keeps it, to be told from others of that number; NULL: any. Reads a
  * bounded part. */
 bool oom_log_has_killed(OomLog *log, pid_t pid, const char *comm);
+
+#define OOM_COMM_BYTES 16
+typedef struct OomKill {
+    pid_t pid;
+    char comm[OOM_COMM_BYTES];
+} OomKill;
+/* Whether a record of the log says that one was killed. */
+bool oom_record_parse(const char *record, OomKill *ret_kill);

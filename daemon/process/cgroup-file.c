@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The files of a cgroup are short and made anew at each reading; only the lists of processes can be
+ * long, and are read in pieces. What a program makes of its own cgroup is up to it, so the walks go
+ * down only so far and look at only so much. */
+
+#include "process/cgroup-internal.h"
+
+#include "base/fds.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CGROUP_DEPTH_MAX 16
+#define CGROUP_DIRECTORIES_MAX 4096
+#define CGROUP_LIST_BYTES 2048
+
+int cgroup_file_open(const Sys *sys, int directory_fd, const char *path, int flags)
+{
+    int fd;
+
+    do
+        fd = sys->openat(directory_fd, path, flags | O_CLOEXEC | O_NOFOLLOW);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+char *cgroup_file_read_fd(const Sys *sys, int fd, size_t max_bytes)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    ssize_t n = 0;
+
+    do {
+        char piece[CGROUP_LIST_BYTES];
+
+        n = sys_read(sys, fd, piece, MIN(sizeof piece, max_bytes - text->len));
+        if (n > 0)
+            g_string_append_len(text, piece, n);
+    } while (n > 0 && text->len < max_bytes);
+    return n < 0 ? NULL : g_strdup(text->str);
+}
+
+char *cgroup_file_read(const Sys *sys, int directory_fd, const char *path, size_t max_bytes)
+{
+    autofd int fd = cgroup_file_open(sys, directory_fd, path, O_RDONLY);
+
+    return fd < 0 ? NULL : cgroup_file_read_fd(sys, fd, max_bytes);
+}
+
+bool cgroup_file_write(const Sys *sys, int directory_fd, const char *path, const char *text)
+{
+    autofd int fd = cgroup_file_open(sys, directory_fd, path, O_WRONLY);
+    size_t length = strlen(text);
+    ssize_t n;
+
+    if (fd < 0)
+        return false;
+    do
+        n = sys->write(fd, text, length);
+    while (n < 0 && errno == EINTR);
+    if (n >= 0 && (size_t)n < length)
+        errno = EIO;
+    return n >= 0 && (size_t)n == length;
+}
+
+static void cgroup_place_file(const CgroupPlace *place, const char *file,
+                              char ret_path[CGROUP_FILE_BYTES])
+{
+    (void)g_snprintf(ret_path, CGROUP_FILE_BYTES, "%s/%s", place->name, file);
+}
+
+char *cgroup_place_read(const CgroupPlace *place, const char *file)
+{
+    char path[CGROUP_FILE_BYTES];
+
+    cgroup_place_file(place, file, path);
+    return cgroup_file_read(place->sys, place->parent_fd, path, CGROUP_TEXT_BYTES);
+}
+
+bool cgroup_place_write(const CgroupPlace *place, const char *file, const char *text)
+{
+    char path[CGROUP_FILE_BYTES];
+
+    cgroup_place_file(place, file, path);
+    return cgroup_file_write(place->sys, place->parent_fd, path, text);
+}
+
+bool cgroup_place_number(const CgroupPlace *place, const char *file, uint64_t *ret_value)
+{
+    g_autofree char *text = cgroup_place_read(place, file);
+
+    return text != NULL &&
+           g_ascii_string_to_unsigned(g_strchomp(text), 10, 0, UINT64_MAX, ret_value, NULL);
+}
+
+bool cgroup_place_stat(const CgroupPlace *place, const char *file, const char *key,
+                       uint64_t *ret_value)
+{
+    g_autofree char *text = cgroup_place_read(place, file);
+
+    if (text == NULL)
+        return false;
+    errno = EBADMSG;
+    return cgroup_stat_parse(text, key, ret_value);
+}
+
+/* Walks over directories */
+
+/* Those of one piece; false: enough. */
+static bool cgroup_children_tell(int directory_fd, const char *bytes, ssize_t n,
+                                 CgroupChildFunc func, void *data)
+{
+    for (ssize_t at = 0; at < n;) {
+        const struct dirent64 *entry = (const void *)(bytes + at);
+
+        at += entry->d_reclen;
+        if (entry->d_type == DT_DIR && !g_str_equal(entry->d_name, ".") &&
+            !g_str_equal(entry->d_name, "..") && !func(directory_fd, entry->d_name, data))
+            return false;
+    }
+    return true;
+}
+
+bool cgroup_each_child(const Sys *sys, int directory_fd, CgroupChildFunc func, void *data)
+{
+    union {
+        struct dirent64 alignment;
+        char bytes[CGROUP_LIST_BYTES];
+    } buffer;
+    ssize_t n;
+
+    do
+        n = sys->getdents64(directory_fd, buffer.bytes, sizeof buffer.bytes);
+    while (n > 0 && cgroup_children_tell(directory_fd, buffer.bytes, n, func, data));
+    return n >= 0;
+}
+
+static int cgroup_directory_open(const Sys *sys, int parent_fd, const char *name)
+{
+    return cgroup_file_open(sys, parent_fd, name, O_RDONLY | O_DIRECTORY);
+}
+
+/* What was there and is not any more. */
+static bool cgroup_is_gone(int errno_value)
+{
+    return errno_value == ENOENT || errno_value == ENODEV;
+}
+
+typedef struct CgroupWalk {
+    const Sys *sys;
+    const char *file;
+    CgroupIdFunc func;
+    void *data;
+    unsigned depth;
+    unsigned n_directories;
+    unsigned n_ids;
+    bool is_over; /* func has enough, or a limit is reached */
+    int errno_value;
+} CgroupWalk;
+
+static void cgroup_walk_tell(CgroupWalk *walk, pid_t id)
+{
+    if (++walk->n_ids > CGROUP_IDS_MAX)
+        walk->is_over = true;
+    /* 0: a process that our pid namespace does not show. */
+    else if (id > 0)
+        walk->is_over = !walk->func(id, walk->data);
+}
+
+/* A number can stand on both sides of a border between pieces. */
+static ssize_t cgroup_walk_read(CgroupWalk *walk, int fd)
+{
+    char piece[CGROUP_LIST_BYTES];
+    pid_t id = 0;
+    ssize_t n;
+
+    while (!walk->is_over && (n = sys_read(walk->sys, fd, piece, sizeof piece)) != 0) {
+        if (n < 0)
+            return -1;
+        for (ssize_t i = 0; i < n && !walk->is_over; i++) {
+            if (g_ascii_isdigit(piece[i]) && id <= (INT_MAX - 9) / 10) {
+                id = id * 10 + (piece[i] - '0');
+            } else {
+                cgroup_walk_tell(walk, id);
+                id = 0;
+            }
+        }
+    }
+    return 0;
+}
+
+/* The processes of a threaded cgroup are told by the one above it. */
+static void cgroup_walk_fail(CgroupWalk *walk)
+{
+    if (cgroup_is_gone(errno) || errno == EOPNOTSUPP)
+        return;
+    walk->errno_value = errno;
+    walk->is_over = true;
+}
+
+static void cgroup_walk_directory(CgroupWalk *walk, int parent_fd, const char *name);
+
+static bool on_cgroup_walk_child(int directory_fd, const char *name, void *data)
+{
+    CgroupWalk *walk = data;
+
+    cgroup_walk_directory(walk, directory_fd, name);
+    return !walk->is_over;
+}
+
+static void cgroup_walk_directory(CgroupWalk *walk, int parent_fd, const char *name)
+{
+    if (walk->depth >= CGROUP_DEPTH_MAX || ++walk->n_directories > CGROUP_DIRECTORIES_MAX)
+        return;
+
+    autofd int directory_fd = cgroup_directory_open(walk->sys, parent_fd, name);
+    autofd int fd =
+            directory_fd < 0 ? -1 : cgroup_file_open(walk->sys, directory_fd, walk->file, O_RDONLY);
+    if (fd < 0 || cgroup_walk_read(walk, fd) < 0)
+        cgroup_walk_fail(walk);
+    if (directory_fd < 0 || walk->is_over)
+        return;
+    walk->depth++;
+    if (!cgroup_each_child(walk->sys, directory_fd, on_cgroup_walk_child, walk))
+        cgroup_walk_fail(walk);
+    walk->depth--;
+}
+
+bool cgroup_place_walk(const CgroupPlace *place, const char *file, CgroupIdFunc func, void *data)
+{
+    CgroupWalk walk = {.sys = place->sys, .file = file, .func = func, .data = data};
+
+    cgroup_walk_directory(&walk, place->parent_fd, place->name);
+    if (walk.errno_value != 0)
+        errno = walk.errno_value;
+    return walk.errno_value == 0;
+}
+
+/* Removal */
+
+typedef struct CgroupRemoval {
+    const Sys *sys;
+    unsigned depth;
+    unsigned n_directories;
+} CgroupRemoval;
+
+static bool cgroup_remove(CgroupRemoval *removal, int parent_fd, const char *name);
+
+/* One that stays keeps those above it; the others go. */
+static bool on_cgroup_remove_child(int directory_fd, const char *name, void *data)
+{
+    (void)cgroup_remove(data, directory_fd, name);
+    return true;
+}
+
+static bool cgroup_rmdir(const Sys *sys, int parent_fd, const char *name)
+{
+    return sys->unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+/* Most have nothing below them: they go at once. */
+static bool cgroup_remove(CgroupRemoval *removal, int parent_fd, const char *name)
+{
+    if (cgroup_rmdir(removal->sys, parent_fd, name))
+        return true;
+    if (errno != EBUSY || removal->depth >= CGROUP_DEPTH_MAX ||
+        ++removal->n_directories > CGROUP_DIRECTORIES_MAX)
+        return false;
+
+    autofd int fd = cgroup_directory_open(removal->sys, parent_fd, name);
+    if (fd < 0)
+        return errno == ENOENT;
+    removal->depth++;
+    (void)cgroup_each_child(removal->sys, fd, on_cgroup_remove_child, removal); /* rmdir tells */
+    removal->depth--;
+    return cgroup_rmdir(removal->sys, parent_fd, name);
+}
+
+bool cgroup_place_remove(const CgroupPlace *place)
+{
+    CgroupRemoval removal = {.sys = place->sys};
+
+    return cgroup_remove(&removal, place->parent_fd, place->name);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who is in a cgroup. A number that was read from a list may be somebody else's by the time a
+ * signal is sent: the process is held by its pidfd first, then looked up once more. While signals
+ * are sent, members go on to fork: the list is read until nobody in it is new. */
+
+#include "process/cgroup-internal.h"
+
+#include "base/fds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#define CGROUP_PASSES 64
+#define CGROUP_OF_PROCESS_BYTES (4 * CGROUP_TEXT_BYTES)
+
+/* Its own, or one below it. */
+bool cgroup_place_has(const CgroupPlace *place, pid_t pid)
+{
+    char file[64];
+    size_t length = strlen(place->path);
+
+    (void)g_snprintf(file, sizeof file, "/proc/%d/cgroup", (int)pid);
+    g_autofree char *text = cgroup_file_read(place->sys, AT_FDCWD, file, CGROUP_OF_PROCESS_BYTES);
+    g_autofree char *path = text == NULL ? NULL : cgroup_path_parse(text);
+    return path != NULL && strncmp(path, place->path, length) == 0 &&
+           (path[length] == '\0' || path[length] == '/');
+}
+
+bool cgroup_has(const Cgroup *cgroup, pid_t pid)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+
+    return cgroup_place_has(&place, pid);
+}
+
+typedef struct CgroupFind {
+    pid_t not_pid;
+    pid_t found;
+} CgroupFind;
+
+static bool on_cgroup_find(pid_t pid, void *data)
+{
+    CgroupFind *find = data;
+
+    if (pid != find->not_pid)
+        find->found = pid;
+    return find->found == 0;
+}
+
+pid_t cgroup_place_find(const CgroupPlace *place, pid_t not_pid)
+{
+    CgroupFind find = {.not_pid = not_pid};
+
+    (void)cgroup_place_walk(place, "cgroup.procs", on_cgroup_find, &find); /* then nobody */
+    return find.found;
+}
+
+pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+
+    return cgroup_place_find(&place, not_pid);
+}
+
+typedef struct CgroupList {
+    pid_t *pids;
+    size_t n, max;
+} CgroupList;
+
+static bool on_cgroup_list(pid_t pid, void *data)
+{
+    CgroupList *list = data;
+
+    list->pids[list->n++] = pid;
+    return list->n < list->max;
+}
+
+size_t cgroup_list(const Cgroup *cgroup, pid_t *ret_pids, size_t max)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+    CgroupList list = {.pids = ret_pids, .max = max};
+
+    if (max > 0)
+        (void)cgroup_place_walk(&place, "cgroup.procs", on_cgroup_list, &list); /* what there is */
+    return list.n;
+}
+
+/* Signals */
+
+typedef struct CgroupSignal {
+    const CgroupPlace *place;
+    int signo;
+    GHashTable *seen;
+    unsigned n_new; /* in this pass */
+    unsigned n_reached;
+} CgroupSignal;
+
+static bool cgroup_signal_one(const CgroupSignal *signal, pid_t pid)
+{
+    const Sys *sys = signal->place->sys;
+    autofd int pidfd = sys->pidfd_open(pid, 0);
+
+    return pidfd >= 0 && cgroup_place_has(signal->place, pid) &&
+           sys->pidfd_send_signal(pidfd, signal->signo, NULL, 0) == 0;
+}
+
+static bool on_cgroup_signal(pid_t pid, void *data)
+{
+    CgroupSignal *signal = data;
+
+    if (!g_hash_table_add(signal->seen, GINT_TO_POINTER(pid)))
+        return true;
+    signal->n_new++;
+    signal->n_reached += cgroup_signal_one(signal, pid);
+    return true;
+}
+
+/* False and errno: the list could not be read, or had somebody new each time. */
+static bool cgroup_place_signal(const CgroupPlace *place, int signo, unsigned *ret_n_reached)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    CgroupSignal signal = {.place = place, .signo = signo, .seen = seen};
+    bool can_read = true, has_new = true;
+
+    for (unsigned i = 0; i < CGROUP_PASSES && can_read && has_new; i++) {
+        signal.n_new = 0;
+        can_read = cgroup_place_walk(place, "cgroup.procs", on_cgroup_signal, &signal);
+        has_new = signal.n_new > 0;
+    }
+    *ret_n_reached = signal.n_reached;
+    if (can_read && has_new)
+        errno = EAGAIN;
+    return can_read && !has_new;
+}
+
+unsigned cgroup_signal(Cgroup *cgroup, int signo)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+    unsigned n_reached = 0;
+
+    (void)cgroup_place_signal(&place, signo, &n_reached); /* as many as there were */
+    return n_reached;
+}
+
+/* Before Linux 5.14. Frozen, they do not fork; they can still be killed. */
+static bool cgroup_place_kill_each(const CgroupPlace *place)
+{
+    unsigned n_reached;
+
+    (void)cgroup_place_write(place, "cgroup.freeze", "1"); /* helps, but may be missing */
+    bool ok = cgroup_place_signal(place, SIGKILL, &n_reached);
+    int saved = errno;
+    (void)cgroup_place_write(place, "cgroup.freeze", "0");
+    errno = saved;
+    return ok;
+}
+
+bool cgroup_place_kill(const CgroupPlace *place)
+{
+    if (cgroup_place_write(place, "cgroup.kill", "1"))
+        return true;
+    return (errno == ENOENT || errno == EOPNOTSUPP) && cgroup_place_kill_each(place);
+}
+
+bool cgroup_kill(Cgroup *cgroup)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+
+    return cgroup_place_kill(&place);
+}
