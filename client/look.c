@@ -3,6 +3,7 @@
 
 #include "call.h"
 #include "command.h"
+#include "process.h"
 #include "record.h"
 #include "select.h"
 #include "status.h"
@@ -210,6 +211,12 @@ static Outcome look_show_pick(const char *id, char **names, json_t **properties)
     return OUTCOME_DONE;
 }
 
+/* names empty: everything. */
+static bool look_show_wants(char **names, const char *name)
+{
+    return names[0] == NULL || g_strv_contains((const char *const *)names, name);
+}
+
 static Outcome look_show(Client *client, char **arguments)
 {
     CallSubject subject = {.verb = "show", .id = arguments[0]};
@@ -219,6 +226,8 @@ static Outcome look_show(Client *client, char **arguments)
     const json_t *value;
     Outcome outcome = call_get_all(client, &subject, path, &properties);
 
+    if (outcome == OUTCOME_DONE && look_show_wants(arguments + 1, "Usage"))
+        process_add_usage(client, arguments[0], properties);
     if (outcome == OUTCOME_DONE && arguments[1] != NULL)
         outcome = look_show_pick(arguments[0], arguments + 1, &properties);
     if (outcome != OUTCOME_DONE)

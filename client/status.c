@@ -6,6 +6,7 @@
 
 #include "batch.h"
 #include "call.h"
+#include "process.h"
 #include "record.h"
 #include "select.h"
 #include "text.h"
@@ -62,22 +63,32 @@ static char *status_attempts(const Output *output, const json_t *service)
 
 static char *status_main_pid(const Output *output, const json_t *service)
 {
-    uint64_t pid = value_unsigned(service, "MainPID");
-
-    return pid != 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, pid) : NULL;
+    return process_text_main(service);
 }
 
-/* Only while nothing runs: then it is how the last program ended. */
+static char *status_tasks(const Output *output, const json_t *service)
+{
+    return process_text_tasks(service);
+}
+
+static char *status_memory(const Output *output, const json_t *service)
+{
+    return process_text_memory(service);
+}
+
+static char *status_cpu(const Output *output, const json_t *service)
+{
+    return process_text_cpu(service);
+}
+
+static char *status_cgroup(const Output *output, const json_t *service)
+{
+    return process_text_cgroup(service);
+}
+
 static char *status_last_exit(const Output *output, const json_t *service)
 {
-    const char *signal = value_string(service, "ExitSignal");
-    const json_t *code = json_object_get(service, "ExitCode");
-
-    if (signal[0] != '\0')
-        return g_strdup_printf("killed by %s", signal);
-    if (!json_is_integer(code) || json_integer_value(code) < 0)
-        return NULL;
-    return g_strdup_printf("code %" JSON_INTEGER_FORMAT, json_integer_value(code));
+    return process_text_exit(service);
 }
 
 static char *status_text(const Output *output, const json_t *service)
@@ -164,12 +175,22 @@ static const struct {
     const char *label;
     char *(*text)(const Output *output, const json_t *service); /* harmless already; NULL: none */
 } status_lines[] = {
-        {"State", status_state},         {"Error", status_error},
-        {"Attempts", status_attempts},   {"Main PID", status_main_pid},
-        {"Last exit", status_last_exit}, {"Status", status_text},
-        {"Restarts", status_restarts},   {"Last change", status_transition},
-        {"Config", status_config},       {"Enabled", status_enabled},
-        {"Origin", status_origin},       {"Labels", status_labels},
+        {"State", status_state},
+        {"Error", status_error},
+        {"Attempts", status_attempts},
+        {"Main PID", status_main_pid},
+        {"Tasks", status_tasks},
+        {"Memory", status_memory},
+        {"CPU", status_cpu},
+        {"Cgroup", status_cgroup},
+        {"Last exit", status_last_exit},
+        {"Status", status_text},
+        {"Restarts", status_restarts},
+        {"Last change", status_transition},
+        {"Config", status_config},
+        {"Enabled", status_enabled},
+        {"Origin", status_origin},
+        {"Labels", status_labels},
 };
 
 static void status_print_line(const Output *output, const char *label, const char *text)
@@ -203,15 +224,25 @@ static void status_print_service(const Output *output, const json_t *service)
     }
 }
 
-typedef struct StatusItem {
-    BatchItem base;
-    json_t *service; /* NULL: not known */
-} StatusItem;
-
 typedef struct StatusRun {
     Client *client;
     bool has_printed;
 } StatusRun;
+
+typedef struct StatusItem {
+    BatchItem base;
+    StatusRun *run;
+    json_t *service; /* NULL: not known */
+} StatusItem;
+
+static int on_status_usage(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    StatusItem *item = data;
+
+    process_take_usage(reply, item->service);
+    batch_item_done(&item->base, OUTCOME_DONE);
+    return 1;
+}
 
 static int on_status_properties(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
@@ -225,6 +256,9 @@ static int on_status_properties(sd_bus_message *reply, void *data, sd_bus_error 
     else if (value_read(reply, &item->service) < 0)
         outcome = client_fail(OUTCOME_FAILED, "cannot show '%s': the answer is no list",
                               item->base.id);
+    else if (process_ask_usage(item->run->client, item->base.id, item->service, on_status_usage,
+                               item))
+        return 1;
     batch_item_done(&item->base, outcome);
     return 1;
 }
@@ -233,6 +267,8 @@ static void status_begin(BatchItem *item, void *data)
 {
     StatusRun *run = data;
     CallTarget target = {.id = item->id, .interface = PROPERTIES_INTERFACE, .member = "GetAll"};
+
+    ((StatusItem *)item)->run = run;
     Outcome outcome = call_async(run->client, &target, on_status_properties, item, "s", "");
 
     if (outcome != OUTCOME_DONE)
@@ -305,17 +341,49 @@ static void status_print_storage(const Output *output, const char *error)
         status_print_line(output, "Storage", text);
 }
 
+/* How services are followed; of cgroups also what else can be had. NULL: the daemon does not say.
+ */
+static char *status_daemon_features(const json_t *manager)
+{
+    const json_t *features = json_object_get(manager, "Features");
+    GString *text = g_string_new(NULL);
+    bool has_cgroups = false;
+    size_t index;
+    const json_t *feature;
+
+    json_array_foreach(features, index, feature)
+    {
+        const char *name = json_is_string(feature) ? json_string_value(feature) : "";
+        bool is_detail = g_str_has_prefix(name, "cgroup.");
+
+        has_cgroups = has_cgroups || g_str_equal(name, "cgroup");
+        if (is_detail)
+            g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", strchr(name, '.') + 1);
+    }
+    g_autofree char *details = g_string_free(text, FALSE);
+    g_autofree char *escaped = text_escape(details);
+    if (features == NULL)
+        return NULL;
+    if (!has_cgroups)
+        return g_strdup("by sessions and marks, without cgroups");
+    return g_strdup_printf("by cgroups%s%s%s", details[0] != '\0' ? " (" : "", escaped,
+                           details[0] != '\0' ? ")" : "");
+}
+
 static void status_print_daemon(const Output *output, const json_t *manager)
 {
     g_autofree char *version = g_strdup_printf("version %s", value_string(manager, "Version"));
     g_autofree char *state = status_daemon_state(output, manager);
     g_autofree char *services = status_daemon_services(manager);
     g_autofree char *instance = text_escape(value_string(manager, "InstanceId"));
+    g_autofree char *followed = status_daemon_features(manager);
 
     status_print_head(output, value_string(manager, "State"), "svcmgrd", version);
     status_print_line(output, "State", state);
     status_print_storage(output, value_string(manager, "StorageError"));
     status_print_line(output, "Services", services);
+    if (followed != NULL)
+        status_print_line(output, "Followed", followed);
     status_print_line(output, "Instance", instance);
 }
 

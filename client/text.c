@@ -127,6 +127,23 @@ char *text_span(uint64_t usec)
     return g_strdup_printf("%" G_GUINT64_FORMAT "s", seconds);
 }
 
+char *text_bytes(uint64_t bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    uint64_t tenths;
+    size_t i = 0;
+
+    for (; bytes >> 10 >= 1024 && i + 2 < G_N_ELEMENTS(units); i++)
+        bytes >>= 10;
+    if (bytes < 1024)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes, units[i]);
+    tenths = (bytes & 1023) * 10 / 1024;
+    if (bytes >> 10 >= 10 || tenths == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes >> 10, units[i + 1]);
+    return g_strdup_printf("%" G_GUINT64_FORMAT ".%" G_GUINT64_FORMAT " %s", bytes >> 10, tenths,
+                           units[i + 1]);
+}
+
 char *text_ago(uint64_t time, uint64_t now)
 {
     if (time == now)

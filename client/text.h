@@ -21,6 +21,8 @@ char *text_cut(const char *string, int width, const char *ellipsis);
 
 /* The two largest units of a time span: "2min 3s", "3d 4h", "1.2s", "250ms". */
 char *text_span(uint64_t usec);
+/* "512 B", "5.2 KiB", "64 MiB". */
+char *text_bytes(uint64_t bytes);
 /* time seen from now, both in wall clock usec: "2min 3s ago", "in 5s", "now". */
 char *text_ago(uint64_t time, uint64_t now);
 /* The same of what has happened: it may have after the command looked at the clock, then it is

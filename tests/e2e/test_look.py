@@ -76,7 +76,7 @@ class LookOnBus(Case):
         out = self.svcmgr("status", "web").out
         self.assertRegex(out, r"^● web - process: A server\n")
         self.assertRegex(out, r" State: active \(running\) since \d{4}-\d\d-\d\d .*; .* ago\n")
-        self.assertRegex(out, r" Main PID: \d+\n")
+        self.assertRegex(out, r" Main PID: \d+ \(sleep\)\n")
         self.assertRegex(out, r" Config: revision 1, [0-9a-f]{12}, .* ago\n")
         self.assertIn(" Enabled: yes", out)
         self.assertRegex(out, r" Labels: (tier=front, team=shop|team=shop, tier=front)\n")
@@ -111,6 +111,12 @@ class LookOnBus(Case):
         self.assertRegex(out, r" Services: \d+: \d+ active( \(\d in backoff\))?, 1 failed\n")
         self.assertRegex(out, r"\n\nID .*\nbroken +process +failed ")
         self.assertEqual([service["Id"] for service in self.json("status")["Unwell"]], ["broken"])
+
+    def test_status_says_how_services_are_followed(self):
+        has_cgroups = "cgroup" in self.json("status")["Features"]
+        self.assertRegex(self.svcmgr("status").out,
+                         r"\n *Followed: " + (r"by cgroups( \([a-z, ]+\))?\n" if has_cgroups else
+                                              r"by sessions and marks, without cgroups\n"))
 
     def test_show(self):
         lines = self.svcmgr("show", "web").out.splitlines()

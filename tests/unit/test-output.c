@@ -63,6 +63,30 @@ static void test_text_cut(void)
     }
 }
 
+static void test_text_bytes(void)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } cases[] = {
+            {0, "0 B"},
+            {1023, "1023 B"},
+            {1024, "1 KiB"},
+            {5 * 1024 + 256, "5.2 KiB"},
+            {1024 * 1024 - 1, "1023 KiB"},
+            {1024 * 1024, "1 MiB"},
+            {UINT64_C(3) << 29, "1.5 GiB"},
+            {UINT64_C(10752) << 20, "10 GiB"},
+            {UINT64_MAX, "15 EiB"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = text_bytes(cases[i].bytes);
+
+        g_assert_cmpstr(text, ==, cases[i].text);
+    }
+}
+
 static void test_text_span(void)
 {
     static const struct {
@@ -228,6 +252,7 @@ int main(int argc, char **argv)
     g_test_add_func("/output/text/escape", test_text_escape);
     g_test_add_func("/output/text/cut", test_text_cut);
     g_test_add_func("/output/text/span", test_text_span);
+    g_test_add_func("/output/text/bytes", test_text_bytes);
     g_test_add_func("/output/text/ago", test_text_ago);
     g_test_add_func("/output/record/attempts", test_record_attempts);
     g_test_add_func("/output/record/since", test_record_since);
