@@ -178,7 +178,7 @@ void *program_config_new(void)
 {
     ProgramConfig *config = g_new0(ProgramConfig, 1);
 
-    config->spec.spawn.umask = SPAWN_UMASK_KEEP;
+    config->spec.spawn = (SpawnSpec){SPAWN_KEEP_ALL};
     config->spec.rules.stop_signal = SIGTERM;
     return config;
 }

@@ -19,8 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Environment, environment_free)
 
 /* [A-Za-z_][A-Za-z0-9_]* */
 bool environment_name_is_valid(const char *name, size_t length);
-/* Whether the daemon itself gives this variable to every program: INVOCATION_ID, SVCMGR_ID,
- * NOTIFY_SOCKET. */
+/* Whether it is the daemon that sets this variable, for every program or where it applies:
+ * INVOCATION_ID, SVCMGR_ID, NOTIFY_SOCKET, MAINPID, WATCHDOG_*, LISTEN_*. */
 bool environment_name_is_reserved(const char *name);
 
 /* name is valid. */

@@ -125,11 +125,13 @@ static bool former_recognise_environment(const Former *former, pid_t pid, char *
 static bool former_recognise_mark(const Former *former, pid_t pid)
 {
     const Sys *sys = former->host->sys;
-    uint64_t session, mark;
+    const uint64_t session_mask = (UINT64_C(1) << HOST_SESSION_BITS) - 1;
+    uint64_t run, mark;
     ProcStat stat;
 
-    return proc_read_locks_limit(sys, pid, &session, &mark) && mark == former->mark &&
-           proc_read_stat(sys, pid, &stat) && !stat.is_dead && (uint64_t)stat.session == session;
+    return proc_read_locks_limit(sys, pid, &run, &mark) && mark == former->mark &&
+           proc_read_stat(sys, pid, &stat) && !stat.is_dead &&
+           (uint64_t)stat.session == (run & session_mask);
 }
 
 static bool former_recognise(const Former *former, pid_t pid, char **ret_id)

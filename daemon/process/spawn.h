@@ -32,12 +32,15 @@ typedef struct SpawnSpec {
     char **supplementary_groups;
     int32_t nice;             /* -20 to 19, or SPAWN_NICE_KEEP */
     int32_t oom_score_adjust; /* -1000 to 1000, or SPAWN_OOM_SCORE_KEEP */
-    GArray *limits;           /* of SpawnLimit (limits.h); NULL: the daemon's */
+    GArray *limits;           /* of SpawnLimit (rlimits.h); NULL: the daemon's */
     SpawnPrivileges privileges;
     bool sets_capabilities;
     uint64_t capabilities; /* the bounding set: a bit for each that may be had (capabilities(7)) */
 } SpawnSpec;
 void spawn_spec_clear(SpawnSpec *spec);
+/* In an initialiser: what is the daemon's stays as it is. */
+#define SPAWN_KEEP_ALL                                                                             \
+    .umask = SPAWN_UMASK_KEEP, .nice = SPAWN_NICE_KEEP, .oom_score_adjust = SPAWN_OOM_SCORE_KEEP
 
 /* A descriptor of the daemon that the program has at a number of its choice. */
 typedef struct SpawnPass {
@@ -99,3 +102,6 @@ char *spawn_find_program(const char *program, const char *path, GError **error);
  * definition ("exec", "user", ...). */
 typedef void (*SpawnDoubtFunc)(const char *member, const char *message, void *data);
 void spawn_check(const SpawnSpec *spec, SpawnDoubtFunc doubt, void *data);
+/* The same for another command of the service: whether its program is there. */
+void spawn_check_command(const SpawnSpec *spec, const char *member, char *const *argv,
+                         SpawnDoubtFunc doubt, void *data);

@@ -101,13 +101,19 @@ static void test_names(void)
 {
     static const char *const good[] = {"A", "_", "a1", "LONG_NAME_2", "_1"};
     static const char *const bad[] = {"", "1", "A-B", "A B", "A.B", "\xc3\xa4", "A="};
+    static const char *const reserved[] = {
+            "INVOCATION_ID", "SVCMGR_ID",  "NOTIFY_SOCKET", "MAINPID",        "WATCHDOG_USEC",
+            "WATCHDOG_PID",  "LISTEN_FDS", "LISTEN_PID",    "LISTEN_FDNAMES",
+    };
 
     for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
         g_assert_true(environment_name_is_valid(good[i], strlen(good[i])));
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
         g_assert_false(environment_name_is_valid(bad[i], strlen(bad[i])));
-    g_assert_true(environment_name_is_reserved("NOTIFY_SOCKET"));
+    for (size_t i = 0; i < G_N_ELEMENTS(reserved); i++)
+        g_assert_true(environment_name_is_reserved(reserved[i]));
     g_assert_false(environment_name_is_reserved("PATH"));
+    g_assert_false(environment_name_is_reserved("LISTEN"));
 }
 
 int main(int argc, char **argv)

@@ -101,7 +101,10 @@ static const Row rows[] = {
          "cannot change to group '"},
         {INJECT_CHILD_SETRESUID, STARTS, ERRNOS(EPERM, EAGAIN), OUTCOME_NO_START,
          "cannot change to user 'nobody': "},
-        {INJECT_CHILD_PRCTL, STARTS, ERRNOS(EPERM), OUTCOME_UNHARMED},
+        /* To be dumped is refused first, then new privileges are. */
+        {INJECT_CHILD_PRCTL, STARTS, ERRNOS(EPERM), OUTCOME_UNHARMED, .last = 1},
+        {INJECT_CHILD_PRCTL, STARTS, ERRNOS(EPERM, EINVAL), OUTCOME_NO_START,
+         "cannot set no_new_privileges: ", .first = 2},
         {INJECT_CHILD_CHDIR, STARTS, ERRNOS(ENOENT, EACCES, ENOMEM, EIO), OUTCOME_NO_START,
          "cannot change to directory '/': "},
         {INJECT_CHILD_EXECVE, STARTS,

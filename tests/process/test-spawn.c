@@ -49,7 +49,7 @@ static void spawn_done(ProcessFixture *fixture, const void *mode)
     fixture_done(fixture);
 }
 
-static const SpawnSpec plain = {.umask = SPAWN_UMASK_KEEP};
+static const SpawnSpec plain = {SPAWN_KEEP_ALL};
 
 static void test_defaults(ProcessFixture *fixture, const void *mode)
 {
@@ -164,7 +164,7 @@ static void test_path_lookup(ProcessFixture *fixture, const void *mode)
                                             fixture->directory);
     char *environment[] = {path, NULL};
     char *argv[] = {(char *)"found", (char *)"exit", (char *)"5", NULL};
-    SpawnSpec spec = {.exec = argv, .environment = environment, .umask = SPAWN_UMASK_KEEP};
+    SpawnSpec spec = {.exec = argv, .environment = environment, SPAWN_KEEP_ALL};
     g_autoptr(GError) error = NULL;
     Spawned spawned;
 
@@ -191,7 +191,7 @@ static void test_user(ProcessFixture *fixture, const void *mode)
     const struct passwd *nobody = getpwnam("nobody");
     g_autofree char *user = NULL, *group = NULL, *environment = NULL;
     char *groups[] = {(char *)"4242", (char *)"4343", NULL};
-    SpawnSpec spec = {.user = (char *)"nobody", .umask = SPAWN_UMASK_KEEP};
+    SpawnSpec spec = {.user = (char *)"nobody", SPAWN_KEEP_ALL};
 
     if (skips_unless_root())
         return;
@@ -217,7 +217,7 @@ static void test_user(ProcessFixture *fixture, const void *mode)
 
 static void test_user_without_entry(ProcessFixture *fixture, const void *mode)
 {
-    SpawnSpec spec = {.user = (char *)"3999888777", .umask = SPAWN_UMASK_KEEP};
+    SpawnSpec spec = {.user = (char *)"3999888777", SPAWN_KEEP_ALL};
     g_autoptr(GError) error = NULL;
     Spawned spawned;
 
@@ -286,7 +286,7 @@ static void test_errors(ProcessFixture *fixture, const void *mode)
         char *argv[] = {program, NULL}, *groups[] = {(char *)row->supplementary, NULL};
         SpawnSpec spec = {
                 .exec = argv,
-                .umask = SPAWN_UMASK_KEEP,
+                SPAWN_KEEP_ALL,
                 .working_directory = (char *)row->working_directory,
                 .user = (char *)row->user,
                 .group = (char *)row->group,
@@ -306,7 +306,7 @@ static void test_too_many_groups(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)"/bin/true", NULL};
     g_autofree char **groups = g_new0(char *, 65538);
-    SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP, .supplementary_groups = groups};
+    SpawnSpec spec = {.exec = argv, SPAWN_KEEP_ALL, .supplementary_groups = groups};
     g_autoptr(GError) error = NULL;
     Spawned spawned;
 
@@ -319,7 +319,7 @@ static void test_too_many_groups(ProcessFixture *fixture, const void *mode)
 static void test_unprivileged(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)"/bin/true", NULL};
-    SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP, .user = (char *)"root"};
+    SpawnSpec spec = {.exec = argv, SPAWN_KEEP_ALL, .user = (char *)"root"};
     g_autoptr(GError) error = NULL;
     g_autofree char *own = g_strdup_printf("%u", getuid());
     Spawned spawned;
@@ -364,7 +364,7 @@ static int fail_pipe(int fds[2], int flags)
 static void test_injected(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)"/bin/true", NULL};
-    SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP};
+    SpawnSpec spec = {.exec = argv, SPAWN_KEEP_ALL};
     Sys variants[] = {sys_linux, sys_linux, sys_linux, sys_linux, sys_linux, sys_linux};
     static const char *const expected[] = {
             "cannot close descriptors: Input/output error",
@@ -429,7 +429,7 @@ static void test_forged(ProcessFixture *fixture, const void *mode)
 static void test_many(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
-    SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP};
+    SpawnSpec spec = {.exec = argv, SPAWN_KEEP_ALL};
 
     for (int i = 0; i < 50; i++) {
         g_autoptr(GError) error = NULL;
@@ -443,7 +443,7 @@ static void test_many(ProcessFixture *fixture, const void *mode)
 static void test_descriptors_are_kept_back(ProcessFixture *fixture, const void *mode)
 {
     char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
-    SpawnSpec spec = {.exec = argv, .umask = SPAWN_UMASK_KEEP};
+    SpawnSpec spec = {.exec = argv, SPAWN_KEEP_ALL};
     g_autoptr(GError) error = NULL;
     struct rlimit limit, low;
     Spawned spawned;

@@ -73,7 +73,7 @@ static void owner_start(ProcessFixture *fixture, Owner *owner, SupervisorSpec *s
     g_autoptr(GError) error = NULL;
 
     *spec = (SupervisorSpec){
-            .spawn = {.exec = argv, .umask = SPAWN_UMASK_KEEP},
+            .spawn = {.exec = argv, SPAWN_KEEP_ALL},
             .rules = {.stop_signal = SIGTERM,
                       .start_timeout_usec = USEC_INFINITY,
                       .stop_timeout_usec = USEC_PER_SEC},
