@@ -18,14 +18,15 @@ typedef enum OptionSource {
 } OptionSource;
 
 typedef enum OptionType {
-    OPTION_FLAG,     /* bool */
-    OPTION_STRING,   /* char *; argument: what is expected, in words */
-    OPTION_PATH,     /* char *; argument: a word that may stand in its place, or NULL */
-    OPTION_PATHS,    /* char **; several options, or one variable with ":" between them */
-    OPTION_COUNT,    /* uint64_t; argument: JsonRange */
-    OPTION_DURATION, /* uint64_t, usec; argument: JsonRange */
-    OPTION_ENUM,     /* of the size of int; argument: OptionEnum */
-    OPTION_DEFAULTS, /* json_t *, of services */
+    OPTION_FLAG,         /* bool */
+    OPTION_STRING,       /* char *; argument: what is expected, in words */
+    OPTION_PATH,         /* char *; argument: a word that may stand in its place, or NULL */
+    OPTION_WORD_OR_PATH, /* char *; argument: OptionWords; a relative path may be a misspelt word */
+    OPTION_PATHS,        /* char **; several options, or one variable with ":" between them */
+    OPTION_COUNT,        /* uint64_t; argument: JsonRange */
+    OPTION_DURATION,     /* uint64_t, usec; argument: JsonRange */
+    OPTION_ENUM,         /* of the size of int; argument: OptionEnum */
+    OPTION_DEFAULTS,     /* json_t *, of services */
     _OPTION_TYPE_MAX,
     _OPTION_TYPE_INVALID = -22,
 } OptionType;
@@ -34,6 +35,11 @@ typedef struct OptionEnum {
     JsonEnum strings;
     const char *(*to_string)(int value);
 } OptionEnum;
+
+typedef struct OptionWords {
+    const char *const *words; /* NULL-terminated */
+    const char *expected;
+} OptionWords;
 
 /* Flags of an entry. */
 enum {

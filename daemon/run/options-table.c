@@ -47,6 +47,8 @@ static const OptionEnum log_level_enum = {
         {option_log_level_from_string, "error, warning, notice, info or debug"},
         option_log_level_to_string,
 };
+static const char *const cgroup_word_list[] = {"auto", "none", NULL};
+static const OptionWords cgroup_words = {cgroup_word_list, "auto, none or an absolute path"};
 #define OPTION_TIMEOUT_MAX_USEC (UINT64_C(365) * 24 * 3600 * USEC_PER_SEC)
 static const JsonRange services_range = {.min = 1, .max = 1000000};
 static const JsonRange startup_range = {
@@ -103,6 +105,10 @@ const OptionEntry options_table[] = {
                "FILE"),
         OPTION("pid-file", OPTION_PATH, OPTION_EVERYWHERE, pid_file, NULL,
                "Write the daemon's process id to FILE", "FILE"),
+        OPTION("cgroup", OPTION_WORD_OR_PATH, OPTION_EVERYWHERE, cgroup, &cgroup_words,
+               "Cgroup v2 directory below which each service gets a cgroup of its own (default: "
+               "auto, the one that the daemon is in, where it may)",
+               "PATH|auto|none"),
         OPTION("max-services", OPTION_COUNT, OPTION_EVERYWHERE, max_services, &services_range,
                "At most so many services (default: 10000)", "N"),
         OPTION("restore", OPTION_ENUM, OPTION_EVERYWHERE, restore, &restore_enum,
@@ -261,6 +267,18 @@ static void option_read_path(JsonContext *context, const JsonPath *path, const j
         option_read_string(context, path, value, field, NULL);
 }
 
+static void option_read_word_or_path(JsonContext *context, const JsonPath *path,
+                                     const json_t *value, void *field, const void *argument)
+{
+    const OptionWords *words = argument;
+    const char *text = json_string_value(value);
+
+    if (text != NULL && (g_path_is_absolute(text) || g_strv_contains(words->words, text)))
+        option_read_string(context, path, value, field, NULL);
+    else
+        json_problem_expected(context, path, words->expected, value);
+}
+
 static void option_read_paths(JsonContext *context, const JsonPath *path, const json_t *value,
                               void *field, const void *unused)
 {
@@ -367,6 +385,8 @@ static const OptionTypeRow option_types[_OPTION_TYPE_MAX] = {
                            option_string_to_json},
         [OPTION_PATH] = {G_OPTION_ARG_FILENAME, option_path_from_text, option_read_path,
                          option_path_to_json},
+        [OPTION_WORD_OR_PATH] = {G_OPTION_ARG_FILENAME, option_text_from_text,
+                                 option_read_word_or_path, option_string_to_json},
         [OPTION_PATHS] = {G_OPTION_ARG_FILENAME_ARRAY, option_paths_from_text, option_read_paths,
                           option_paths_to_json},
         [OPTION_COUNT] = {G_OPTION_ARG_FILENAME, option_count_from_text, json_read_unsigned,

@@ -37,6 +37,7 @@ void options_done(Options *options)
 {
     g_clear_pointer(&options->address, g_free);
     g_clear_pointer(&options->socket, g_free);
+    g_clear_pointer(&options->cgroup, g_free);
     g_clear_pointer(&options->services_dirs, g_strfreev);
     g_clear_pointer(&options->state_dir, g_free);
     g_clear_pointer(&options->runtime_dir, g_free);

@@ -60,6 +60,7 @@ typedef struct Options {
     char *config;   /* the config file that was read or, as the default one may, is missing; or NULL
                      */
     char *pid_file; /* or NULL */
+    char *cgroup;   /* "auto", "none", or a directory of a cgroup v2 hierarchy */
 
     uint64_t max_services;
     RestoreOption restore;

@@ -65,6 +65,9 @@ static void assert_property(const json_t *schema, const OptionEntry *entry, cons
     case OPTION_PATH:
         assert_path(schema, entry, property);
         return;
+    case OPTION_WORD_OR_PATH:
+        assert_string(property, "pattern", "^(/|(auto|none)$)");
+        return;
     case OPTION_PATHS:
         assert_path(schema, entry, json_object_get(property, "items"));
         g_assert_cmpint(json_integer_value(json_object_get(property, "minItems")), ==, 1);

@@ -21,6 +21,7 @@ static const char *const samples[][5] = {
         {"log-dir", "/a", "/b", "/c", "ROOT/.local/state/svcmgr/log"},
         {"hooks-dir", "/a", "/b", "/c", NULL},
         {"pid-file", "/a", "/b", "/c", NULL},
+        {"cgroup", "none", "/a", "/b", "auto"},
         {"max-services", "1", "2", "3", "10000"},
         {"restore", "wanted", "none", "enabled", "auto"},
         {"startup-timeout", "1s", "2s", "3s", "15s"},

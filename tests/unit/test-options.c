@@ -19,7 +19,7 @@ static const OptionsRow rows[] = {
         {"all",
          "--system --socket=/s --services-dir=/a --services-dir /b --runtime-dir=/r --state-dir=/t "
          "--log-dir=/l --hooks-dir=/h --pid-file=/p --max-services=7 --log-level=debug "
-         "--restore=wanted --startup-timeout='1min 1s' --shutdown-timeout=30",
+         "--restore=wanted --startup-timeout='1min 1s' --shutdown-timeout=30 --cgroup=/c",
          NULL},
         {"system-user", "--system --user", "--system and --user exclude each other"},
         {"system-address", "--system --address=a", "--system and --address exclude each other"},
@@ -30,6 +30,10 @@ static const OptionsRow rows[] = {
          "--user and --address exclude each other"},
         {"address-empty", "--address ''", "--address: expected the address of a bus, got \"\""},
         {"socket-empty", "--socket ''", "--socket: expected a path, got \"\""},
+        {"cgroup-empty", "--cgroup ''",
+         "--cgroup: expected auto, none or an absolute path, got \"\""},
+        {"cgroup-relative", "--cgroup=aut",
+         "--cgroup: expected auto, none or an absolute path, got \"aut\""},
         {"runtime-dir-empty", "--runtime-dir '' --socket=none",
          "--runtime-dir: expected a path, got \"\""},
         {"services-dir-empty", "--services-dir /a --services-dir ''",
@@ -101,6 +105,7 @@ static void test_values(OptionsFixture *fixture, const void *unused)
     g_assert_true(options->hooks_dir_given);
     g_assert_cmpstr(options->pid_file, ==, "/p");
     g_assert_cmpuint(options->max_services, ==, 7);
+    g_assert_cmpstr(options->cgroup, ==, "/c");
     g_assert_cmpint(options->restore, ==, RESTORE_OPTION_WANTED);
     g_assert_cmpuint(options->startup_timeout_usec, ==, 61 * USEC_PER_SEC);
     g_assert_cmpuint(options->shutdown_timeout_usec, ==, 30 * USEC_PER_SEC);
@@ -119,6 +124,7 @@ static void test_defaults(OptionsFixture *fixture, const void *unused)
     g_assert_false(options->services_dirs_given);
     g_assert_false(options->hooks_dir_given);
     g_assert_cmpuint(options->max_services, ==, MAP_MAX_SERVICES);
+    g_assert_cmpstr(options->cgroup, ==, "auto");
     g_assert_cmpint(options->restore, ==, RESTORE_OPTION_AUTO);
     g_assert_cmpuint(options->startup_timeout_usec, ==, 15 * USEC_PER_SEC);
     g_assert_cmpuint(options->shutdown_timeout_usec, ==, 0);
