@@ -5,24 +5,27 @@
 #   --suite X    only this suite (may be repeated): unit, sim, bus, process, daemon, e2e, fuzz, bench,
 #                lint
 #   --long       the longer runs of those tests that play at random
+#   --vm         the scenarios of virtual machines instead; also with --sanitize
 #   --bench      no tests: builds optimised, in build-bench, measures, and prints one table
 # CI=true makes warnings errors.
 set -eu
 
 usage() {
-    echo "usage: $0 [--sanitize] [--long] [--suite SUITE]... | --bench" >&2
+    echo "usage: $0 [--sanitize] [--long] [--suite SUITE]... | [--sanitize] --vm | --bench" >&2
     exit 2
 }
 
 cd "$(dirname "$0")/.."
 sanitize=no
 bench=no
+vm=no
 long=no
 suites=
 while [ $# -gt 0 ]; do
     case $1 in
     --sanitize) sanitize=yes ;;
     --bench) bench=yes ;;
+    --vm) vm=yes ;;
     --long) long=yes ;;
     --suite)
         [ $# -ge 2 ] || usage
@@ -34,9 +37,10 @@ while [ $# -gt 0 ]; do
     shift
 done
 # What is measured is neither a sanitizer nor a choice of tests.
-[ "$bench" = no ] || [ "$sanitize$long$suites" = nono ] || usage
+[ "$bench" = no ] || [ "$sanitize$vm$long$suites" = nonono ] || usage
+[ "$vm" = no ] || [ "$long$suites" = no ] || usage
 
-sh tests/setup.sh test
+sh tests/setup.sh "$([ "$vm" = yes ] && echo vm || echo test)"
 
 build=build
 patience=1
@@ -63,6 +67,10 @@ meson compile -C "$build" </dev/null
 
 if [ "$bench" = yes ]; then
     exec /usr/bin/python3 tests/bench/run.py "$build" </dev/null
+fi
+
+if [ "$vm" = yes ]; then
+    exec /usr/bin/python3 -B tests/vm/run.py "$build" </dev/null
 fi
 
 log=$build/meson-logs/testlog.json

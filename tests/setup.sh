@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Installs what is missing of tests/packages.txt; says and does nothing when nothing is.
-# "setup.sh build": what it takes to build and try svcmgr; "setup.sh test" (or nothing): all.
+# "setup.sh build": what it takes to build and try svcmgr; "setup.sh test" (or nothing): what the
+# tests need, too; "setup.sh vm": what virtual machines need.
 # A server among the packages is not started by being installed. What is optional and cannot be
 # installed is a warning: the tests that need it are skipped.
 set -eu
@@ -32,8 +33,9 @@ install_packages() { # package...
 case ${1:-test} in
 build) sections=build optional= ;;
 test) sections='build test' optional=optional ;;
+vm) sections=build optional=vm ;;
 *)
-    echo "usage: $0 [build|test]" >&2
+    echo "usage: $0 [build|test|vm]" >&2
     exit 2
     ;;
 esac

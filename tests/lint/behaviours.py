@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every test that tests/README.md names exists: "`program` `/path`, `/path`" against what the programs
-list with -l, and "`test_FILE.py` `test_name`" against the files beside README.
+list with -l, and "`test_FILE.py` `test_name`" and "`SCENARIO.sh` `test_name`" against
+the files beside README.
 
 Usage: behaviours.py README FOLDER (where the programs test-* were built, one folder deep)
 """
@@ -23,9 +24,10 @@ def listed_tests(folder):
 
 
 def written_tests(folder):
-    """Of the files of Python tests, one folder deep."""
-    return {path.name: re.findall(r"(?m)^ +def (test_\w+)", path.read_text())
-            for path in pathlib.Path(folder).glob("*/test_*.py")}
+    """Of the files of Python tests and of the scenarios of virtual machines, one folder deep."""
+    kinds = {"*/test_*.py": r"(?m)^ +def (test_\w+)", "vm/*.sh": r"(?m)^(test_\w+)\(\) \{"}
+    return {path.name: re.findall(pattern, path.read_text())
+            for glob, pattern in kinds.items() for path in pathlib.Path(folder).glob(glob)}
 
 
 def named_tests(text):
@@ -34,7 +36,7 @@ def named_tests(text):
         cells = line.split("|")
         program = None
         for name in re.findall(r"`([^`]+)`", cells[2]) if len(cells) == 4 else []:
-            if name.startswith("test-") or name.endswith(".py"):
+            if name.startswith("test-") or name.endswith((".py", ".sh")):
                 program = name
             elif name.startswith(("/", "test_")) and program is not None:
                 yield number, program, name

@@ -210,7 +210,7 @@ class Formatting(TreeCase):
 
 
 class Behaviours(unittest.TestCase):
-    TESTS = {"test-a": ["/a/one/x", "/a/two"], "test_b.py": ["test_c"]}
+    TESTS = {"test-a": ["/a/one/x", "/a/two"], "test_b.py": ["test_c"], "d.sh": ["test_e"]}
 
     def check(self, cell):
         return list(behaviours.problems(f"| behaviour | test |\n| what | {cell} |\n", self.TESTS))
@@ -218,11 +218,13 @@ class Behaviours(unittest.TestCase):
     def test_good(self):
         self.assertEqual(self.check("`test-a` `/a/one`, `/a/two`"), [])
         self.assertEqual(self.check("`test-a` `/a/one`, `test_b.py` `test_c`"), [])
+        self.assertEqual(self.check("`d.sh` `test_e`"), [])
 
     def test_bad(self):
         self.assertEqual(len(self.check("`test-a` `/a/on`")), 1)
         self.assertEqual(len(self.check("`test-b` `/a/two`")), 1)
         self.assertEqual(len(self.check("`test_b.py` `test_d`")), 1)
+        self.assertEqual(len(self.check("`d.sh` `test_c`")), 1)
         self.assertEqual(len(self.check("nothing")), 1)
 
 

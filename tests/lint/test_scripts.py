@@ -14,9 +14,10 @@ import tempfile
 import unittest
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TESTS))
+sys.path[:0] = [str(TESTS), str(TESTS / "vm")]
 
-import summary  # noqa: E402 (it is beside the folder of this file)
+import run as vm  # noqa: E402 (they are beside the folder of this file)
+import summary  # noqa: E402
 
 
 class FolderCase(unittest.TestCase):
@@ -127,6 +128,11 @@ class Setup(FolderCase):
             0, "not installed, the tests that need them are skipped: redis-server clang\n"))
         self.assertEqual(self.run_setup("redis-server", section="build"), (0, ""))
 
+    def test_virtual_machines(self):
+        self.assertEqual(self.run_setup("qemu-system-x86", "strace", section="vm"), (
+            0, "not installed, the tests that need them are skipped: qemu-system-x86\n"))
+        self.assertEqual(self.run_setup("qemu-system-x86"), (0, ""))
+
     def test_required_packages(self):
         status, errors = self.run_setup("meson", "strace")
         self.assertEqual(status, 1)
@@ -155,6 +161,35 @@ class Summary(unittest.TestCase):
         self.check((14, 3, 1), "FAIL",
                    stderr=line.format(18, "FAILED (failures=2, errors=1, skipped=1)"))
         self.check((18, 1, 0), "FAIL", stderr=line.format(18, "OK"))
+
+
+class VirtualMachine(unittest.TestCase):
+    SCENARIO = "# then: over\n# then: out\ntest_a() {\n}\ntest_b() {\n}\n"
+
+    def check(self, expected, *lines):
+        results = vm.judge(self.SCENARIO, "\r\n".join(lines))
+        self.assertEqual([result.name for result in results],
+                         ["test_a", "test_b", "then: over", "then: out"])
+        words = " ".join("ok" if result.passed else "not" for result in results)
+        self.assertEqual(words, expected)
+
+    def test_all_is_well(self):
+        self.check("ok ok ok ok", "boots", "ok 1 - test_a", "noise", "ok 2 - test_b", "is over",
+                   "and out")
+
+    def test_one_has_failed(self):
+        self.check("not ok ok ok", "not ok 1 - test_a", "ok 2 - test_b", "over", "out")
+
+    def test_missing_and_doubled(self):
+        self.check("not not not not")
+        self.check("ok not ok ok", "ok 1 - test_a", "#   ok 2 - test_b", "over", "out")
+        self.check("not ok ok ok", "not ok 1 - test_a", "ok 1 - test_a", "ok 2 - test_b", "over",
+                   "out")
+
+    def test_end(self):
+        self.check("ok ok not not", "over", "out", "ok 1 - test_a", "ok 2 - test_b")
+        self.check("ok ok ok not", "ok 1 - test_a", "ok 2 - test_b", "out", "over")
+
 
 # A test over a world with a bus and a follower; it waits to be ended.
 WORLD_TEST = """
