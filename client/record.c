@@ -74,6 +74,21 @@ static char *record_user(uint64_t uid)
     return user != NULL ? g_strdup(user->pw_name) : g_strdup_printf("uid %" G_GUINT64_FORMAT, uid);
 }
 
+/* The names of some causes say less than is known. */
+static const char *record_cause_words(const json_t *transition)
+{
+    const char *cause = value_string(transition, "cause");
+    const char *from = value_string(transition, "from");
+    const char *to = value_string(transition, "to");
+
+    if (g_str_equal(to, "reloading") && !g_str_equal(from, to) && g_str_equal(cause, "kind"))
+        return "by itself";
+    if (g_str_equal(from, "reloading") && g_str_equal(to, "active") &&
+        *value_string(transition, "error") != '\0')
+        return "reload failed";
+    return cause;
+}
+
 char *record_cause(const json_t *transition)
 {
     const char *method = value_string(transition, "method");
@@ -81,7 +96,7 @@ char *record_cause(const json_t *transition)
     uint64_t pid = value_unsigned(transition, "pid");
 
     if (method[0] == '\0')
-        return g_strdup(value_string(transition, "cause"));
+        return g_strdup(record_cause_words(transition));
     if (json_object_get(transition, "uid") == NULL)
         return g_strdup(method);
     g_autofree char *user = record_user(value_unsigned(transition, "uid"));

@@ -15,5 +15,6 @@ char *record_attempts(const json_t *record, uint64_t now);
 /* When the next attempt is: "in 2s", "now"; NULL: none is pending. */
 char *record_next_attempt(const json_t *record, uint64_t now);
 /* Who caused a transition or an event, from its members cause, method, uid, pid, comm:
- * "Start by root (busctl, pid 123)", "retry". */
+ * "Start by root (busctl, pid 123)", "retry"; of a reload also from its members from, to, error:
+ * "by itself", "reload failed". */
 char *record_cause(const json_t *transition);

@@ -107,10 +107,14 @@ static char *status_restarts(const Output *output, const json_t *service)
 
 static char *status_transition(const Output *output, const json_t *service)
 {
-    const json_t *transition = json_object_get(service, "LastTransition");
+    g_autoptr(json_t) transition = json_copy(json_object_get(service, "LastTransition"));
+    json_t *error = json_object_get(service, "Error");
     const char *from = value_string(transition, "from");
     const char *to = value_string(transition, "to");
     uint64_t time = value_unsigned(transition, "time");
+
+    if (error != NULL)
+        (void)json_object_set(transition, "error", error); /* fails only without memory */
     g_autofree char *cause = record_cause(transition);
 
     if (time == 0)

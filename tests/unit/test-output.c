@@ -169,6 +169,30 @@ static void test_record_since(void)
     output_check_since("stopping", 60);
 }
 
+static void test_record_cause_of_reloads(void)
+{
+    static const struct {
+        const char *from, *to, *cause, *error, *words;
+    } cases[] = {
+            {"active", "reloading", "kind", "", "by itself"},
+            {"reloading", "reloading", "kind", "", "kind"},
+            {"active", "active", "kind", "", "kind"},
+            {"reloading", "active", "applied", "", "applied"},
+            {"reloading", "active", "applied", "bad file", "reload failed"},
+            {"starting", "active", "applied", "", "applied"},
+            {"reloading", "backoff", "exit", "died", "exit"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(json_t) transition =
+                json_pack("{s:s, s:s, s:s, s:s}", "from", cases[i].from, "to", cases[i].to, "cause",
+                          cases[i].cause, "error", cases[i].error);
+        g_autofree char *words = record_cause(transition);
+
+        g_assert_cmpstr(words, ==, cases[i].words);
+    }
+}
+
 static void test_record_cause(void)
 {
     g_autoptr(json_t) retry = json_pack("{s:s}", "cause", "retry");
@@ -257,6 +281,7 @@ int main(int argc, char **argv)
     g_test_add_func("/output/record/attempts", test_record_attempts);
     g_test_add_func("/output/record/since", test_record_since);
     g_test_add_func("/output/record/cause", test_record_cause);
+    g_test_add_func("/output/record/cause-of-reloads", test_record_cause_of_reloads);
     g_test_add_func("/output/table/pipe", test_table_pipe);
     g_test_add_func("/output/table/pipe/subprocess", test_table_pipe_child);
     g_test_add_func("/output/table/terminal", test_table_terminal);
