@@ -27,7 +27,7 @@ typedef struct BusOptions {
     Events *events;
     Keeper *keeper;
     Requests *requests;
-    Reloader *reloader; /* NULL: there are no definitions */
+    Reloader *reloader;          /* NULL: there are no definitions */
     const char *const *features; /* what the host lets this daemon do; NULL: nothing to be told */
     const char *version;
     const char *instance_id;      /* 32 hex digits, new per start */
