@@ -15,6 +15,7 @@
 #include "process/former-internal.h"
 #include "process/host-internal.h"
 #include "process/proc.h"
+#include "process/run-mark.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,6 @@
 
 #define FORMER_FOLLOWED_MAX 256
 #define FORMER_KILL_USEC (2 * USEC_PER_SEC)
-#define FORMER_ANCESTORS_MAX 64
 #define FORMER_NAMED_MAX 8 /* of those that are left, in one text */
 
 typedef enum FormerPhase {
@@ -78,22 +78,6 @@ static void former_begin_pass(Former *former);
 
 /* Who is not to be ended */
 
-/* With a process id namespace around us the chain ends early. */
-static GArray *former_list_spared(const Sys *sys)
-{
-    GArray *spared = g_array_new(FALSE, FALSE, sizeof(pid_t));
-    pid_t pid = getpid();
-    ProcStat stat;
-
-    while (pid > 1 && spared->len < FORMER_ANCESTORS_MAX) {
-        g_array_append_val(spared, pid);
-        if (!proc_read_stat(sys, pid, &stat))
-            break;
-        pid = stat.parent;
-    }
-    return spared;
-}
-
 static bool former_is_spared(const Former *former, pid_t pid)
 {
     for (unsigned i = 0; i < former->spared->len; i++) {
@@ -125,13 +109,11 @@ static bool former_recognise_environment(const Former *former, pid_t pid, char *
 static bool former_recognise_mark(const Former *former, pid_t pid)
 {
     const Sys *sys = former->host->sys;
-    const uint64_t session_mask = (UINT64_C(1) << HOST_SESSION_BITS) - 1;
-    uint64_t run, mark;
+    RunMark mark = run_mark_read(sys, former->mark, pid);
     ProcStat stat;
 
-    return proc_read_locks_limit(sys, pid, &run, &mark) && mark == former->mark &&
-           proc_read_stat(sys, pid, &stat) && !stat.is_dead &&
-           (uint64_t)stat.session == (run & session_mask);
+    return mark.kind == RUN_MARK_OURS && proc_read_stat(sys, pid, &stat) && !stat.is_dead &&
+           stat.session == mark.session;
 }
 
 static bool former_recognise(const Former *former, pid_t pid, char **ret_id)
@@ -464,7 +446,7 @@ Former *former_sweep(ProcessHost *host, const char *prefix, uint64_t grace_usec,
             .phase = FORMER_ASK,
             .deadline = timer_new(host->timers, on_former_deadline, former),
             .turn = timer_new(host->timers, on_former_turn, former),
-            .spared = former_list_spared(host->sys),
+            .spared = proc_list_ancestors(host->sys),
             .directory_fd = -1,
             .processes = g_hash_table_new_full(NULL, NULL, NULL, former_process_free),
             .tallies = g_ptr_array_new_with_free_func(former_tally_free),

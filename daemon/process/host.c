@@ -8,7 +8,9 @@
 #include "base/errors.h"
 #include "base/fds.h"
 #include "process/former-internal.h"
+#include "process/stragglers.h"
 #include "process/supervisor-internal.h"
+#include "process/usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -204,6 +206,8 @@ void process_host_free(ProcessHost *host)
         return;
     g_assert(host->n_supervisors == 0);
     timer_free(host->reap_timer);
+    stragglers_free(host->stragglers);
+    usage_survey_free(host->survey);
     g_hash_table_unref(host->mains);
     g_hash_table_unref(host->left);
     if (host->stack_memory != NULL)

@@ -20,6 +20,8 @@
 #define PROC_LIMITS_BYTES 4096
 #define PROC_ENVIRON_BYTES (16 * 1024)
 #define PROC_GENERATIONS 32
+#define PROC_ANCESTORS_MAX 64
+#define PROC_CHILDREN_BYTES 4096
 /* More cannot be looked through in one turn of the loop. */
 #define PROC_PROCESSES_MAX 65536
 /* Entries of 24 bytes, for a portion of the processes. */
@@ -47,7 +49,7 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
 {
     char line[PROC_STAT_BYTES + 1], state;
     int parent, group, session;
-    uint64_t start_time;
+    uint64_t start_time, ticks[4];
     long n_threads;
 
     length = MIN(length, PROC_STAT_BYTES);
@@ -55,16 +57,19 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
     line[length] = '\0';
 
     const char *rest = strrchr(line, ')');
-    if (rest == NULL ||
-        sscanf(rest,
-               ") %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %" SCNu64,
-               &state, &parent, &group, &session, &n_threads, &start_time) != 6)
+    if (rest == NULL || sscanf(rest,
+                               ") %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+                               " %" SCNu64 " %" SCNu64 " %*s %*s %ld %*s %" SCNu64,
+                               &state, &parent, &group, &session, &ticks[0], &ticks[1], &ticks[2],
+                               &ticks[3], &n_threads, &start_time) != 10)
         return false;
     *ret_stat = (ProcStat){
             .parent = parent,
             .group = group,
             .session = session,
             .start_time = start_time,
+            .cpu_ticks = ticks[0] + ticks[1] + ticks[2] + ticks[3],
+            .n_threads = (uint64_t)MAX(n_threads, 0),
             .is_dead = (state == 'Z' || state == 'X') && n_threads <= 1,
     };
     return true;
@@ -133,22 +138,58 @@ bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable)
     return false;
 }
 
-bool proc_read_locks_limit(const Sys *sys, pid_t pid, uint64_t *ret_soft, uint64_t *ret_hard)
+static bool proc_parse_limit(const char *word, uint64_t *ret_limit)
+{
+    char *end;
+
+    *ret_limit =
+            strcmp(word, "unlimited") == 0 ? RLIM64_INFINITY : g_ascii_strtoull(word, &end, 10);
+    return *ret_limit == RLIM64_INFINITY || (end > word && *end == '\0');
+}
+
+static bool proc_read_locks_line(const Sys *sys, pid_t pid, struct rlimit64 *ret_limit)
 {
     static const char name[] = "\nMax file locks";
-    char text[PROC_LIMITS_BYTES + 1];
+    char text[PROC_LIMITS_BYTES + 1], soft[24], hard[24];
     ssize_t length = proc_read(sys, pid, "limits", text, PROC_LIMITS_BYTES);
-    uint64_t soft, hard;
+    struct rlimit64 limit;
 
     if (length < 0)
         return false;
     text[length] = '\0';
 
     const char *line = strstr(text, name);
-    if (line == NULL || sscanf(line + strlen(name), "%" SCNu64 " %" SCNu64, &soft, &hard) != 2)
+    if (line == NULL || sscanf(line + strlen(name), "%23s %23s", soft, hard) != 2 ||
+        !proc_parse_limit(soft, &limit.rlim_cur) || !proc_parse_limit(hard, &limit.rlim_max))
         return false;
-    *ret_soft = soft;
-    *ret_hard = hard;
+    *ret_limit = limit;
+    return true;
+}
+
+/* /proc tells it to everybody, but is slower by far. */
+bool proc_read_locks_limit(const Sys *sys, pid_t pid, struct rlimit64 *ret_limit)
+{
+    struct rlimit64 limit;
+
+    if (sys->prlimit64(pid, RLIMIT_LOCKS, NULL, &limit) < 0)
+        return errno != ESRCH && proc_read_locks_line(sys, pid, ret_limit);
+    *ret_limit = limit;
+    return true;
+}
+
+bool proc_read_resident(const Sys *sys, pid_t pid, uint64_t *ret_bytes)
+{
+    char line[128];
+    ssize_t length = proc_read(sys, pid, "statm", line, sizeof line - 1);
+    uint64_t pages;
+
+    if (length < 0)
+        return false;
+    line[length] = '\0';
+    errno = EBADMSG;
+    if (sscanf(line, "%*s %" SCNu64, &pages) != 1)
+        return false;
+    *ret_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
     return true;
 }
 
@@ -187,6 +228,62 @@ int proc_walk(const Sys *sys, int directory_fd, ProcWalkFunc func, void *data)
     return n > 0;
 }
 
+bool proc_read_children(const Sys *sys, GArray *pids)
+{
+    autofd int fd = sys_open(sys, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    char buffer[PROC_CHILDREN_BYTES];
+    pid_t pid = 0;
+    ssize_t n = 0;
+
+    /* A number may begin in one portion and end in the next. */
+    while (fd >= 0 && (n = sys_read(sys, fd, buffer, sizeof buffer)) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (g_ascii_isdigit(buffer[i])) {
+                pid = pid * 10 + (buffer[i] - '0');
+            } else if (pid > 0) {
+                g_array_append_val(pids, pid);
+                pid = 0;
+            }
+        }
+    }
+    return fd >= 0 && n == 0;
+}
+
+static void on_proc_listed(pid_t pid, void *data)
+{
+    GArray *pids = data;
+
+    g_array_append_val(pids, pid);
+}
+
+bool proc_read_all(const Sys *sys, GArray *pids)
+{
+    autofd int fd = sys_open(sys, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = -1;
+
+    if (fd < 0)
+        return false;
+    while ((r = proc_walk(sys, fd, on_proc_listed, pids)) > 0)
+        ;
+    errno = -r;
+    return r == 0;
+}
+
+GArray *proc_list_ancestors(const Sys *sys)
+{
+    GArray *pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+    pid_t pid = getpid();
+    ProcStat stat;
+
+    while (pid > 1 && pids->len < PROC_ANCESTORS_MAX) {
+        g_array_append_val(pids, pid);
+        if (!proc_read_stat(sys, pid, &stat))
+            break;
+        pid = stat.parent;
+    }
+    return pids;
+}
+
 typedef struct ProcSurvey {
     const Sys *sys;
     pid_t group;
@@ -194,6 +291,14 @@ typedef struct ProcSurvey {
     unsigned n_dead; /* of the group */
     bool lives;      /* a member of it, or nobody knows */
 } ProcSurvey;
+
+/* Cheap, and so of nearly all. */
+static bool proc_is_of_another(const ProcSurvey *survey, pid_t pid)
+{
+    pid_t group = survey->sys->getpgid(pid);
+
+    return group >= 0 ? group != survey->group : errno == ESRCH;
+}
 
 static void on_proc_survey(pid_t pid, void *data)
 {
@@ -204,6 +309,8 @@ static void on_proc_survey(pid_t pid, void *data)
         return;
     if (++survey->n_processes > PROC_PROCESSES_MAX)
         survey->lives = true;
+    else if (proc_is_of_another(survey, pid))
+        return;
     else if (!proc_read_stat(survey->sys, pid, &stat))
         survey->lives = errno != ENOENT && errno != ESRCH; /* else it is gone meanwhile */
     else if (stat.group == survey->group && stat.is_dead)

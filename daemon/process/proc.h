@@ -7,6 +7,7 @@
 
 #include "process/sys.h"
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ typedef struct ProcStat {
     pid_t session;
     uint64_t
             start_time; /* in ticks since boot: no two processes have it and the number in common */
+    uint64_t cpu_ticks; /* _SC_CLK_TCK a second; of it, and of the dead whom it has waited for */
+    uint64_t n_threads;
 } ProcStat;
 
 /* One line of /proc/PID/stat, which need not end in a NUL byte. False: it is none. */
@@ -33,8 +36,11 @@ char *proc_read_environ(const Sys *sys, pid_t pid, size_t *ret_length);
 const char *proc_environ_find(const char *text, size_t length, const char *name);
 /* Whether "NAME=value" was among the first 16 KiB of the environment that pid was started with. */
 bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable);
-/* RLIMIT_LOCKS of pid; false: it cannot be read, or a part of it is unlimited. */
-bool proc_read_locks_limit(const Sys *sys, pid_t pid, uint64_t *ret_soft, uint64_t *ret_hard);
+/* RLIMIT_LOCKS of pid, by prlimit(2) or, where that is refused, from /proc. False: it cannot be
+ * read. */
+bool proc_read_locks_limit(const Sys *sys, pid_t pid, struct rlimit64 *ret_limit);
+/* False and errno: as proc_read_stat. */
+bool proc_read_resident(const Sys *sys, pid_t pid, uint64_t *ret_bytes);
 #define PROC_COMM_BYTES 16
 /* The name of the program, as the kernel keeps it; false and errno: as proc_read_stat. */
 bool proc_read_comm(const Sys *sys, pid_t pid, char ret_comm[PROC_COMM_BYTES]);
@@ -42,6 +48,15 @@ bool proc_read_comm(const Sys *sys, pid_t pid, char ret_comm[PROC_COMM_BYTES]);
  * /proc and keeps the place. 1: there are more, 0: these were the last, negative errno. */
 typedef void (*ProcWalkFunc)(pid_t pid, void *data);
 int proc_walk(const Sys *sys, int directory_fd, ProcWalkFunc func, void *data);
+/* Appends all children of this process, zombies too (a pid_t each). Since it reaps them itself,
+ * none is missed who has been one all the time. False and errno: ENOENT where the kernel does not
+ * tell (CONFIG_PROC_CHILDREN). */
+bool proc_read_children(const Sys *sys, GArray *pids);
+/* Appends all processes. False and errno. */
+bool proc_read_all(const Sys *sys, GArray *pids);
+/* This process, its parent, and so on (a pid_t each). With a process id namespace around us the
+ * chain ends early. */
+GArray *proc_list_ancestors(const Sys *sys);
 /* Whether a process group has members, all of them dead. One pass over all processes; false when
  * there are too many of them, or something cannot be read. */
 bool proc_group_is_dead(const Sys *sys, pid_t group);

@@ -6,6 +6,7 @@
 
 #include "process/host-internal.h"
 #include "process/proc.h"
+#include "process/stragglers.h"
 
 #include <errno.h>
 
@@ -83,9 +84,6 @@ bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t main_
     if (group->leader > 0 && host->sys->getsid(pid) == group->leader &&
         !process_group_is_of_another(host, group->leader))
         return true;
-    if (main_pid > 0 && proc_descends_from(host->sys, pid, main_pid))
-        return true;
-
-    g_autofree char *variable = g_strconcat("INVOCATION_ID=", invocation_id, NULL);
-    return proc_environ_has(host->sys, pid, variable);
+    return stragglers_has(host, invocation_id, pid) ||
+           (main_pid > 0 && proc_descends_from(host->sys, pid, main_pid));
 }

@@ -26,7 +26,8 @@ bool process_group_prune(ProcessHost *host, ProcessGroup *group);
 /* The same, also of what has only zombies left whose parent does not reap them. Looks at every
  * process of the machine: not for what happens often. */
 bool process_group_prune_dead(ProcessHost *host, ProcessGroup *group);
-/* Whether a process is in the session, descends from the main process (0: there is none), or was
- * started with this INVOCATION_ID in its environment: what is cheap to know comes first. */
+/* Whether a process is in the session, carries the number of this run or was started with its
+ * INVOCATION_ID in the environment (stragglers.h), or descends from the main process (0: there is
+ * none): what is cheap to know comes first. */
 bool process_group_has(ProcessHost *host, const ProcessGroup *group, pid_t main_pid, pid_t pid,
                        const char *invocation_id);

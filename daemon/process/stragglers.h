@@ -20,7 +20,7 @@ struct StragglersQuestion {
     void *data;
     GList link;
     bool is_asked;
-    unsigned n_found;
+    bool is_looked_for; /* by the look that is under way */
 };
 /* Answered once, after a look at the daemon's children that begins after this call. All that are
  * asked meanwhile share it, and the looks take at most half of the daemon's time. Asking again
@@ -34,3 +34,7 @@ unsigned stragglers_signal(ProcessHost *host, const char *invocation_id, pid_t n
 /* Whether pid is of the run, by its number or its environment. A hint, unless the caller holds on
  * to the process. */
 bool stragglers_has(ProcessHost *host, const char *invocation_id, pid_t pid);
+
+/* Of the host. No question may be left (asserted). Accepts NULL. */
+typedef struct Stragglers Stragglers;
+void stragglers_free(Stragglers *stragglers);

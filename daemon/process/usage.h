@@ -17,6 +17,11 @@ typedef struct Usage {
 } Usage;
 
 /* cgroup NULL: of the processes with this invocation id. Nothing runs: all zero. Without a cgroup
- * all processes are looked at, so what was seen in the last half second is told again. */
+ * all processes are looked at, so what was seen in the last half second is told again; and who has
+ * no mark at all (host-internal.h) is not counted, whatever its environment says. */
 void usage_read(ProcessHost *host, const Cgroup *cgroup, const char *invocation_id,
                 Usage *ret_usage);
+
+/* Of the host. Accepts NULL. */
+typedef struct UsageSurvey UsageSurvey;
+void usage_survey_free(UsageSurvey *survey);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A fork bomb that is bounded: "program-bomb FILE TOTAL [runner]". Each of its processes forks one
  * after the other, each in a session of its own, which do the same, until TOTAL have been born in
- * all (10000 at most); then they stay, a minute at most. A runner exits when it has forked: there
- * is one at a time, which is somebody else each time. FILE is shared memory: see bomb.h. */
+ * all (10000 at most); then they stay. A runner exits when it has forked: there is one at a time,
+ * which is somebody else each time. FILE is shared memory: see bomb.h. */
 
 #include "bomb.h"
+#include "stay.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -36,7 +37,7 @@ static bool may_fork(BombCounts *counts, unsigned total)
 
 static void begin_life(BombCounts *counts)
 {
-    alarm(60);
+    stay_begin();
     (void)setsid();
     __atomic_fetch_add(&counts->n_born, 1, __ATOMIC_SEQ_CST);
 }
@@ -50,7 +51,7 @@ int main(int argc, char **argv)
         return 99;
     BombCounts *counts = map_counts(argv[1]);
     signal(SIGCHLD, SIG_IGN); /* nobody waits for anybody */
-    alarm(60);
+    stay_begin();
     while (may_fork(counts, (unsigned)total)) {
         pid_t pid = fork();
 
@@ -59,7 +60,7 @@ int main(int argc, char **argv)
         else if (pid < 0 || is_runner)
             break;
     }
-    while (!is_runner || counts->n_begun >= (unsigned)total)
-        pause();
+    if (!is_runner || counts->n_begun >= (unsigned)total)
+        stay();
     return 0;
 }

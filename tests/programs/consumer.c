@@ -2,10 +2,11 @@
 /* Uses what it is told to, and stays: "program-consumer MEMORY_MIB CPU_MS THREADS CHILDREN FILE".
  * It touches that much memory, burns that much time of a processor, has that many threads in all,
  * and as many children that do nothing. FILE holds its process id when that is done. It ends with
- * its parent, and whatever happens after a minute. */
+ * its parent. */
 
 #include "note.h"
 #include "notify.h"
+#include "stay.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -50,12 +51,11 @@ static void fork_idle(void)
         exit(92);
     if (pid > 0)
         return;
-    alarm(60);
+    stay_begin();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(0);
-    for (;;)
-        pause();
+    stay();
 }
 
 int main(int argc, char **argv)
@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 
     if (argc != 6)
         return 99;
-    alarm(60);
+    stay_begin();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int i = 0; i < atoi(argv[4]); i++)
         fork_idle();
@@ -78,6 +78,5 @@ int main(int argc, char **argv)
     note_pids(argv[5], &pid, 1);
     if (getenv("NOTIFY_SOCKET") != NULL)
         notify_send("READY=1");
-    for (;;)
-        pause();
+    stay();
 }

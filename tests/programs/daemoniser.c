@@ -8,10 +8,11 @@
  *   stubborn   they ignore SIGTERM
  *   notify     they say READY=1, after all else
  *   stay       the program that was started stays until a signal ends it
- * They live a minute at most. */
+ * They end with their test (stay.h). */
 
 #include "note.h"
 #include "notify.h"
+#include "stay.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -46,7 +47,7 @@ static void run_daemon(const Wishes *wishes, char **argv, int ready_fd)
     char *path = socket != NULL ? strdup(socket) : NULL;
     pid_t pid = getpid();
 
-    alarm(60);
+    stay_begin();
     if (wishes->is_stubborn)
         signal(SIGTERM, SIG_IGN);
     if (wishes->unmarks && setrlimit(RLIMIT_LOCKS, &own) < 0)
@@ -58,8 +59,7 @@ static void run_daemon(const Wishes *wishes, char **argv, int ready_fd)
     (void)close(ready_fd);
     if (wishes->notifies && path != NULL)
         notify_send_to(path, "READY=1", strlen("READY=1"));
-    for (;;)
-        pause();
+    stay();
 }
 
 static void fork_daemon(const Wishes *wishes, char **argv, int ready_fd)
@@ -110,7 +110,7 @@ int main(int argc, char **argv)
     Wishes wishes = parse(argc, argv);
     int fds[2];
 
-    alarm(60);
+    stay_begin();
     if (pipe(fds) < 0)
         return 97;
     for (int i = 0; i < wishes.n; i++)
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
     note_pids(argv[argc - 1], pids, wishes.n);
     if (wishes.stays)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    while (wishes.stays)
-        pause();
+    if (wishes.stays)
+        stay();
     return 0;
 }
