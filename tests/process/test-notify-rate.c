@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who says too much waits, and nobody else does. What the limit is stands here once more: a burst
+ * of 64, then 500 a second, at most 32 in a turn of the loop. */
+
+#include "notify-fixture.h"
+#include "process-fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RATE_BURST 64
+#define RATE_PER_SECOND 500
+#define RATE_PER_TURN 32
+#define RATE_INTERVAL_USEC (USEC_PER_SEC / RATE_PER_SECOND)
+#define RATE_PER_DRAIN 1024
+
+/* Says STATUS=*next and so on below end until nothing more goes in. */
+static void say_numbers(NotifyFixture *fixture, unsigned *next, unsigned end)
+{
+    for (; *next < end; (*next)++) {
+        g_autofree char *text = g_strdup_printf("STATUS=%u", *next);
+
+        if (!notify_fixture_send_bytes(fixture, text, strlen(text), NULL, 0))
+            return;
+    }
+}
+
+/* The sender and the loop by turns, while there is a listener. Returns how many turns. */
+static unsigned play(NotifyFixture *fixture, unsigned *next, unsigned end)
+{
+    unsigned n_turns = 0;
+
+    do {
+        unsigned n_before = fixture->said->len;
+
+        say_numbers(fixture, next, end);
+        if (!notify_fixture_turn(fixture))
+            break;
+        g_assert_cmpuint(fixture->said->len - n_before, <=, RATE_PER_TURN);
+        n_turns++;
+    } while (true);
+    return n_turns;
+}
+
+static void assert_numbers(const NotifyFixture *fixture, unsigned n)
+{
+    g_assert_cmpuint(fixture->said->len, ==, n);
+    for (unsigned i = 0; i < n; i++)
+        g_assert_cmpint(atoi(g_ptr_array_index(fixture->said, i)), ==, (int)i);
+}
+
+static uint64_t now(const NotifyFixture *fixture)
+{
+    return clock_monotonic_usec(virtual_loop_clock(fixture->loop));
+}
+
+/* A burst is heard at once, whatever comes after. */
+static void test_burst(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    (void)play(fixture, &next, RATE_BURST - 1);
+    assert_numbers(fixture, RATE_BURST - 1);
+    g_assert_true(notify_fixture_is_watched(fixture));
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+
+    (void)play(fixture, &next, RATE_BURST + 3);
+    assert_numbers(fixture, RATE_BURST);
+    g_assert_false(notify_fixture_is_watched(fixture));
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 1);
+}
+
+/* So long: what is outstanding is then heard at once, and the pause is no longer than that. */
+static void test_pause(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    (void)play(fixture, &next, RATE_BURST + 3);
+    virtual_loop_advance(fixture->loop, RATE_PER_TURN * RATE_INTERVAL_USEC - 1);
+    g_assert_false(notify_fixture_is_watched(fixture));
+    virtual_loop_advance(fixture->loop, 1);
+    g_assert_true(notify_fixture_turn(fixture));
+    assert_numbers(fixture, RATE_BURST + 3);
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+}
+
+/* Nothing is lost, the time it takes is that of the rate, and the turns are few. */
+static void test_flood(NotifyFixture *fixture, const void *unused)
+{
+    const unsigned n = 10000;
+    const uint64_t begin = now(fixture), due = (n - RATE_BURST) * RATE_INTERVAL_USEC;
+    unsigned next = 0, n_turns = 0, n_pauses = 0;
+
+    for (;;) {
+        n_turns += play(fixture, &next, n);
+        if (fixture->said->len == n)
+            break;
+        g_assert_false(notify_fixture_is_watched(fixture));
+        virtual_loop_advance(fixture->loop,
+                             virtual_loop_next_timer_usec(fixture->loop) - now(fixture));
+        n_pauses++;
+    }
+    assert_numbers(fixture, n);
+    g_assert_cmpuint(now(fixture) - begin, >=, due);
+    g_assert_cmpuint(now(fixture) - begin, <=, due + RATE_PER_TURN * RATE_INTERVAL_USEC);
+    g_assert_cmpuint(n_pauses, <=, n / RATE_PER_TURN);
+    g_assert_cmpuint(n_turns, <=, n / 8); /* a queue holds ten and more */
+}
+
+/* Who waits between its messages is heard each time at once, for as long as it likes. */
+static void test_steady(NotifyFixture *fixture, const void *unused)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        notify_fixture_say(fixture, "WATCHDOG=1");
+        g_assert_true(notify_fixture_turn(fixture));
+        g_assert_cmpuint(fixture->said->len, ==, i + 1);
+        virtual_loop_advance(fixture->loop, RATE_INTERVAL_USEC);
+    }
+}
+
+/* A long silence saves up a burst, and no more. */
+static void test_saved_up(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    (void)play(fixture, &next, RATE_BURST + 1);
+    virtual_loop_advance(fixture->loop, 3600 * USEC_PER_SEC);
+    (void)play(fixture, &next, 10 * RATE_BURST);
+    assert_numbers(fixture, 2 * RATE_BURST);
+}
+
+/* Before a death is judged everything counts that was said. */
+static void test_drain(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    (void)play(fixture, &next, RATE_BURST + 8);
+    assert_numbers(fixture, RATE_BURST);
+    notify_socket_drain(fixture->notify);
+    assert_numbers(fixture, RATE_BURST + 8);
+    g_assert_false(notify_fixture_is_watched(fixture)); /* and the pause stays */
+}
+
+static void look_says_more(NotifyFixture *fixture, const NotifyMessage *message, NotifyFds *fds)
+{
+    notify_fixture_say(fixture, "STATUS=more");
+}
+
+/* Also with somebody who never stops. */
+static void test_drain_is_bounded(NotifyFixture *fixture, const void *unused)
+{
+    fixture->look = look_says_more;
+    notify_fixture_say(fixture, "STATUS=one");
+    notify_socket_drain(fixture->notify);
+    g_assert_cmpuint(fixture->said->len, ==, RATE_PER_DRAIN);
+}
+
+/* It is tried again, at leisure, until it is watched. */
+static void test_resume_fails(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    (void)play(fixture, &next, RATE_BURST + 1);
+    notify_fixture_fail_watches(ENOMEM);
+    for (int i = 0; i < 10; i++) {
+        virtual_loop_advance(fixture->loop,
+                             virtual_loop_next_timer_usec(fixture->loop) - now(fixture));
+        g_assert_false(notify_fixture_is_watched(fixture));
+        g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 1);
+        g_assert_cmpuint(virtual_loop_next_timer_usec(fixture->loop), >=,
+                         now(fixture) + 100 * USEC_PER_MSEC);
+    }
+    notify_fixture_fail_watches(0);
+    virtual_loop_advance(fixture->loop, USEC_PER_SEC);
+    (void)play(fixture, &next, RATE_BURST + 1);
+    assert_numbers(fixture, RATE_BURST + 1);
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+}
+
+/* notify_fixture_done looks whether its timer is gone. */
+static void test_closed_while_paused(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    (void)play(fixture, &next, RATE_BURST + 1);
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 1);
+    notify_fixture_close(fixture);
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+}
+
+/* In the real loop: one that floods, beside one that does not */
+
+typedef struct Speaker {
+    NotifySocket *notify;
+    int fd;
+    unsigned n_sent;
+    unsigned n_heard;
+} Speaker;
+
+static void on_speaker(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+                       void *data)
+{
+    Speaker *speaker = data;
+
+    g_assert_cmpint(message->errno_value, ==, (int)(speaker->n_heard++ % 4096));
+}
+
+static void speaker_init(Speaker *speaker, ProcessHost *host)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    *speaker = (Speaker){
+            .notify = notify_socket_new(host, geteuid(), getegid(), on_speaker, speaker, NULL),
+            .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+    };
+    g_assert_nonnull(speaker->notify);
+    g_strlcpy(address.sun_path, notify_socket_path(speaker->notify), sizeof address.sun_path);
+    g_assert_cmpint(connect(speaker->fd, (const struct sockaddr *)&address, sizeof address), ==, 0);
+}
+
+static void speaker_done(Speaker *speaker)
+{
+    notify_socket_free(speaker->notify);
+    (void)close(speaker->fd);
+}
+
+static bool speaker_say(Speaker *speaker)
+{
+    g_autofree char *text = g_strdup_printf("ERRNO=%u", speaker->n_sent % 4096);
+
+    if (send(speaker->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+        return false;
+    speaker->n_sent++;
+    return true;
+}
+
+static void speaker_flood(Speaker *speaker)
+{
+    while (speaker_say(speaker))
+        ;
+}
+
+/* Whenever the quiet one says something it is heard within two turns; and the loop rests between
+ * what it owes to the other. */
+static void test_beside_a_flood(ProcessFixture *fixture, const void *unused)
+{
+    Speaker loud, quiet;
+    unsigned n_rests = 0;
+
+    speaker_init(&loud, fixture->host);
+    speaker_init(&quiet, fixture->host);
+    while (quiet.n_heard < 50) {
+        unsigned n_loud = loud.n_heard;
+
+        speaker_flood(&loud);
+        g_assert_true(speaker_say(&quiet));
+        for (int i = 0; i < 2; i++)
+            g_assert_cmpint(sd_event_run(loop_event(fixture->loop), 0), >=, 0);
+        g_assert_cmpuint(quiet.n_heard, ==, quiet.n_sent);
+        g_assert_cmpuint(loud.n_heard - n_loud, <=, 2 * RATE_PER_TURN);
+        n_rests += sd_event_run(loop_event(fixture->loop), 0) == 0;
+    }
+    g_assert_cmpuint(n_rests, >, 25);
+    g_assert_cmpuint(loud.n_heard, >=, RATE_BURST);
+    speaker_done(&loud);
+    speaker_done(&quiet);
+}
+
+static bool flood_is_heard(void *data)
+{
+    Speaker *speaker = data;
+
+    speaker_flood(speaker);
+    return speaker->n_heard >= 300;
+}
+
+/* By the real clock: what is beyond the burst takes its time. */
+static void test_real_time(ProcessFixture *fixture, const void *unused)
+{
+    Speaker speaker;
+    uint64_t begin = clock_monotonic_usec(clock_system());
+
+    speaker_init(&speaker, fixture->host);
+    fixture_run_until(fixture, flood_is_heard, &speaker);
+    g_assert_cmpuint(clock_monotonic_usec(clock_system()) - begin, >=,
+                     (300 - RATE_BURST - RATE_PER_TURN) * RATE_INTERVAL_USEC);
+    speaker_done(&speaker);
+}
+
+static void real_init(ProcessFixture *fixture, const void *unused)
+{
+    fixture_init(fixture);
+}
+
+static void real_done(ProcessFixture *fixture, const void *unused)
+{
+    fixture_done(fixture);
+}
+
+#define ADD(path, func)                                                                            \
+    g_test_add("/notify-rate/" path, NotifyFixture, NULL, notify_fixture_init, func,               \
+               notify_fixture_done)
+#define ADD_REAL(path, func)                                                                       \
+    g_test_add("/notify-rate/" path, ProcessFixture, NULL, real_init, func, real_done)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("burst", test_burst);
+    ADD("pause", test_pause);
+    ADD("flood", test_flood);
+    ADD("steady", test_steady);
+    ADD("saved-up", test_saved_up);
+    ADD("drain", test_drain);
+    ADD("drain-is-bounded", test_drain_is_bounded);
+    ADD("resume-fails", test_resume_fails);
+    ADD("closed-while-paused", test_closed_while_paused);
+    ADD_REAL("beside-a-flood", test_beside_a_flood);
+    ADD_REAL("real-time", test_real_time);
+    return g_test_run();
+}
