@@ -147,11 +147,11 @@ void cgroup_tree_free(CgroupTree *tree)
     if (tree == NULL)
         return;
     g_assert(tree->first == NULL);
-    if (tree->fd >= 0 && !cgroup_tree_has_children(tree)) {
+    if (tree->fd >= 0 && !cgroup_tree_has_children(tree))
         cgroup_tree_disable(tree);
-        (void)tree->sys->unlinkat(tree->fd, CGROUP_LEAF, AT_REMOVEDIR);     /* if it is there */
-        (void)tree->sys->unlinkat(tree->base_fd, tree->name, AT_REMOVEDIR); /* if empty */
-    }
+    if (tree->fd >= 0)
+        (void)tree->sys->unlinkat(tree->fd, CGROUP_LEAF, AT_REMOVEDIR); /* if it is there */
+    (void)tree->sys->unlinkat(tree->base_fd, tree->name, AT_REMOVEDIR); /* if empty */
     (void)fd_close(tree->fd);
     (void)fd_close(tree->base_fd);
     for (unsigned i = 0; i < _CGROUP_CONTROLLER_MAX; i++)
