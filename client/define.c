@@ -287,7 +287,8 @@ const Command define_commands[] = {
          "svcmgr create web process web.json --start --label team=shop", 2, 3,
          define_create_options, define_create},
         {"configure", "ID [FILE|-]", "Give a service a configuration",
-         "Without FILE it is read from standard input. A service that runs takes it over at once.",
+         "Without FILE it is read from standard input. A service that runs takes it over at once, "
+         "without a\nrestart where only that changes which needs none.",
          "svcmgr configure web web.json", 1, 2, NULL, define_configure},
         {"config", "ID", "Show the configuration of a service",
          "Earlier ones are kept too: --list shows which, --revision shows one.",

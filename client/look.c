@@ -296,7 +296,8 @@ const Command look_commands[] = {
          "svcmgr list --state failed --state backoff 'web-*'", 0, COMMAND_ANY, look_list_options,
          look_list},
         {"status", "[ID|PATTERN...]", "Show how services, or all of it, are",
-         "Without an ID: the daemon, and every service that is not as it should be.",
+         "Without an ID: the daemon, how it follows what runs, and every service that is not as it "
+         "should\nbe.",
          "svcmgr status web", 0, COMMAND_ANY, NULL, status_run},
         {"show", "ID [PROPERTY...]", "Show the properties of a service", NULL,
          "svcmgr show web MainPID NRestarts", 1, COMMAND_ANY, NULL, look_show},
