@@ -18,7 +18,7 @@ prepare() {
 
 # Until it is so: nothing tells when. Each turn is a call of the daemon's.
 until_so() { # command...
-    last=$(($(date +%s) + 20))
+    last=$(($(date +%s) + 60))
     until "$@"; do
         [ "$(date +%s)" -lt "$last" ] || return 1
         svcmgr -q version >/dev/null 2>&1 || :
@@ -34,7 +34,7 @@ run_test() { # name
     ) >/tmp/trace 2>&1 </dev/null &
     test_pid=$!
     (
-        sleep 60
+        sleep 120
         kill -KILL "$test_pid"
     ) >/dev/null 2>&1 &
     watchdog_pid=$!
@@ -54,7 +54,7 @@ run_tests() {
             echo "ok $number - $name"
         else
             echo "not ok $number - $name"
-            tail -n 100 /tmp/trace | sed 's/^/#   /'
+            tail -n 50 /tmp/trace | sed 's/^/#   /'
         fi
     done
 }

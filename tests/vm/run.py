@@ -27,7 +27,7 @@ import machine
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = "lib.sh"
 
-SECONDS_MAX = 180
+SECONDS_MAX = 400
 
 _RESULT = re.compile(r"^(not )?ok (\d+) - (\S+)$")
 _TEST = re.compile(r"(?m)^(test_\w+)\(\) \{")
