@@ -170,12 +170,10 @@ const Command act_commands[] = {
         {"restart", "ID|PATTERN...", "Stop services, and start them again",
          "A service that is down is started.", "svcmgr restart web", 1, COMMAND_ANY, NULL,
          act_restart},
-        {"reload", "ID|PATTERN...", "Have services read their own files again, without a stop",
-         "How is a matter of their configuration: reload_signal or reload_exec. Exit status 1 if "
-         "one "
-         "cannot,\nor if its reload fails; it goes on then as it was.\nThe definitions of "
-         "services: "
-         "svcmgr daemon-reload.",
+        {"reload", "ID|PATTERN...", "Have services read their own files again",
+         "Without a stop; how is a matter of their configuration (reload_signal, reload_exec).\n"
+         "Exit status 1 if one cannot, or if its reload fails; it goes on then as it was.\n"
+         "The definitions of services: svcmgr daemon-reload.",
          "svcmgr reload web", 1, COMMAND_ANY, NULL, act_reload},
         {"enable", "ID|PATTERN...", "Start services whenever svcmgrd starts",
          "Stands above what a definition says. Without --now nothing is started now.",
