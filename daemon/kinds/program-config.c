@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading the members of a program. Every check that one member allows is in its reader, so that
- * all mistakes of a document are told at once; what depends on the machine as it is now (does the
- * program exist?) is only a warning of validate, for it may be there when it is started. */
+/* The members of a program, in tables. What depends on the machine as it is now (does the program
+ * exist?) is only a warning of validate, for it may be there when it is started. */
 
-#include "base/parse.h"
-#include "kinds/program.h"
-#include "process/environment.h"
+#include "kinds/program-internal.h"
 
 #include <signal.h>
-#include <string.h>
 
-#define PROGRAM_MAX_STRINGS 4096
-#define PROGRAM_UMASK_MAX 0777
+#define PROGRAM_READINESS_FD 3 /* unless another is asked for; and what is passed begins there */
+#define PROGRAM_FD_STORE_MAX 64
+#define PROGRAM_FD_STORE_NOT_GIVEN UINT64_MAX
 
 static int program_readiness_from_string(const char *string)
 {
@@ -25,116 +22,24 @@ static int program_stop_mode_from_string(const char *string)
 
 static const JsonEnum readiness_enum = {
         .from_string = program_readiness_from_string,
-        .expected = "\"spawned\" or \"notify\"",
+        .expected = "\"spawned\", \"notify\" or \"fd\"",
 };
 static const JsonEnum stop_mode_enum = {
         .from_string = program_stop_mode_from_string,
         .expected = "\"all\" or \"main\"",
 };
-static const JsonRange argv_range = {
-        .min = 1,
-        .max = PROGRAM_MAX_STRINGS,
-        .expected = "the program and its arguments",
+static const ProgramIntRange nice_range = {.min = -20, .max = 19};
+static const ProgramIntRange oom_score_range = {.min = -1000, .max = 1000};
+static const ProgramIntRange readiness_fd_range = {
+        .min = PROGRAM_READINESS_FD,
+        .max = 1023,
 };
-
-static void program_read_exec(JsonContext *context, const JsonPath *path, const json_t *value,
-                              void *field, const void *unused)
-{
-    const json_t *program = json_array_get(value, 0);
-    JsonPath place = {.parent = path, .index = 0};
-
-    json_read_strv(context, path, value, field, &argv_range);
-    if (!json_is_string(program))
-        return; /* told already */
-    if (json_string_length(program) == 0 ||
-        (json_string_value(program)[0] != '/' && strchr(json_string_value(program), '/') != NULL))
-        json_problem_expected(context, &place, "an absolute path or the name of a program in PATH",
-                              program);
-}
-
-/* The walk does not change the object, but jansson's iteration takes it as if it did. */
-static void program_read_environment(JsonContext *context, const JsonPath *path,
-                                     const json_t *value, void *field, const void *unused)
-{
-    const char *name;
-    json_t *item;
-
-    json_read_environment(context, path, value, field, NULL);
-    json_object_foreach((json_t *)value, name, item)
-    {
-        JsonPath place = {.parent = path, .member = name};
-
-        if (environment_name_is_reserved(name))
-            json_problem(context, &place, "is set by the daemon itself");
-    }
-}
-
-/* The text of a name or of a number of an account; NULL if it is neither. -1 is no account. */
-static char *program_account(const json_t *value)
-{
-    if (json_is_string(value) && json_string_length(value) > 0)
-        return g_strdup(json_string_value(value));
-    if (json_is_integer(value) && json_integer_value(value) >= 0 &&
-        json_integer_value(value) < UINT32_MAX)
-        return g_strdup_printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    return NULL;
-}
-
-static void program_read_account(JsonContext *context, const JsonPath *path, const json_t *value,
-                                 void *field, const void *unused)
-{
-    char *account = program_account(value);
-
-    if (account == NULL) {
-        json_problem_expected(context, path, "a name or a number", value);
-        return;
-    }
-    g_free(*(char **)field);
-    *(char **)field = account;
-}
-
-static void program_read_accounts(JsonContext *context, const JsonPath *path, const json_t *value,
-                                  void *field, const void *unused)
-{
-    if (!json_is_array(value) || json_array_size(value) > PROGRAM_MAX_STRINGS) {
-        json_problem_expected(context, path, "an array of names or numbers", value);
-        return;
-    }
-
-    char **accounts = g_new0(char *, json_array_size(value) + 1);
-    for (size_t i = 0, n = 0; i < json_array_size(value); i++) {
-        JsonPath place = {.parent = path, .index = i};
-
-        accounts[n] = program_account(json_array_get(value, i));
-        if (accounts[n] == NULL)
-            json_problem_expected(context, &place, "a name or a number", json_array_get(value, i));
-        else
-            n++;
-    }
-    g_strfreev(*(char ***)field);
-    *(char ***)field = accounts;
-}
-
-static void program_read_umask(JsonContext *context, const JsonPath *path, const json_t *value,
-                               void *field, const void *unused)
-{
-    if (!json_is_string(value) ||
-        !parse_mode(json_string_value(value), PROGRAM_UMASK_MAX, field, NULL))
-        json_problem_expected(context, path, "an octal string such as \"0022\"", value);
-}
-
-static void program_read_signal(JsonContext *context, const JsonPath *path, const json_t *value,
-                                void *field, const void *unused)
-{
-    int signo;
-
-    /* No numbers: they differ between machines. */
-    if (json_is_string(value) && !g_ascii_isdigit(json_string_value(value)[0]) &&
-        parse_signal(json_string_value(value), &signo, NULL))
-        *(int *)field = signo;
-    else
-        json_problem_expected(context, path, "the name of a signal such as \"SIGTERM\"", value);
-}
+static const JsonRange fd_store_range = {.min = 0, .max = 1024};
+static const JsonRange watchdog_range = {
+        .min = 1,
+        .max = UINT64_C(365) * 24 * 3600 * USEC_PER_SEC,
+        .expected = "a duration such as \"30s\", more than 0 and at most a year",
+};
 
 #define PROGRAM_SPAWN(field) offsetof(ProgramConfig, spec.spawn.field)
 #define PROGRAM_MEMBERS                                                                            \
@@ -151,6 +56,20 @@ static void program_read_signal(JsonContext *context, const JsonPath *path, cons
              NULL, false},                                                                         \
             {"stop_mode", json_read_enum, offsetof(ProgramConfig, spec.stop_mode),                 \
              &stop_mode_enum, false},                                                              \
+            {"nice", program_read_int, PROGRAM_SPAWN(nice), &nice_range, false},                   \
+            {"oom_score_adjust", program_read_int, PROGRAM_SPAWN(oom_score_adjust),                \
+             &oom_score_range, false},                                                             \
+            {"limits", program_read_limits, PROGRAM_SPAWN(limits), NULL, false},                   \
+            {"no_new_privileges", program_read_privileges, PROGRAM_SPAWN(privileges), NULL,        \
+             false},                                                                               \
+            {"capabilities", program_read_capabilities, offsetof(ProgramConfig, spec.spawn), NULL, \
+             false},                                                                               \
+            {"stop_exec", program_read_exec, offsetof(ProgramConfig, spec.stop_exec), NULL,        \
+             false},                                                                               \
+            {"reload_exec", program_read_exec, offsetof(ProgramConfig, spec.reload_exec), NULL,    \
+             false},                                                                               \
+            {"cgroup", json_read_members, offsetof(ProgramConfig, spec.limits),                    \
+             program_cgroup_members, false},                                                       \
     {                                                                                              \
         "success_exit_status", config_read_exit_set, offsetof(ProgramConfig, spec.rules.success),  \
                 NULL, false                                                                        \
@@ -164,6 +83,14 @@ const JsonMember program_process_members[] = {
         PROGRAM_MEMBERS,
         {"readiness", json_read_enum, offsetof(ProgramConfig, spec.readiness), &readiness_enum,
          false},
+        {"readiness_fd", program_read_int, offsetof(ProgramConfig, spec.readiness_fd),
+         &readiness_fd_range, false},
+        {"reload_signal", program_read_reload_signal, offsetof(ProgramConfig, spec.reload_signal),
+         NULL, false},
+        {"watchdog", json_read_duration, offsetof(ProgramConfig, spec.watchdog_usec),
+         &watchdog_range, false},
+        {"fd_store_max", json_read_unsigned, offsetof(ProgramConfig, spec.fd_store_max),
+         &fd_store_range, false},
         PROGRAM_NO_MEMBER,
 };
 
@@ -180,6 +107,7 @@ void *program_config_new(void)
 
     config->spec.spawn = (SpawnSpec){SPAWN_KEEP_ALL};
     config->spec.rules.stop_signal = SIGTERM;
+    config->spec.fd_store_max = PROGRAM_FD_STORE_NOT_GIVEN;
     return config;
 }
 
@@ -191,13 +119,39 @@ void program_config_free(void *own)
     g_free(config);
 }
 
+/* Stored descriptors are passed from 3 on, below the one for readiness. */
+static void program_check_descriptors(JsonContext *context, SupervisorSpec *spec)
+{
+    bool has_fd = spec->readiness == READINESS_FD;
+    bool is_given = spec->fd_store_max != PROGRAM_FD_STORE_NOT_GIVEN;
+
+    if (!has_fd && spec->readiness_fd != 0)
+        json_problem(context, &(JsonPath){.member = "readiness_fd"},
+                     "is only for readiness \"fd\"");
+    if (has_fd && spec->readiness_fd == 0)
+        spec->readiness_fd = PROGRAM_READINESS_FD;
+
+    uint64_t room = has_fd ? (uint64_t)(spec->readiness_fd - PROGRAM_READINESS_FD) : UINT64_MAX;
+    if (is_given && spec->fd_store_max > room)
+        json_problem(context, &(JsonPath){.member = "fd_store_max"},
+                     "expected at most %" G_GUINT64_FORMAT
+                     ": stored descriptors come before readiness_fd, %d",
+                     room, spec->readiness_fd);
+    if (!is_given)
+        spec->fd_store_max = spec->rules.runs_once ? 0 : MIN(room, PROGRAM_FD_STORE_MAX);
+}
+
 /* The supervisor knows nothing of a Config. */
 void program_config_check(JsonContext *context, Config *config)
 {
-    EndingRules *rules = &((ProgramConfig *)config->own)->spec.rules;
+    SupervisorSpec *spec = &((ProgramConfig *)config->own)->spec;
 
-    rules->start_timeout_usec = config->common.start_timeout_usec;
-    rules->stop_timeout_usec = config->common.stop_timeout_usec;
+    spec->rules.start_timeout_usec = config->common.start_timeout_usec;
+    spec->rules.stop_timeout_usec = config->common.stop_timeout_usec;
+    program_check_descriptors(context, spec);
+    if (spec->reload_signal != 0 && spec->reload_exec != NULL)
+        json_problem(context, &(JsonPath){.member = "reload_exec"},
+                     "expected either this or reload_signal, got both");
 }
 
 static void on_program_doubt(const char *member, const char *message, void *data)
@@ -209,7 +163,12 @@ static void on_program_doubt(const char *member, const char *message, void *data
 
 void program_config_validate(const Config *config, Problems *problems)
 {
-    const ProgramConfig *own = config->own;
+    const SupervisorSpec *spec = &((const ProgramConfig *)config->own)->spec;
 
-    spawn_check(&own->spec.spawn, on_program_doubt, problems);
+    spawn_check(&spec->spawn, on_program_doubt, problems);
+    if (spec->stop_exec != NULL)
+        spawn_check_command(&spec->spawn, "stop_exec", spec->stop_exec, on_program_doubt, problems);
+    if (spec->reload_exec != NULL)
+        spawn_check_command(&spec->spawn, "reload_exec", spec->reload_exec, on_program_doubt,
+                            problems);
 }

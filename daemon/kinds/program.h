@@ -19,6 +19,9 @@ void *program_config_new(void);
 void program_config_free(void *own);
 void program_config_check(JsonContext *context, Config *config);
 void program_config_validate(const Config *config, Problems *problems);
+/* Whether something differs that only a new start can bring into force; all else is taken over by
+ * what runs. Both are of one kind. */
+bool program_config_needs_restart(const Config *running, const Config *next);
 
 /* A kind of its own from a table that says name, description, schema, members and configuration;
  * the callbacks that run programs are put in. */

@@ -5,7 +5,7 @@
 
 #include <inttypes.h>
 
-const LimitName limit_names[] = {
+const LimitName limit_names[LIMIT_N_NAMES + 1] = {
         {"as", RLIMIT_AS, true},
         {"core", RLIMIT_CORE, true},
         {"cpu", RLIMIT_CPU, false},

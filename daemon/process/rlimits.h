@@ -22,8 +22,9 @@ typedef struct LimitName {
     int resource;
     bool is_bytes;
 } LimitName;
+#define LIMIT_N_NAMES 15
 /* Ends with a NULL name. */
-extern const LimitName limit_names[];
+extern const LimitName limit_names[LIMIT_N_NAMES + 1];
 
 /* NULL: no limit that has a name. */
 const char *limit_to_string(int resource);

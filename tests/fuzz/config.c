@@ -10,7 +10,9 @@
 #include "fuzz.h"
 #include "kinds/program.h"
 #include "process/environment.h"
+#include "process/rlimits.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define CONFIG_MESSAGE_MAX_BYTES 512
@@ -39,9 +41,9 @@ static void config_print_strings(GString *text, const char *name, char **strings
     g_string_append_c(text, '\n');
 }
 
-static void config_print_usec(GString *text, const char *name, uint64_t usec)
+static void config_print_number(GString *text, const char *name, uint64_t number)
 {
-    g_string_append_printf(text, "%s %" G_GUINT64_FORMAT "\n", name, usec);
+    g_string_append_printf(text, "%s %" G_GUINT64_FORMAT "\n", name, number);
 }
 
 static void config_print_common(GString *text, const CommonConfig *common)
@@ -52,13 +54,13 @@ static void config_print_common(GString *text, const CommonConfig *common)
     g_string_append_printf(text, "%d %.17g %.17g %u %" G_GUINT64_FORMAT "\n", restart->mode,
                            backoff->factor, backoff->jitter, backoff->max_attempts,
                            common->start_limit.burst);
-    config_print_usec(text, "initial", backoff->initial_usec);
-    config_print_usec(text, "min", backoff->min_usec);
-    config_print_usec(text, "max", backoff->max_usec);
-    config_print_usec(text, "stable", restart->stable_after_usec);
-    config_print_usec(text, "interval", common->start_limit.interval_usec);
-    config_print_usec(text, "start", common->start_timeout_usec);
-    config_print_usec(text, "stop", common->stop_timeout_usec);
+    config_print_number(text, "initial", backoff->initial_usec);
+    config_print_number(text, "min", backoff->min_usec);
+    config_print_number(text, "max", backoff->max_usec);
+    config_print_number(text, "stable", restart->stable_after_usec);
+    config_print_number(text, "interval", common->start_limit.interval_usec);
+    config_print_number(text, "start", common->start_timeout_usec);
+    config_print_number(text, "stop", common->stop_timeout_usec);
     config_print_exit_set(text, "prevent", &restart->prevent);
     config_print_exit_set(text, "force", &restart->force);
 }
@@ -66,6 +68,36 @@ static void config_print_common(GString *text, const CommonConfig *common)
 static int config_compare_strings(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void config_print_resources(GString *text, const SpawnSpec *spawn)
+{
+    g_string_append_printf(text, "%d|%d|%d|%d|%" G_GINT64_MODIFIER "x\n", spawn->nice,
+                           spawn->oom_score_adjust, spawn->privileges, spawn->sets_capabilities,
+                           spawn->capabilities);
+    for (unsigned i = 0; spawn->limits != NULL && i < spawn->limits->len; i++) {
+        const SpawnLimit *limit = &g_array_index(spawn->limits, SpawnLimit, i);
+        g_autofree char *soft = limit_value_to_string(limit->soft);
+        g_autofree char *hard = limit_value_to_string(limit->hard);
+
+        g_string_append_printf(text, "%s %s %s\n", limit_to_string(limit->resource), soft, hard);
+    }
+}
+
+static void config_print_supervision(GString *text, const SupervisorSpec *spec)
+{
+    const CgroupLimits *limits = &spec->limits;
+
+    config_print_strings(text, "stop", spec->stop_exec);
+    config_print_strings(text, "reload", spec->reload_exec);
+    config_print_number(text, "watchdog", spec->watchdog_usec);
+    config_print_number(text, "store", spec->fd_store_max);
+    config_print_number(text, "memory", limits->memory_max_bytes);
+    config_print_number(text, "pids", limits->pids_max);
+    config_print_number(text, "cpu", limits->cpu_weight);
+    config_print_number(text, "io", limits->io_weight);
+    g_string_append_printf(text, "%d|%d|%d\n", spec->readiness, spec->readiness_fd,
+                           spec->reload_signal);
 }
 
 /* Everything that the document says. The variables are an object, which has no order. */
@@ -90,6 +122,8 @@ static char *config_print(const Config *config)
                            own->spec.rules.stop_signal, own->spec.readiness, own->spec.stop_mode,
                            own->spec.rules.runs_once, own->remain_after_exit);
     config_print_exit_set(text, "success", &own->spec.rules.success);
+    config_print_resources(text, spawn);
+    config_print_supervision(text, &own->spec);
     return g_string_free(text, FALSE);
 }
 
@@ -116,6 +150,7 @@ static void config_assert_same(const Kind *kind, const Config *config, const cha
     g_autofree char *expected = config_print(config);
     g_autofree char *got = config_print(again);
     g_assert_cmpstr(got, ==, expected);
+    g_assert_false(program_config_needs_restart(config, again));
     g_assert_cmpint(config_text_equal(again->text, config->text), ==,
                     length == config->text->length &&
                             memcmp(text, config->text->text, length) == 0);
@@ -157,6 +192,40 @@ static void config_assert_common(const CommonConfig *common)
     }
 }
 
+static void config_assert_resources(const SpawnSpec *spawn)
+{
+    g_assert_true(spawn->nice == SPAWN_NICE_KEEP || (spawn->nice >= -20 && spawn->nice <= 19));
+    g_assert_true(spawn->oom_score_adjust == SPAWN_OOM_SCORE_KEEP ||
+                  (spawn->oom_score_adjust >= -1000 && spawn->oom_score_adjust <= 1000));
+    g_assert_true(spawn->sets_capabilities || spawn->capabilities == 0);
+    for (unsigned i = 0; spawn->limits != NULL && i < spawn->limits->len; i++) {
+        const SpawnLimit *limit = &g_array_index(spawn->limits, SpawnLimit, i);
+
+        g_assert_nonnull(limit_to_string(limit->resource));
+        g_assert_cmpuint(limit->soft, <=, limit->hard);
+        g_assert_true(limit->hard <= INT64_MAX || limit->hard == LIMIT_INFINITY);
+    }
+}
+
+static void config_assert_supervision(const SupervisorSpec *spec)
+{
+    g_assert_true(spec->reload_signal == 0 || spec->reload_exec == NULL);
+    g_assert_true(spec->reload_signal == 0 || signal_to_string(spec->reload_signal) != NULL);
+    g_assert_cmpint(spec->reload_signal, !=, SIGKILL);
+    g_assert_cmpint(spec->reload_signal, !=, SIGSTOP);
+    g_assert_cmpuint(spec->fd_store_max, <=, 1024);
+    g_assert_cmpint(spec->readiness == READINESS_FD, ==, spec->readiness_fd != 0);
+    if (spec->readiness == READINESS_FD)
+        g_assert_cmpuint(spec->fd_store_max + 3, <=, (uint64_t)spec->readiness_fd);
+    g_assert_cmpuint(spec->limits.cpu_weight, <=, 10000);
+    g_assert_cmpuint(spec->limits.io_weight, <=, 10000);
+    if (spec->rules.runs_once) {
+        g_assert_cmpint(spec->reload_signal, ==, 0);
+        g_assert_cmpuint(spec->watchdog_usec, ==, 0);
+        g_assert_cmpuint(spec->fd_store_max, ==, 0);
+    }
+}
+
 static void config_assert_program(const ProgramConfig *own)
 {
     const SpawnSpec *spawn = &own->spec.spawn;
@@ -176,6 +245,8 @@ static void config_assert_program(const ProgramConfig *own)
     g_assert_true(spawn->working_directory == NULL || spawn->working_directory[0] == '/');
     g_assert_true(spawn->user == NULL || spawn->user[0] != '\0');
     g_assert_true(spawn->group == NULL || spawn->group[0] != '\0');
+    config_assert_resources(spawn);
+    config_assert_supervision(&own->spec);
     g_assert_nonnull(signal_to_string(own->spec.rules.stop_signal));
     g_assert_cmpint(own->spec.readiness, <, _READINESS_MAX);
     g_assert_cmpint(own->spec.stop_mode, <, _STOP_MODE_MAX);

@@ -3,6 +3,7 @@
 
 #include "kinds/program.h"
 #include "process-fixture.h"
+#include "process/rlimits.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -44,6 +45,131 @@ static void test_defaults(ProcessFixture *fixture, const void *unused)
     g_assert_false(p->spec.rules.runs_once);
     g_assert_true(o->spec.rules.runs_once);
     g_assert_false(o->remain_after_exit);
+}
+
+static void test_defaults_of_resources(ProcessFixture *fixture, const void *unused)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) process = parse(fixture->process, "{'exec': ['a']}", problems);
+    g_autoptr(Config) oneshot = parse(fixture->oneshot, "{'exec': ['a']}", problems);
+    const SupervisorSpec *p = &((ProgramConfig *)process->own)->spec;
+    const SupervisorSpec *o = &((ProgramConfig *)oneshot->own)->spec;
+
+    g_assert_cmpint(p->spawn.nice, ==, SPAWN_NICE_KEEP);
+    g_assert_cmpint(p->spawn.oom_score_adjust, ==, SPAWN_OOM_SCORE_KEEP);
+    g_assert_null(p->spawn.limits);
+    g_assert_cmpint(p->spawn.privileges, ==, SPAWN_PRIVILEGES_AUTO);
+    g_assert_false(p->spawn.sets_capabilities);
+    g_assert_null(p->stop_exec);
+    g_assert_null(p->reload_exec);
+    g_assert_cmpint(p->reload_signal, ==, 0);
+    g_assert_cmpuint(p->watchdog_usec, ==, 0);
+    g_assert_cmpuint(p->fd_store_max, ==, 64);
+    g_assert_cmpuint(o->fd_store_max, ==, 0);
+    g_assert_true(cgroup_limits_are_equal(&p->limits, &(CgroupLimits){0}));
+}
+
+static void assert_limit(const Config *config, int resource, uint64_t soft, uint64_t hard)
+{
+    const ProgramConfig *own = config->own;
+    const SpawnLimit *limit = limits_find(own->spec.spawn.limits, resource);
+
+    g_assert_nonnull(limit);
+    g_assert_cmpuint(limit->soft, ==, soft);
+    g_assert_cmpuint(limit->hard, ==, hard);
+}
+
+static void test_limits(ProcessFixture *fixture, const void *unused)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) config =
+            parse(fixture->oneshot,
+                  "{'exec': ['a'], 'limits': {'as': '1GiB', 'core': 'infinity', 'cpu': 5,"
+                  " 'data': 7, 'fsize': {'soft': 0, 'hard': '1KiB'}, 'memlock': 1, 'msgqueue': 2,"
+                  " 'nice': 3, 'nofile': {'soft': 4, 'hard': 'infinity', '$comment': 'x'},"
+                  " 'nproc': 6, 'rss': 8, 'rtprio': 9, 'rttime': 10, 'sigpending': 11,"
+                  " 'stack': {'hard': '8MiB', 'soft': '8MiB'}, '$comment': 'x'}}",
+                  problems);
+
+    g_assert_nonnull(config);
+    assert_limit(config, RLIMIT_AS, 1 << 30, 1 << 30);
+    assert_limit(config, RLIMIT_CORE, RLIM64_INFINITY, RLIM64_INFINITY);
+    assert_limit(config, RLIMIT_CPU, 5, 5);
+    assert_limit(config, RLIMIT_DATA, 7, 7);
+    assert_limit(config, RLIMIT_FSIZE, 0, 1024);
+    assert_limit(config, RLIMIT_MEMLOCK, 1, 1);
+    assert_limit(config, RLIMIT_MSGQUEUE, 2, 2);
+    assert_limit(config, RLIMIT_NICE, 3, 3);
+    assert_limit(config, RLIMIT_NOFILE, 4, RLIM64_INFINITY);
+    assert_limit(config, RLIMIT_NPROC, 6, 6);
+    assert_limit(config, RLIMIT_RSS, 8, 8);
+    assert_limit(config, RLIMIT_RTPRIO, 9, 9);
+    assert_limit(config, RLIMIT_RTTIME, 10, 10);
+    assert_limit(config, RLIMIT_SIGPENDING, 11, 11);
+    assert_limit(config, RLIMIT_STACK, 8 << 20, 8 << 20);
+    g_assert_cmpuint(((ProgramConfig *)config->own)->spec.spawn.limits->len, ==, LIMIT_N_NAMES);
+}
+
+static void test_resources(ProcessFixture *fixture, const void *unused)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) config =
+            parse(fixture->process,
+                  "{'exec': ['a'], 'nice': -20, 'oom_score_adjust': 1000,"
+                  " 'no_new_privileges': false, 'capabilities': ['CAP_CHOWN', 'net_admin',"
+                  " 'cap_Bpf', 'CHOWN'], 'cgroup': {'memory_max': '1MiB', 'pids_max': 5,"
+                  " 'cpu_weight': 10000, 'io_weight': 1}}",
+                  problems);
+    g_assert_nonnull(config);
+    const SupervisorSpec *spec = &((ProgramConfig *)config->own)->spec;
+
+    g_assert_cmpint(spec->spawn.nice, ==, -20);
+    g_assert_cmpint(spec->spawn.oom_score_adjust, ==, 1000);
+    g_assert_cmpint(spec->spawn.privileges, ==, SPAWN_PRIVILEGES_NEW);
+    g_assert_true(spec->spawn.sets_capabilities);
+    g_assert_cmphex(spec->spawn.capabilities, ==, UINT64_C(1) << 39 | 1 << 12 | 1);
+    g_assert_true(cgroup_limits_are_equal(&spec->limits, &(CgroupLimits){1 << 20, 5, 10000, 1}));
+
+    g_autoptr(Config) none =
+            parse(fixture->process,
+                  "{'exec': ['a'], 'no_new_privileges': true, 'capabilities': []}", problems);
+    spec = &((ProgramConfig *)none->own)->spec;
+    g_assert_cmpint(spec->spawn.privileges, ==, SPAWN_PRIVILEGES_NO_NEW);
+    g_assert_true(spec->spawn.sets_capabilities);
+    g_assert_cmphex(spec->spawn.capabilities, ==, 0);
+}
+
+static void test_supervision(ProcessFixture *fixture, const void *unused)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) config =
+            parse(fixture->process,
+                  "{'exec': ['a'], 'readiness': 'fd', 'readiness_fd': 10, 'watchdog': '30s',"
+                  " 'stop_exec': ['b', '$MAINPID'], 'reload_signal': 'HUP'}",
+                  problems);
+    g_assert_nonnull(config);
+    const SupervisorSpec *spec = &((ProgramConfig *)config->own)->spec;
+
+    g_assert_cmpint(spec->readiness, ==, READINESS_FD);
+    g_assert_cmpint(spec->readiness_fd, ==, 10);
+    g_assert_cmpuint(spec->fd_store_max, ==, 7);
+    g_assert_cmpuint(spec->watchdog_usec, ==, 30 * USEC_PER_SEC);
+    g_assert_cmpstr(spec->stop_exec[1], ==, "$MAINPID");
+    g_assert_cmpint(spec->reload_signal, ==, SIGHUP);
+
+    g_autoptr(Config) low =
+            parse(fixture->process, "{'exec': ['a'], 'readiness': 'fd', 'reload_exec': ['/bin/c']}",
+                  problems);
+    spec = &((ProgramConfig *)low->own)->spec;
+    g_assert_cmpint(spec->readiness_fd, ==, 3);
+    g_assert_cmpuint(spec->fd_store_max, ==, 0);
+    g_assert_cmpstr(spec->reload_exec[0], ==, "/bin/c");
+
+    g_autoptr(Config) high =
+            parse(fixture->process,
+                  "{'exec': ['a'], 'readiness': 'fd', 'readiness_fd': 1023, 'fd_store_max': 1020}",
+                  problems);
+    g_assert_cmpuint(((ProgramConfig *)high->own)->spec.fd_store_max, ==, 1020);
 }
 
 static void test_all_members(ProcessFixture *fixture, const void *unused)
@@ -105,6 +231,9 @@ static const BadRow bad_rows[] = {
          "environment.NOTIFY_SOCKET: is set by the daemon itself"},
         {"{'exec': ['a'], 'environment': {'INVOCATION_ID': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment': {'SVCMGR_ID': ''}}", "is set by the daemon itself"},
+        {"{'exec': ['a'], 'environment': {'MAINPID': ''}}", "is set by the daemon itself"},
+        {"{'exec': ['a'], 'environment': {'WATCHDOG_PID': ''}}", "is set by the daemon itself"},
+        {"{'exec': ['a'], 'environment': {'LISTEN_FDNAMES': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment_file': 'e'}", "environment_file: expected"},
         {"{'exec': ['a'], 'working_directory': 'w'}", "working_directory: expected"},
         {"{'exec': ['a'], 'working_directory': '/a/../b'}", "working_directory: expected"},
@@ -122,7 +251,77 @@ static const BadRow bad_rows[] = {
         {"{'exec': ['a'], 'stop_signal': '15'}", "stop_signal: expected the name of a signal"},
         {"{'exec': ['a'], 'stop_signal': 15}", "stop_signal: expected the name of a signal"},
         {"{'exec': ['a'], 'stop_mode': 'none'}", "stop_mode: expected \"all\" or \"main\""},
-        {"{'exec': ['a'], 'readiness': 'no'}", "readiness: expected \"spawned\" or \"notify\""},
+        {"{'exec': ['a'], 'readiness': 'no'}",
+         "readiness: expected \"spawned\", \"notify\" or \"fd\", got \"no\""},
+        {"{'exec': ['a'], 'nice': -21}", "nice: expected a number from -20 to 19, got -21"},
+        {"{'exec': ['a'], 'nice': 1.5}", "nice: expected a number from -20 to 19, got 1.5"},
+        {"{'exec': ['a'], 'oom_score_adjust': 1001}",
+         "oom_score_adjust: expected a number from -1000 to 1000, got 1001"},
+        {"{'exec': ['a'], 'oom_score_adjust': '0'}", "oom_score_adjust: expected a number"},
+        {"{'exec': ['a'], 'limits': []}", "limits: expected an object"},
+        {"{'exec': ['a'], 'limits': {'nofiles': 1}}",
+         "limits.nofiles: unknown member; did you mean \"nofile\"?"},
+        {"{'exec': ['a'], 'limits': {'locks': 1}}", "limits.locks: unknown member"},
+        {"{'exec': ['a'], 'limits': {'nofile': -1}}",
+         "limits.nofile: expected a number, or \"infinity\", got -1"},
+        {"{'exec': ['a'], 'limits': {'nproc': '1K'}}",
+         "limits.nproc: expected a number, or \"infinity\", got \"1K\""},
+        {"{'exec': ['a'], 'limits': {'core': true}}",
+         "limits.core: expected a size such as \"64MiB\", or \"infinity\", got true"},
+        {"{'exec': ['a'], 'limits': {'core': '1XB'}}", "limits.core: expected a size such as"},
+        {"{'exec': ['a'], 'limits': {'core': '9EiB'}}", "limits.core: expected a size from 0 to"},
+        {"{'exec': ['a'], 'limits': {'cpu': {'soft': 1}}}", "limits.cpu.hard"},
+        {"{'exec': ['a'], 'limits': {'cpu': {'soft': 2, 'hard': 1}}}",
+         "limits.cpu.soft: expected at most hard"},
+        {"{'exec': ['a'], 'limits': {'cpu': {'soft': 'infinity', 'hard': 1}}}",
+         "limits.cpu.soft: expected at most hard"},
+        {"{'exec': ['a'], 'limits': {'cpu': {'soft': {}, 'hard': 1}}}",
+         "limits.cpu.soft: expected a number, or \"infinity\""},
+        {"{'exec': ['a'], 'limits': {'cpu': {'soft': 1, 'hard': 1, 'max': 1}}}",
+         "limits.cpu.max: unknown member"},
+        {"{'exec': ['a'], 'no_new_privileges': 1}", "no_new_privileges: expected true or false"},
+        {"{'exec': ['a'], 'capabilities': 'chown'}",
+         "capabilities: expected an array of at most 64 names of capabilities"},
+        {"{'exec': ['a'], 'capabilities': ['CAP_FLY']}",
+         "capabilities[0]: expected the name of a capability such as \"CAP_NET_BIND_SERVICE\", "
+         "got \"CAP_FLY\""},
+        {"{'exec': ['a'], 'capabilities': ['chown', 0]}", "capabilities[1]: expected the name of"},
+        {"{'exec': ['a'], 'capabilities': ['0']}", "capabilities[0]: expected the name of"},
+        {"{'exec': ['a'], 'capabilities': ['']}", "capabilities[0]: expected the name of"},
+        {"{'exec': ['a'], 'cgroup': {'memory_max': 0}}",
+         "cgroup.memory_max: expected a size such as \"64MiB\", more than 0, got 0"},
+        {"{'exec': ['a'], 'cgroup': {'pids_max': 0}}",
+         "cgroup.pids_max: expected a number from 1 to 4194304, got 0"},
+        {"{'exec': ['a'], 'cgroup': {'cpu_weight': 0}}",
+         "cgroup.cpu_weight: expected a number from 1 to 10000, got 0"},
+        {"{'exec': ['a'], 'cgroup': {'io_weight': 10001}}",
+         "cgroup.io_weight: expected a number from 1 to 10000, got 10001"},
+        {"{'exec': ['a'], 'cgroup': {'memory_high': 1}}", "cgroup.memory_high: unknown member"},
+        {"{'exec': ['a'], 'stop_exec': []}", "stop_exec: expected the program and its arguments"},
+        {"{'exec': ['a'], 'stop_exec': ['./a']}", "stop_exec[0]: expected an absolute path"},
+        {"{'exec': ['a'], 'reload_exec': ['a/b']}", "reload_exec[0]: expected an absolute path"},
+        {"{'exec': ['a'], 'reload_signal': 'KILL'}",
+         "reload_signal: expected a signal that a program can handle, got \"KILL\""},
+        {"{'exec': ['a'], 'reload_signal': 'SIGSTOP'}",
+         "reload_signal: expected a signal that a program can handle"},
+        {"{'exec': ['a'], 'reload_signal': 1}", "reload_signal: expected the name of a signal"},
+        {"{'exec': ['a'], 'reload_signal': 'HUP', 'reload_exec': ['b']}",
+         "reload_exec: expected either this or reload_signal, got both"},
+        {"{'exec': ['a'], 'watchdog': 0}",
+         "watchdog: expected a duration such as \"30s\", more than 0 and at most a year, got 0"},
+        {"{'exec': ['a'], 'watchdog': '366d'}", "watchdog: expected a duration"},
+        {"{'exec': ['a'], 'watchdog': 'infinity'}", "watchdog: expected a duration"},
+        {"{'exec': ['a'], 'fd_store_max': 1025}",
+         "fd_store_max: expected a number from 0 to 1024, got 1025"},
+        {"{'exec': ['a'], 'readiness_fd': 3}", "readiness_fd: is only for readiness \"fd\""},
+        {"{'exec': ['a'], 'readiness': 'fd', 'readiness_fd': 2}",
+         "readiness_fd: expected a number from 3 to 1023, got 2"},
+        {"{'exec': ['a'], 'readiness': 'fd', 'readiness_fd': 1024}",
+         "readiness_fd: expected a number from 3 to 1023, got 1024"},
+        {"{'exec': ['a'], 'readiness': 'fd', 'fd_store_max': 1}",
+         "fd_store_max: expected at most 0: stored descriptors come before readiness_fd, 3"},
+        {"{'exec': ['a'], 'readiness': 'fd', 'readiness_fd': 13, 'fd_store_max': 11}",
+         "fd_store_max: expected at most 10: stored descriptors come before readiness_fd, 13"},
         {"{'exec': ['a'], 'success_exit_status': [256]}", "success_exit_status"},
         {"{'exec': ['a'], 'remain_after_exit': true}", "remain_after_exit"},
         {"{'exec': ['a'], 'log': {}}", "log"},
@@ -138,6 +337,23 @@ static void test_mistakes(ProcessFixture *fixture, const void *unused)
         g_assert_null(parse(fixture->process, bad_rows[i].text, problems));
         g_autoptr(GError) error = problems_to_error(problems);
         assert_contains(error->message, bad_rows[i].expected);
+    }
+}
+
+/* What makes no sense of something that runs once. */
+static void test_mistakes_of_oneshot(ProcessFixture *fixture, const void *unused)
+{
+    static const char *const members[] = {"'readiness': 'spawned'", "'readiness_fd': 3",
+                                          "'watchdog': 1", "'reload_signal': 'HUP'",
+                                          "'fd_store_max': 0"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
+        g_autoptr(Problems) problems = problems_new();
+        g_autofree char *text = g_strdup_printf("{'exec': ['a'], %s}", members[i]);
+
+        g_assert_null(parse(fixture->oneshot, text, problems));
+        g_autoptr(GError) error = problems_to_error(problems);
+        assert_contains(error->message, "unknown member");
     }
 }
 
@@ -158,15 +374,19 @@ static void test_validate(ProcessFixture *fixture, const void *unused)
     g_autoptr(Config) config =
             parse(fixture->process,
                   "{'exec': ['/no/such'], 'user': 'nobodyx', 'group': 'nobodyx',"
-                  " 'working_directory': '/no/such', 'environment_file': '/no/such'}",
+                  " 'working_directory': '/no/such', 'environment_file': '/no/such',"
+                  " 'stop_exec': ['/no/such'], 'reload_exec': ['no-such-program']}",
                   problems);
 
     g_assert_nonnull(config);
     fixture->process->validate(config, problems);
-    g_assert_cmpuint(problems_count(problems), ==, 5);
+    g_assert_cmpuint(problems_count(problems), ==, 7);
     g_assert_false(problems_have_errors(problems));
     g_assert_cmpstr(problems_get(problems, 0)->pointer, ==, "/exec");
     assert_contains(problems_get(problems, 0)->message, "No such file or directory");
+    g_assert_cmpstr(problems_get(problems, 5)->pointer, ==, "/stop_exec");
+    g_assert_cmpstr(problems_get(problems, 6)->pointer, ==, "/reload_exec");
+    assert_contains(problems_get(problems, 6)->message, "not found in PATH");
 }
 
 /* Schemas */
@@ -267,7 +487,12 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     CONFIG_TEST("/kinds-config/defaults", test_defaults);
     CONFIG_TEST("/kinds-config/all-members", test_all_members);
+    CONFIG_TEST("/kinds-config/defaults/resources", test_defaults_of_resources);
+    CONFIG_TEST("/kinds-config/limits", test_limits);
+    CONFIG_TEST("/kinds-config/resources", test_resources);
+    CONFIG_TEST("/kinds-config/supervision", test_supervision);
     CONFIG_TEST("/kinds-config/mistakes", test_mistakes);
+    CONFIG_TEST("/kinds-config/mistakes/oneshot", test_mistakes_of_oneshot);
     CONFIG_TEST("/kinds-config/all-mistakes-at-once", test_all_mistakes_at_once);
     CONFIG_TEST("/kinds-config/validate", test_validate);
     CONFIG_TEST("/kinds-config/schema/is-the-file", test_schema_is_the_file);
