@@ -175,11 +175,24 @@ static void emit_write_kind_changed(Writer *writer, const void *data)
     emit_write_nothing_invalidated(writer);
 }
 
+/* What is read only when it is asked for is not told. */
+static uint32_t emit_mask(const KindProperty *properties, uint32_t mask)
+{
+    uint32_t told = 0;
+
+    for (unsigned i = 0; properties[i].name != NULL; i++) {
+        if (!process_object_is_explicit(&properties[i]))
+            told |= mask & (UINT32_C(1) << i);
+    }
+    return told;
+}
+
 void emit_kind_changed(Bus *bus, const Service *service, uint32_t mask)
 {
-    KindChanged changed = {service, mask};
+    KindChanged changed = {service, emit_mask(service_kind(service)->properties, mask)};
 
-    emit_properties_changed(bus, service, emit_write_kind_changed, &changed);
+    if (changed.mask != 0)
+        emit_properties_changed(bus, service, emit_write_kind_changed, &changed);
 }
 
 void emit_manager_changed(Bus *bus, const char *const *names)
