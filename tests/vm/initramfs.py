@@ -76,7 +76,9 @@ def _add_program(archive, path):
 
 def make(image, build, shared, scenario):
     """Writes it to the file image; shared: files that stand beside the scenario."""
+    needed = re.findall(r"(?m)^# needs: (.+)$", scenario.read_text())
     programs = [build / "daemon/svcmgrd", build / "client/svcmgr",
+                *(build / name for name in needed),
                 *(path for path in sorted((build / "tests/programs").glob("program-*"))
                   if path.is_file())]
     with open(image, "wb") as file:

@@ -45,7 +45,6 @@ run_test() { # name
 }
 
 run_tests() {
-    until_so svcmgr -q version >/dev/null 2>&1
     number=0
     for name in $(sed -n 's/^\(test_[a-z0-9_]*\)() {.*/\1/p' "$0"); do
         number=$((number + 1))
@@ -62,10 +61,17 @@ run_tests() {
 # svcmgrd takes the place of this process; when all tests are done, it is asked to end.
 as_process_1() { # options of svcmgrd
     (
+        until_so svcmgr -q version >/dev/null 2>&1
         run_tests
         kill -TERM 1
     ) &
     exec svcmgrd "$@"
+}
+
+# The tests start what they need.
+as_they_like() {
+    run_tests
+    reboot -f
 }
 
 property() { # service, name

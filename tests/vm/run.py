@@ -7,8 +7,8 @@ A machine is a kernel of Debian's and an initramfs of the built programs, their 
 and the scenario, which runs as /init. It has no disk, no network and a deadline; what it says comes
 over its serial console. Nothing is left of it but the kernel, which stays in BUILD/vm.
 
-A scenario is a file NAME.sh beside this one (lib.sh is what they share). The lines "# then: TEXT" in
-it say what the console must show, in this order, after its last test: how it all ends, which no
+A scenario is a file NAME.sh beside this one (lib.sh is what they share). A line "# needs: PROGRAM" in
+it asks for one more program of the build. The lines "# then: TEXT" say what the console must show, in this order, after its last test: how it all ends, which no
 test in the machine can tell any more.
 
 Where no kernel or no qemu can be had, all are skipped. Exit status: 1 when one has failed."""
