@@ -168,7 +168,7 @@ static void emit_write_kind_changed(Writer *writer, const void *data)
     writer_string(writer, kind->interface);
     writer_open(writer, 'a', "{sv}");
     for (unsigned i = 0; kind->properties[i].name != NULL; i++) {
-        if (changed->mask & (UINT32_C(1) << i) && !process_object_is_explicit(&kind->properties[i]))
+        if (changed->mask & (UINT32_C(1) << i))
             process_object_write_entry(&kind->properties[i], writer, changed->service);
     }
     writer_close(writer);
