@@ -17,3 +17,12 @@ bool descriptors_are_spare(const ProcessHost *host)
     return probe >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
            (rlim_t)probe + DESCRIPTORS_RESERVED < limit.rlim_cur;
 }
+
+int descriptors_close_given(const ProcessHost *host, int fd)
+{
+    static const struct linger off = {0};
+
+    if (fd >= 0) /* most are no sockets, and refuse */
+        (void)host->sys->setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    return fd_close(fd);
+}

@@ -30,7 +30,7 @@ static void fd_store_entry_free(void *data)
     FdStoreEntry *entry = data;
 
     watch_free(entry->watch);
-    entry->fd = fd_close(entry->fd);
+    entry->fd = descriptors_close_given(entry->store->host, entry->fd);
     g_free(entry->name);
     g_free(entry);
 }
@@ -94,28 +94,44 @@ static void on_fd_store_hangup(uint32_t events, void *data)
     g_ptr_array_remove(entry->store->entries, entry);
 }
 
-int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max)
+/* Whether there is to be one more. */
+static int fd_store_check(const FdStore *store, size_t max)
 {
-    autofd int taken = fd_steal(fd);
-
-    if (fd_store_has(store, taken))
-        return 0;
     if (store->entries->len >= max)
         return -E2BIG;
-    if (!descriptors_are_spare(store->host))
-        return -EMFILE;
+    return descriptors_are_spare(store->host) ? 0 : -EMFILE;
+}
 
+static void fd_store_append(FdStore *store, int fd, const char *name, bool watched)
+{
     FdStoreEntry *entry = g_new(FdStoreEntry, 1);
+
     *entry = (FdStoreEntry){
             .store = store,
-            .fd = fd_steal(&taken),
+            .fd = fd,
             .name = g_strdup(fd_store_real_name(name)),
     };
     if (watched) /* what cannot be watched, a file for one, stays without */
-        entry->watch = watch_new(store->host->watches, entry->fd, 0, WATCH_PRIORITY_NORMAL,
+        entry->watch = watch_new(store->host->watches, fd, 0, WATCH_PRIORITY_NORMAL,
                                  on_fd_store_hangup, entry);
     g_ptr_array_add(store->entries, entry);
-    return 0;
+}
+
+int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max)
+{
+    int taken = fd_steal(fd);
+
+    if (fd_store_has(store, taken)) {
+        (void)fd_close(taken); /* what is kept stays open: nothing ends here */
+        return 0;
+    }
+
+    int r = fd_store_check(store, max);
+    if (r < 0)
+        (void)descriptors_close_given(store->host, taken);
+    else
+        fd_store_append(store, taken, name, watched);
+    return r;
 }
 
 size_t fd_store_remove(FdStore *store, const char *name)

@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "base/fds.h"
+#include "process/descriptors.h"
 #include "process/host-internal.h"
 
 #include <errno.h>
@@ -65,10 +66,10 @@ typedef enum NotifyReading {
     NOTIFY_READING_FAILED,
 } NotifyReading;
 
-static void notify_datagram_close_fds(NotifyDatagram *datagram)
+static void notify_datagram_close_fds(NotifyDatagram *datagram, const ProcessHost *host)
 {
     for (size_t i = 0; i < datagram->n_fds; i++)
-        datagram->fds[i] = fd_close(datagram->fds[i]);
+        datagram->fds[i] = descriptors_close_given(host, datagram->fds[i]);
     datagram->n_fds = 0;
 }
 
@@ -137,11 +138,11 @@ static void notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram
             datagram->is_whole && notify_message_parse(datagram->data, datagram->length, &message);
 
     if (!is_message)
-        notify_datagram_close_fds(datagram);
+        notify_datagram_close_fds(datagram, notify->host);
 
     NotifyFds fds = {datagram->fds, datagram->n_fds};
     notify->func(is_message ? &message : NULL, &datagram->sender, &fds, notify->data);
-    notify_datagram_close_fds(datagram);
+    notify_datagram_close_fds(datagram, notify->host);
 }
 
 static NotifyReading notify_socket_read(NotifySocket *notify, unsigned n_max, unsigned *ret_n)

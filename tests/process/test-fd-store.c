@@ -2,6 +2,7 @@
 #include "process/fd-store.h"
 
 #include "base/fds.h"
+#include "lingering.h"
 #include "process-fixture.h"
 
 #include <errno.h>
@@ -207,6 +208,20 @@ static void test_limit(StoreFixture *fixture, const void *unused)
     g_assert_cmpint(fd, ==, -1);
 }
 
+/* To close one must not take the daemon half a minute: one that is removed, and one too many. */
+static void test_lingering(StoreFixture *fixture, const void *unused)
+{
+    int peers[2], fds[] = {lingering_socket(&peers[0]), lingering_socket(&peers[1])};
+    uint64_t begin = clock_monotonic_usec(clock_system());
+
+    g_assert_cmpint(store_add(fixture, fds[0], "x"), ==, 0);
+    g_assert_cmpuint(fd_store_remove(fixture->store, "x"), ==, 1);
+    g_assert_cmpint(fd_store_add(fixture->store, &fds[1], "x", true, 0), ==, -E2BIG);
+    g_assert_cmpuint(clock_monotonic_usec(clock_system()) - begin, <, LINGERING_USEC / 2);
+    for (int i = 0; i < 2; i++)
+        (void)close(peers[i]);
+}
+
 /* The daemon's own last descriptors stay free. */
 static void test_last_descriptors(StoreFixture *fixture, const void *unused)
 {
@@ -277,6 +292,7 @@ int main(int argc, char **argv)
     ADD("duplicates", test_duplicates);
     ADD("duplicates/unknown", test_duplicates_unknown);
     ADD("limit", test_limit);
+    ADD("lingering", test_lingering);
     ADD("last-descriptors", test_last_descriptors);
     ADD("failures/watch", test_watch_fails);
     return g_test_run();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What comes along with messages, what is none, and system calls that fail. */
 
+#include "lingering.h"
 #include "notify-fixture.h"
 
 #include "base/fds.h"
@@ -97,14 +98,14 @@ static void look_finds_none(NotifyFixture *fixture, const NotifyMessage *message
 
 static void test_fds_of_malformed(NotifyFixture *fixture, const void *unused)
 {
-    static const char long_text[NOTIFY_MAX_BYTES + 1] = "READY=1\n";
-    static const struct {
+    g_autofree char *long_text = g_strnfill(NOTIFY_MAX_BYTES + 1, 'x');
+    const struct {
         const char *bytes;
         size_t length;
     } rows[] = {
             {"READY=1\0STATUS=x", 16},
             {"\0\0", 2},
-            {long_text, sizeof long_text},
+            {long_text, NOTIFY_MAX_BYTES + 1},
             {"", 0},
     };
 
@@ -145,6 +146,19 @@ static void test_fds_truncated(NotifyFixture *fixture, const void *unused)
     fixture->look = NULL;
     g_assert_true(notify_fixture_turn(fixture));
     assert_said(fixture, 1, "and on");
+}
+
+/* To close one must not take the daemon half a minute. */
+static void test_fds_lingering(NotifyFixture *fixture, const void *unused)
+{
+    int peer, fd = lingering_socket(&peer);
+    uint64_t begin = clock_monotonic_usec(clock_system());
+
+    notify_fixture_give(fixture, "READY=1", &fd, 1);
+    (void)close(fd); /* does not wait: it is on its way, and so still open */
+    g_assert_true(notify_fixture_turn(fixture));
+    g_assert_cmpuint(clock_monotonic_usec(clock_system()) - begin, <, LINGERING_USEC / 2);
+    (void)close(peer);
 }
 
 typedef struct Barrier {
@@ -337,6 +351,7 @@ int main(int argc, char **argv)
     ADD("fds/malformed", test_fds_of_malformed, NULL);
     ADD("fds/truncated", test_fds_truncated, NULL);
     ADD("fds/unread", test_fds_of_unread, NULL);
+    ADD("fds/lingering", test_fds_lingering, NULL);
     ADD("barrier", test_barrier, NULL);
     ADD("sender", test_sender, NULL);
     ADD("no-credentials", test_no_credentials, NULL);

@@ -171,6 +171,7 @@ static void test_drain(Readiness *readiness, const void *unused)
     readiness_write(readiness, "\n");
     readiness_pipe_drain(readiness->pipe);
     assert_said(readiness, true);
+    readiness_write(readiness, "again\n");
     readiness_pipe_drain(readiness->pipe);
     assert_said(readiness, true);
 }
