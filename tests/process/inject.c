@@ -63,6 +63,7 @@ static const char *const inject_names[] = {
         [INJECT_READ_EXEC] = "read(exec)",
         [INJECT_READ_PROC] = "read(proc)",
         [INJECT_GETDENTS] = "getdents64",
+        [INJECT_PRLIMIT] = "prlimit64",
         [INJECT_RECVMSG] = "recvmsg",
         [INJECT_CLOSE_RANGE] = "child close_range",
         [INJECT_CHILD_SETSID] = "child setsid",
@@ -278,6 +279,13 @@ static ssize_t inject_getdents64(int fd, void *buffer, size_t size)
     return inject_fails(INJECT_GETDENTS) ? -1 : inject_base.getdents64(fd, buffer, size);
 }
 
+static int inject_prlimit64(pid_t pid, int resource, const struct rlimit64 *limit,
+                            struct rlimit64 *ret_limit)
+{
+    return inject_fails(INJECT_PRLIMIT) ? -1
+                                        : inject_base.prlimit64(pid, resource, limit, ret_limit);
+}
+
 static int inject_mkdir(const char *path, mode_t mode)
 {
     return inject_fails(INJECT_MKDIR) ? -1 : inject_base.mkdir(path, mode);
@@ -352,6 +360,7 @@ static const Sys inject_sys = {
         .open = inject_open,
         .read = inject_read,
         .getdents64 = inject_getdents64,
+        .prlimit64 = inject_prlimit64,
         .mkdir = inject_mkdir,
         .unlink = inject_unlink,
         .lchown = inject_lchown,

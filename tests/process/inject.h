@@ -38,6 +38,7 @@ typedef enum InjectCall {
     INJECT_READ_EXEC, /* of the pipe of a child */
     INJECT_READ_PROC,
     INJECT_GETDENTS,
+    INJECT_PRLIMIT,
     INJECT_RECVMSG,
     /* In the child */
     INJECT_CLOSE_RANGE,

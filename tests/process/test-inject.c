@@ -116,6 +116,7 @@ static const Row rows[] = {
         {INJECT_PIDFD_OPEN, ACT_TELL, ERRNOS(EMFILE, ENFILE, ENOMEM, ESRCH), OUTCOME_UNHARMED},
         {INJECT_GETSID, ALL, ERRNOS(ESRCH, EPERM), OUTCOME_UNHARMED},
         {INJECT_GETPGID, ALL, ERRNOS(ESRCH, EPERM), OUTCOME_UNHARMED},
+        {INJECT_PRLIMIT, ALL, ERRNOS(ESRCH, EPERM), OUTCOME_UNHARMED},
         {INJECT_OPEN, ACT_TELL, ERRNOS(EINTR, EMFILE, ENFILE, ENOMEM, ENOENT, EACCES, ESRCH),
          OUTCOME_UNHARMED},
         {INJECT_READ_PROC, ACT_TELL, ERRNOS(EINTR, ESRCH, ENOMEM, EIO, INJECT_SHORT),
@@ -166,6 +167,7 @@ typedef struct Scenario {
     Way way;
     bool is_oneshot;
     bool refuses_close_range;
+    bool refuses_prlimit;
     bool needs_root;
     bool is_alike;       /* to another scenario: one error of a row speaks for all */
     unsigned first_step; /* whose calls fail: those before are as in another scenario */
@@ -219,6 +221,10 @@ static const Scenario scenarios[] = {
          .hurries = true},
         {"main-pid", "{" NOTIFIER("'@flood-all', '2', 'READY=1'") COMMON, {UP(ACT_TELL), STOPS}},
         {"other-session", "{" NOTIFIER("'@session', 'READY=1'") COMMON, {UP(ACT_TELL), STOPS}},
+        {"no-prlimit",
+         "{" NOTIFIER("'@session', 'READY=1'") COMMON,
+         {UP(ACT_TELL), STOPS},
+         .refuses_prlimit = true},
         {"oneshot",
          "{'exec': ['/bin/true']" COMMON,
          {{ACT_ONCE, STATE_INACTIVE, NULL}},
@@ -286,6 +292,13 @@ __attribute__((no_sanitize("address", "undefined"))) static int refuse_close_ran
     return -1;
 }
 
+static int refuse_prlimit64(pid_t pid, int resource, const struct rlimit64 *limit,
+                            struct rlimit64 *ret_limit)
+{
+    errno = EPERM;
+    return -1;
+}
+
 static void inject_test_init(ProcessFixture *fixture, const void *data)
 {
     const Scenario *scenario = data;
@@ -298,6 +311,8 @@ static void inject_test_init(ProcessFixture *fixture, const void *data)
     inject_install(fixture);
     if (scenario->refuses_close_range)
         fixture->sys.close_range = refuse_close_range;
+    if (scenario->refuses_prlimit)
+        fixture->sys.prlimit64 = refuse_prlimit64;
 }
 
 static void inject_test_done(ProcessFixture *fixture, const void *data)
