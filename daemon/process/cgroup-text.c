@@ -46,10 +46,26 @@ char *cgroup_path_parse(const char *text)
     return NULL;
 }
 
-/* Spaces and the like are written as "\040". */
+static bool cgroup_mount_is_octal(const char *at)
+{
+    return at[0] == '\\' && at[1] >= '0' && at[1] <= '3' && at[2] >= '0' && at[2] <= '7' &&
+           at[3] >= '0' && at[3] <= '7';
+}
+
+/* Spaces and the like are written as "\040". NULL: it is no path. */
 static char *cgroup_mount_unescape(const char *field)
 {
-    return field[0] == '/' ? g_strcompress(field) : NULL;
+    g_autoptr(GString) path = g_string_new(NULL);
+
+    for (const char *at = field; *at != '\0'; at++) {
+        if (cgroup_mount_is_octal(at)) {
+            g_string_append_c(path, (char)((at[1] - '0') * 64 + (at[2] - '0') * 8 + at[3] - '0'));
+            at += 3;
+        } else {
+            g_string_append_c(path, *at);
+        }
+    }
+    return field[0] == '/' ? g_strdup(path->str) : NULL;
 }
 
 /* ID PARENT DEVICE ROOT POINT OPTIONS [TAG...] - TYPE SOURCE OPTIONS */
