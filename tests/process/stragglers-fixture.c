@@ -24,6 +24,7 @@ void stragglers_fixture_init(StragglersFixture *fixture, const void *unused)
     fixture_init(&fixture->process);
     fixture->process.sys.open = stragglers_open;
     fixture->n_lists = 0;
+    fixture->join = NULL;
     g_assert_cmpint(pipe2(fixture->lifeline, O_CLOEXEC), ==, 0);
     current = fixture;
 }
@@ -45,6 +46,15 @@ static bool run_is_noted(void *data)
     return g_file_test(((Run *)data)->file, G_FILE_TEST_EXISTS);
 }
 
+static bool run_join(const char *path)
+{
+    if (path == NULL)
+        return true;
+
+    autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, "0", 1) == 1;
+}
+
 /* As the supervisor starts it, with the mark and the environment of a run. */
 static void run_execute(const Run *run, const char *words)
 {
@@ -59,7 +69,7 @@ static void run_execute(const Run *run, const char *words)
             *word = run->file;
     }
     envp = g_environ_setenv(envp, "INVOCATION_ID", run->id, TRUE);
-    if (setrlimit64(RLIMIT_LOCKS, &mark) == 0 &&
+    if (run_join(run->fixture->join) && setrlimit64(RLIMIT_LOCKS, &mark) == 0 &&
         dup2(run->fixture->lifeline[0], STDIN_FILENO) == STDIN_FILENO)
         (void)execve(fixture_program(argv[0]), argv, envp);
     _exit(97);

@@ -14,6 +14,7 @@ typedef struct StragglersFixture {
     ProcessFixture process;
     int lifeline[2];  /* all programs of the test end when [1] is closed */
     unsigned n_lists; /* of the children that were opened, by stragglers_open */
+    const char *join; /* a file cgroup.procs, for programs that are started from now on; or NULL */
 } StragglersFixture;
 void stragglers_fixture_init(StragglersFixture *fixture, const void *unused);
 void stragglers_fixture_done(StragglersFixture *fixture, const void *unused);
