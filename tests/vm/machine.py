@@ -22,6 +22,10 @@ KERNEL_PACKAGE = "linux-image-cloud-amd64"
 # process 1 ends the machine.
 COMMAND_LINE = "console=ttyS0 loglevel=1 panic=-1 edd=off rdinit=/init"
 
+# How the sanitizers are to be, for programs that have them. What the kernel does not know goes into
+# the environment of process 1.
+HANDED_DOWN = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS")
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -106,10 +110,12 @@ def _read(pipe, deadline):
 def run(kernel_image, initramfs, accelerator_name, seconds):
     """Boots, and returns what the console showed until the machine went down by itself or the time
     was over."""
+    words = [COMMAND_LINE, *(f"{name}={os.environ[name]}" for name in HANDED_DOWN
+                             if name in os.environ)]
     command = [QEMU, "-no-user-config", "-nodefaults", "-no-reboot", "-accel", accelerator_name,
                "-cpu", "max", "-m", str(MEGABYTES), "-display", "none", "-nic", "none",
                "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-               "-kernel", kernel_image, "-initrd", initramfs, "-append", COMMAND_LINE]
+               "-kernel", kernel_image, "-initrd", initramfs, "-append", " ".join(words)]
     process = _spawn(command)
     try:
         console, in_time = _read(process.stdout, time.monotonic() + seconds)
