@@ -292,6 +292,21 @@ static void test_real_time(ProcessFixture *fixture, const void *unused)
     speaker_done(&speaker);
 }
 
+/* A program that floods, is ready and ends, all while nobody listens to it: it was ready. */
+static void test_last_words(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_start(fixture, fixture->process,
+                                     "{'exec': ['@PROGRAMS/program-notifier', '@flood', '200',"
+                                     "'READY=1\\nSTATUS=last words', '@exit', '6'],"
+                                     "'readiness': 'notify', 'restart': {'policy': 'no'}}");
+
+    fixture_wait_settled(fixture, service);
+    assert_failure(service, FAILURE_EXIT_CODE, "exited with status 6");
+    assert_contains(fixture->history->str, "active/running failed/dead");
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "last words");
+    fixture_drop(fixture, service);
+}
+
 static void real_init(ProcessFixture *fixture, const void *unused)
 {
     fixture_init(fixture);
@@ -322,5 +337,6 @@ int main(int argc, char **argv)
     ADD("closed-while-paused", test_closed_while_paused);
     ADD_REAL("beside-a-flood", test_beside_a_flood);
     ADD_REAL("real-time", test_real_time);
+    ADD_REAL("last-words", test_last_words);
     return g_test_run();
 }
