@@ -105,8 +105,10 @@ char *process_text_exit(const json_t *service)
     const char *signal = value_string(service, "ExitSignal");
     const json_t *code = json_object_get(service, "ExitCode");
 
+    g_autofree char *escaped = text_escape(signal);
+
     if (signal[0] != '\0')
-        return g_strdup_printf("killed by %s%s", signal,
+        return g_strdup_printf("killed by %s%s", escaped,
                                value_boolean(service, "CoreDumped") ? ", core dumped" : "");
     if (!json_is_integer(code) || json_integer_value(code) < 0)
         return NULL;

@@ -17,6 +17,7 @@
 #define COUNTERFEIT_PATH "/org/svcmgr1"
 #define COUNTERFEIT_INTERFACE "org.svcmgr1.Manager"
 #define COUNTERFEIT_RED "\033[31m"
+#define COUNTERFEIT_PID UINT32_C(1) /* its parent is no svcmgrd */
 
 typedef struct Counterfeit {
     sd_bus *bus;
@@ -26,20 +27,34 @@ typedef struct Counterfeit {
     char type[32];
 } Counterfeit;
 
-static int counterfeit_instance(const Counterfeit *self, sd_bus_message *call,
+/* Of a service with threads, in no cgroup; the other property that is asked for is the instance. */
+static int counterfeit_property(const Counterfeit *self, sd_bus_message *call,
                                 sd_bus_message *reply)
 {
-    return sd_bus_message_append(reply, "v", "s", "counterfeit");
+    const char *name;
+    int r = sd_bus_message_read(call, "ss", NULL, &name);
+
+    if (r < 0)
+        return r;
+    if (strcmp(name, "Usage") != 0)
+        return sd_bus_message_append(reply, "v", "s", "counterfeit");
+    return sd_bus_message_append(reply, "v", "a{sv}", 6, "processes", "t", UINT64_C(1), "tasks",
+                                 "t", UINT64_C(3), "memory_bytes", "t", UINT64_C(5452595),
+                                 "memory_peak_bytes", "t", UINT64_C(6291456), "cpu_usec", "t",
+                                 UINT64_C(1200000), "source", "s", "proc");
 }
 
 static int counterfeit_properties(const Counterfeit *self, sd_bus_message *call,
                                   sd_bus_message *reply)
 {
-    return sd_bus_message_append(reply, "a{sv}", 8, "Id", "s", "evil", "Kind", "s", "process",
-                                 "State", "s", "failed", "Error", "s", COUNTERFEIT_RED "error",
-                                 "FailureClass", "s", COUNTERFEIT_RED "class", "StorageError", "s",
-                                 COUNTERFEIT_RED "disk", "DefinitionPath", "s",
-                                 COUNTERFEIT_RED "path", COUNTERFEIT_RED "name", "s", "value");
+    return sd_bus_message_append(
+            reply, "a{sv}", 13, "Id", "s", "evil", "Kind", "s", "process", "State", "s", "failed",
+            "Error", "s", COUNTERFEIT_RED "error", "Features", "as", 2, "cgroup",
+            "cgroup." COUNTERFEIT_RED "feature", "MainPID", "u", COUNTERFEIT_PID, "ExitSignal", "s",
+            COUNTERFEIT_RED "signal", "CoreDumped", "b", 1, "ControlGroup", "s",
+            COUNTERFEIT_RED "group", "FailureClass", "s", COUNTERFEIT_RED "class", "StorageError",
+            "s", COUNTERFEIT_RED "disk", "DefinitionPath", "s", COUNTERFEIT_RED "path",
+            COUNTERFEIT_RED "name", "s", "value");
 }
 
 static int counterfeit_config(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply)
@@ -102,7 +117,7 @@ static const struct {
     const char *member;
     int (*answer)(const Counterfeit *self, sd_bus_message *call, sd_bus_message *reply);
 } counterfeit_members[] = {
-        {"Get", counterfeit_instance},
+        {"Get", counterfeit_property},
         {"GetAll", counterfeit_properties},
         {"GetEvents", counterfeit_events},
         {"GetConfig", counterfeit_config},

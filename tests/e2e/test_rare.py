@@ -144,13 +144,26 @@ class Counterfeit(unittest.TestCase):
             self.assertIn(r"\x1b[31mclass", result.out)
         self.assertIn("\\x1b[31mname=value\n", result.out)
         for command, word in (("status", "disk"), ("status evil", "path"),
-                              ("config evil --list", "source"), ("config evil --list", "digest"),
+                              ("status", "feature"), ("status evil", "signal"),
+                              ("status evil", "group"), ("config evil --list", "source"), ("config evil --list", "digest"),
                               ("daemon-reload", "id")):
             result = self.world.run(*command.split(), address=self.world.bus)
             self.assertNotIn("\033", result.out + result.err)
             self.assertIn(rf"\x1b[31m{word}", result.out)
         self.assertEqual((result.status, result.err), (1, "svcmgr: cannot load the definition of "
                                                           "'\\x1b[31mid': \\x1b[31mreason\n"))
+
+    def test_what_is_seldom_used(self):
+        """Threads, a core dump, memory that is added up; the name of a process that is no service's
+        is not told."""
+        out = self.world.run("status", "evil", address=self.world.bus).out
+        self.assertIn("    Main PID: 1\n       Tasks: 3 (1 process)\n"
+                      "      Memory: 5.1 MiB resident (peak 6 MiB)\n         CPU: 1.2s\n", out)
+        self.assertRegex(out, r"   Last exit: killed by .*, core dumped\n")
+        self.assertIn('Usage={"processes":1,"tasks":3,',
+                      self.world.run("show", "evil", address=self.world.bus).out)
+        self.assertNotIn("Usage", self.world.run("show", "evil", "Kind",
+                                                 address=self.world.bus).out)
 
     def test_revision_of_an_unknown_time(self):
         lines = self.world.run("config", "evil", "--list", address=self.world.bus).out.splitlines()
