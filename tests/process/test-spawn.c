@@ -21,32 +21,11 @@
 
 #include <glib/gstdio.h>
 
-static pid_t refuse_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
-                          int *ret_pidfd)
-{
-    errno = ENOSYS;
-    return -1;
-}
-
 static pid_t fail_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
                         int *ret_pidfd)
 {
     errno = EAGAIN;
     return -1;
-}
-
-static void spawn_init(ProcessFixture *fixture, const void *mode)
-{
-    fixture_init(fixture);
-    if (!g_str_equal(mode, "vm"))
-        fixture->sys.clone_vm = refuse_clone;
-    if (g_str_equal(mode, "fork"))
-        fixture->sys.clone_copy = refuse_clone;
-}
-
-static void spawn_done(ProcessFixture *fixture, const void *mode)
-{
-    fixture_done(fixture);
 }
 
 static const SpawnSpec plain = {SPAWN_KEEP_ALL};
@@ -178,14 +157,6 @@ static void test_path_lookup(ProcessFixture *fixture, const void *mode)
     assert_contains(error->message, "program 'missing' not found in PATH (bin::relative:");
 }
 
-static bool skips_unless_root(void)
-{
-    if (geteuid() == 0)
-        return false;
-    g_test_skip("only root can become somebody else");
-    return true;
-}
-
 static void test_user(ProcessFixture *fixture, const void *mode)
 {
     const struct passwd *nobody = getpwnam("nobody");
@@ -193,7 +164,7 @@ static void test_user(ProcessFixture *fixture, const void *mode)
     char *groups[] = {(char *)"4242", (char *)"4343", NULL};
     SpawnSpec spec = {.user = (char *)"nobody", SPAWN_KEEP_ALL};
 
-    if (skips_unless_root())
+    if (spawn_skips_unless_root())
         return;
     user = g_strdup_printf("%u %u", nobody->pw_uid, nobody->pw_uid);
     group = g_strdup_printf("%u %u", nobody->pw_gid, nobody->pw_gid);
@@ -221,7 +192,7 @@ static void test_user_without_entry(ProcessFixture *fixture, const void *mode)
     g_autoptr(GError) error = NULL;
     Spawned spawned;
 
-    if (skips_unless_root())
+    if (spawn_skips_unless_root())
         return;
     g_assert_false(spawn(fixture, &spec, &spawned, &error));
     assert_contains(error->message, "user 3999888777 is not in the user database");
@@ -379,15 +350,15 @@ static void test_injected(ProcessFixture *fixture, const void *mode)
     variants[0].clone_vm = fixture->sys.clone_vm;
     variants[0].clone_copy = fixture->sys.clone_copy;
     variants[1].clone_vm = fail_clone;
-    variants[2].clone_vm = refuse_clone;
+    variants[2].clone_vm = spawn_refuse_clone;
     variants[2].clone_copy = fail_clone;
-    variants[3].clone_vm = refuse_clone;
-    variants[3].clone_copy = refuse_clone;
+    variants[3].clone_vm = spawn_refuse_clone;
+    variants[3].clone_copy = spawn_refuse_clone;
     variants[3].fork = fail_fork;
-    variants[4].clone_vm = refuse_clone;
-    variants[4].clone_copy = refuse_clone;
+    variants[4].clone_vm = spawn_refuse_clone;
+    variants[4].clone_copy = spawn_refuse_clone;
     variants[4].pidfd_open = fail_pidfd_open;
-    variants[5].clone_vm = refuse_clone;
+    variants[5].clone_vm = spawn_refuse_clone;
     variants[5].pipe2 = fail_pipe;
     for (size_t i = 0; i < G_N_ELEMENTS(variants); i++) {
         g_autoptr(GError) error = NULL;
@@ -486,10 +457,7 @@ static void test_check(void)
     g_assert_cmpstr(doubts->str, ==, "");
 }
 
-static const struct {
-    const char *name;
-    void (*test)(ProcessFixture *fixture, const void *mode);
-} tests[] = {
+static const SpawnTest tests[] = {
         {"defaults", test_defaults},
         {"members", test_members},
         {"signals-are-reset", test_signals_are_reset},
@@ -509,16 +477,8 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    static const char *const modes[] = {"vm", "copy", "fork"};
-
     g_test_init(&argc, &argv, NULL);
-    for (size_t m = 0; m < G_N_ELEMENTS(modes); m++) {
-        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
-            g_autofree char *path = g_strdup_printf("/spawn/%s/%s", modes[m], tests[i].name);
-
-            g_test_add(path, ProcessFixture, modes[m], spawn_init, tests[i].test, spawn_done);
-        }
-    }
+    spawn_tests_add("spawn", tests, G_N_ELEMENTS(tests));
     g_test_add_func("/spawn/check", test_check);
     return g_test_run();
 }

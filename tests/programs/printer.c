@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Writes to the file that is its first argument what it was started with, a line each: arguments,
- * environment, directory, umask, ids, open descriptors, session, signals, limits. */
+ * environment, directory, umask, ids, open descriptors, session, signals, limits, priorities,
+ * privileges, cgroup. */
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -30,6 +31,19 @@ static void print_groups(FILE *file)
         fprintf(file, "supplementary %u\n", (unsigned)groups[i]);
 }
 
+/* Of those that nobody expects. */
+static void print_link(FILE *file, int fd)
+{
+    char link[64], target[4096];
+
+    if (fd <= 2)
+        return;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, target, sizeof target - 1);
+    target[n > 0 ? n : 0] = '\0';
+    fprintf(file, "open %d %s\n", fd, target);
+}
+
 static void print_fds(FILE *file)
 {
     char link[64], target[4096];
@@ -41,6 +55,7 @@ static void print_fds(FILE *file)
         if (entry->d_name[0] == '.' || fd == dirfd(directory) || fd == fileno(file))
             continue;
         fprintf(file, "fd %d\n", fd);
+        print_link(file, fd);
     }
     (void)snprintf(link, sizeof link, "/proc/self/fd/0");
     ssize_t n = readlink(link, target, sizeof target - 1);
@@ -62,6 +77,44 @@ static void print_signals(FILE *file)
         if (sigaction(signo, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
             fprintf(file, "handled %d\n", signo);
     }
+}
+
+static void print_limits(FILE *file)
+{
+    for (int resource = 0; resource < RLIM_NLIMITS; resource++) {
+        struct rlimit limit;
+
+        if (getrlimit((__rlimit_resource_t)resource, &limit) == 0)
+            fprintf(file, "limit-%d %llu %llu\n", resource, (unsigned long long)limit.rlim_cur,
+                    (unsigned long long)limit.rlim_max);
+    }
+}
+
+/* Each line of a file of /proc that begins with one of these words, which end in NULL. */
+static void print_lines(FILE *file, const char *path, const char *what, const char *const *words)
+{
+    char line[4096];
+    FILE *source = fopen(path, "re");
+
+    while (source != NULL && fgets(line, sizeof line, source) != NULL) {
+        for (const char *const *word = words; *word != NULL; word++) {
+            if (strncmp(line, *word, strlen(*word)) == 0)
+                fprintf(file, "%s%s", what, line);
+        }
+    }
+    if (source != NULL)
+        fclose(source);
+}
+
+static void print_privileges(FILE *file)
+{
+    static const char *const status[] = {"Cap", "NoNewPrivs", NULL}, *const all[] = {"", NULL};
+
+    print_lines(file, "/proc/self/status", "status ", status);
+    print_lines(file, "/proc/self/oom_score_adj", "oom-score-adj ", all);
+    print_lines(file, "/proc/self/cgroup", "cgroup ", all);
+    fprintf(file, "nice %d\n", getpriority(PRIO_PROCESS, 0));
+    fprintf(file, "pid %d\n", (int)getpid());
 }
 
 int main(int argc, char **argv)
@@ -89,6 +142,8 @@ int main(int argc, char **argv)
     print_signals(file);
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     fprintf(file, "nofile %lu\n", (unsigned long)limit.rlim_cur);
+    print_limits(file);
+    print_privileges(file);
     if (fclose(file) != 0 || rename(temporary, argv[1]) < 0)
         return 97;
     return 0;
