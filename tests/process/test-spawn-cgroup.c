@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A program begins in its cgroup, whichever way it came to be and whatever the kernel can do: it is
+ * never anywhere else first, and where it cannot be put there it does not start. */
+
+#include "base/errors.h"
+#include "base/fds.h"
+#include "cgroup-fixture.h"
+#include "spawn-fixture.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+typedef struct PlaceFixture {
+    ProcessFixture process;
+    CgroupFixture cgroups;
+    Cgroup *cgroup; /* NULL: the test is skipped */
+} PlaceFixture;
+
+static void place_init(PlaceFixture *fixture, const void *mode)
+{
+    spawn_mode_init(&fixture->process, mode);
+    cgroup_fixture_init(&fixture->cgroups, NULL);
+    if (fixture->cgroups.base != NULL)
+        fixture->cgroup = cgroup_fixture_new(&fixture->cgroups, "web");
+}
+
+static void place_done(PlaceFixture *fixture, const void *mode)
+{
+    if (fixture->cgroup != NULL) {
+        cgroup_fixture_wait_empty(&fixture->cgroups, fixture->cgroup);
+        cgroup_free(fixture->cgroup);
+    }
+    cgroup_fixture_done(&fixture->cgroups, NULL);
+    spawn_mode_done(&fixture->process, mode);
+}
+
+static void assert_placed(PlaceFixture *fixture, const SpawnSpec *spec)
+{
+    g_autofree char *text =
+            spawn_print_with(&fixture->process, spec, &(SpawnExtras){.cgroup = fixture->cgroup});
+    g_autofree char *cgroups = lines_of(text, "cgroup");
+    g_autofree char *expected = g_strconcat("0::", cgroup_path(fixture->cgroup), NULL);
+
+    assert_contains(cgroups, expected);
+    assert_line(text, "fd", "0|1|2");
+}
+
+static void test_placed(PlaceFixture *fixture, const void *mode)
+{
+    SpawnSpec spec = {SPAWN_KEEP_ALL};
+
+    if (fixture->cgroup == NULL)
+        return;
+    assert_placed(fixture, &spec);
+    if (geteuid() != 0)
+        return;
+    spec.user = (char *)"nobody";
+    assert_placed(fixture, &spec);
+}
+
+static int clone_errno;
+static unsigned n_refused;
+static const Sys *clone_base;
+
+/* Of a kernel that cannot create a child in a cgroup. */
+static pid_t refuse_place_vm(SysChildFunc child, void *data, void *stack, size_t size,
+                             int cgroup_fd, int *ret_pidfd)
+{
+    if (cgroup_fd >= 0) {
+        n_refused++;
+        errno = clone_errno;
+        return -1;
+    }
+    return clone_base->clone_vm(child, data, stack, size, -1, ret_pidfd);
+}
+
+static pid_t refuse_place_copy(SysChildFunc child, void *data, void *stack, size_t size,
+                               int cgroup_fd, int *ret_pidfd)
+{
+    if (cgroup_fd >= 0) {
+        n_refused++;
+        errno = clone_errno;
+        return -1;
+    }
+    return clone_base->clone_copy(child, data, stack, size, -1, ret_pidfd);
+}
+
+static void refuse_place(PlaceFixture *fixture, Sys *base, int errno_value)
+{
+    *base = fixture->process.sys;
+    clone_base = base;
+    clone_errno = errno_value;
+    n_refused = 0;
+    fixture->process.sys.clone_vm = refuse_place_vm;
+    fixture->process.sys.clone_copy = refuse_place_copy;
+}
+
+static void test_old_kernel(PlaceFixture *fixture, const void *mode)
+{
+    static const int errnos[] = {EINVAL, E2BIG, EOPNOTSUPP};
+    SpawnSpec spec = {SPAWN_KEEP_ALL};
+    Sys base;
+
+    if (fixture->cgroup == NULL)
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(errnos); i++) {
+        refuse_place(fixture, &base, errnos[i]);
+        assert_placed(fixture, &spec);
+        g_assert_cmpuint(n_refused, ==, 1 + !g_str_equal(mode, "vm"));
+        fixture->process.sys = base;
+    }
+}
+
+static void assert_fails(PlaceFixture *fixture, const char *expected)
+{
+    char *argv[] = {(char *)"/bin/true", NULL};
+    SpawnSpec spec = {SPAWN_KEEP_ALL, .exec = argv};
+    g_autoptr(GError) error = NULL;
+    Spawned spawned;
+
+    g_assert_false(spawn_with(&fixture->process, &spec, &(SpawnExtras){.cgroup = fixture->cgroup},
+                              &spawned, &error));
+    g_assert_cmpstr(error->message, ==, expected);
+}
+
+static void test_refused(PlaceFixture *fixture, const void *mode)
+{
+    Sys base;
+
+    if (fixture->cgroup == NULL)
+        return;
+    refuse_place(fixture, &base, EBUSY);
+    g_autofree char *expected =
+            g_strdup_printf("cannot create a process in cgroup '%s': Device or resource busy",
+                            cgroup_path(fixture->cgroup));
+    assert_fails(fixture, expected);
+}
+
+/* It is no child's error pipe that is written to here: that comes with more than a byte. */
+static __attribute__((no_sanitize("address", "undefined"))) long fail_entry(long number, ...)
+{
+    long a[6];
+    va_list list;
+
+    va_start(list, number);
+    for (unsigned i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_write && (int)a[2] == 1) {
+        errno = EACCES;
+        return -1;
+    }
+    return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static void test_entry_refused(PlaceFixture *fixture, const void *mode)
+{
+    Sys base;
+
+    if (fixture->cgroup == NULL)
+        return;
+    refuse_place(fixture, &base, EINVAL);
+    fixture->process.sys.raw = fail_entry;
+    assert_fails(fixture, "cannot enter its cgroup: Permission denied");
+}
+
+static int fail_openat(int directory_fd, const char *path, int flags)
+{
+    errno = EMFILE;
+    return -1;
+}
+
+static void test_not_opened(PlaceFixture *fixture, const void *mode)
+{
+    if (fixture->cgroup == NULL)
+        return;
+    fixture->cgroups.sys.openat = fail_openat;
+    g_autofree char *expected =
+            g_strdup_printf("cannot create a process in cgroup '%s': Too many open files",
+                            cgroup_path(fixture->cgroup));
+    assert_fails(fixture, expected);
+    fixture->cgroups.sys.openat = sys_linux.openat;
+}
+
+static const struct {
+    const char *name;
+    void (*test)(PlaceFixture *fixture, const void *mode);
+} tests[] = {
+        {"placed", test_placed},         {"old-kernel", test_old_kernel},
+        {"refused", test_refused},       {"entry-refused", test_entry_refused},
+        {"not-opened", test_not_opened},
+};
+
+int main(int argc, char **argv)
+{
+    static const char *const modes[] = {"vm", "copy", "fork"};
+
+    g_test_init(&argc, &argv, NULL);
+    for (size_t m = 0; m < G_N_ELEMENTS(modes); m++) {
+        for (size_t i = 0; i < G_N_ELEMENTS(tests); i++) {
+            g_autofree char *path = g_strdup_printf("/spawn-cgroup/%s/%s", modes[m], tests[i].name);
+
+            g_test_add(path, PlaceFixture, modes[m], place_init, tests[i].test, place_done);
+        }
+    }
+    return g_test_run();
+}
