@@ -241,8 +241,7 @@ static CHILD_FUNCTION void child_set_resources(ChildPlan *plan)
         child_fail(plan, CHILD_STEP_NICE, errno);
     if (plan->oom_score != NULL && !child_write_oom_score(plan))
         child_fail(plan, CHILD_STEP_OOM_SCORE, errno);
-    if (plan->restores_nofile)
-        child_set_limit(plan, RLIMIT_NOFILE, &plan->nofile, CHILD_NO_DETAIL);
+    child_set_limit(plan, RLIMIT_NOFILE, &plan->nofile, CHILD_NO_DETAIL);
     for (size_t i = 0; i < plan->n_limits; i++) {
         const SpawnLimit *limit = &plan->limits[i];
         struct rlimit64 value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};

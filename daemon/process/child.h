@@ -68,8 +68,7 @@ typedef struct ChildPlan {
     size_t oom_score_length;
     const SpawnLimit *limits;
     size_t n_limits;
-    bool restores_nofile; /* none of the limits is that of descriptors */
-    struct rlimit64 nofile;
+    struct rlimit64 nofile; /* unless the limits say otherwise */
     bool sets_capabilities;
     uint64_t capabilities;
     bool sets_user;

@@ -214,7 +214,6 @@ static void spawn_plan_resources(SpawnPrepared *prepared, ProcessHost *host, con
         plan->n_limits = spec->limits->len;
     }
     plan->nofile = host->nofile;
-    plan->restores_nofile = limits_find(spec->limits, RLIMIT_NOFILE) == NULL;
 }
 
 static void spawn_plan_strings(SpawnPrepared *prepared, const SpawnSpec *spec,

@@ -39,6 +39,7 @@ static void place_done(PlaceFixture *fixture, const void *mode)
 
 static void assert_placed(PlaceFixture *fixture, const SpawnSpec *spec)
 {
+    int n_fds = fd_count_open();
     g_autofree char *text =
             spawn_print_with(&fixture->process, spec, &(SpawnExtras){.cgroup = fixture->cgroup});
     g_autofree char *cgroups = lines_of(text, "cgroup");
@@ -46,6 +47,7 @@ static void assert_placed(PlaceFixture *fixture, const SpawnSpec *spec)
 
     assert_contains(cgroups, expected);
     assert_line(text, "fd", "0|1|2");
+    g_assert_cmpint(fd_count_open(), ==, n_fds); /* what runs keeps none in the daemon */
 }
 
 static void test_placed(PlaceFixture *fixture, const void *mode)
@@ -121,9 +123,12 @@ static void assert_fails(PlaceFixture *fixture, const char *expected)
     g_autoptr(GError) error = NULL;
     Spawned spawned;
 
+    int n_fds = fd_count_open();
+
     g_assert_false(spawn_with(&fixture->process, &spec, &(SpawnExtras){.cgroup = fixture->cgroup},
                               &spawned, &error));
     g_assert_cmpstr(error->message, ==, expected);
+    g_assert_cmpint(fd_count_open(), ==, n_fds);
 }
 
 static void test_refused(PlaceFixture *fixture, const void *mode)

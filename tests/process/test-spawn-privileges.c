@@ -122,6 +122,7 @@ static void test_inheritable(ProcessFixture *fixture, const void *mode)
         return;
     set_inheritable(&original, BIT(CAP_CHOWN) | BIT(CAP_NET_ADMIN) | BIT(CAP_BPF));
     g_assert_cmpint(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_ADMIN, 0, 0), ==, 0);
+    g_assert_cmpint(prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_CHOWN, 0, 0), ==, 0);
     g_autofree char *text = spawn_print(fixture, &spec);
     spec.user = (char *)"nobody";
     g_autofree char *another = spawn_print(fixture, &spec);
