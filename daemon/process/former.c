@@ -60,12 +60,13 @@ struct Former {
     Timer *turn;     /* of the pass */
     GArray *spared;  /* of pid_t */
 
-    int directory_fd;    /* of the pass; -1: none is under way */
-    bool pass_again;     /* something has changed since it began */
-    bool was_quiet;      /* the pass before found nobody */
-    unsigned n_new;      /* in this pass: now followed */
-    unsigned n_overflow; /* signalled, but not followed because others are */
-    unsigned n_refused;  /* cannot be followed or signalled at all */
+    GHashTable *in_cgroups; /* as the pass began */
+    int directory_fd;       /* of the pass; -1: none is under way */
+    bool pass_again;        /* something has changed since it began */
+    bool was_quiet;         /* the pass before found nobody */
+    unsigned n_new;         /* in this pass: now followed */
+    unsigned n_overflow;    /* signalled, but not followed because others are */
+    unsigned n_refused;     /* cannot be followed or signalled at all */
 
     GHashTable *processes; /* pid -> FormerProcess: found, and not seen to die */
     unsigned n_followed;
@@ -118,7 +119,9 @@ static bool former_recognise_mark(const Former *former, pid_t pid)
 
 static bool former_recognise(const Former *former, pid_t pid, char **ret_id)
 {
-    return former_recognise_environment(former, pid, ret_id) || former_recognise_mark(former, pid);
+    return former_recognise_environment(former, pid, ret_id) ||
+           former_cgroup_has(former->host, former->in_cgroups, pid, ret_id) ||
+           former_recognise_mark(former, pid);
 }
 
 /* Tallies */
@@ -326,6 +329,11 @@ static void former_finish(Former *former)
 {
     former->phase = FORMER_DONE;
     timer_disarm(former->deadline);
+
+    unsigned n_left = former_cgroup_clear(former->host);
+    if (n_left > 0 && former->error == NULL)
+        error_set(&former->error, ERROR_FAILED, "%u cgroup%s of the former run cannot be removed",
+                  n_left, n_left == 1 ? "" : "s");
     former_report(former);
 }
 
@@ -393,6 +401,8 @@ static void former_begin_pass(Former *former)
     former->pass_again = false;
     former->n_new = former->n_overflow = former->n_refused = 0;
     former->directory_fd = fd_close(former->directory_fd);
+    if (!former_cgroup_list(former->host, former->in_cgroups) && former->error == NULL)
+        error_set_errno(&former->error, errno, "cannot look into the cgroups of the former run");
     former->directory_fd = sys_open(sys, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (former->directory_fd < 0 && former->error == NULL)
         error_set_errno(&former->error, errno, "cannot look for processes of the former run");
@@ -447,6 +457,7 @@ Former *former_sweep(ProcessHost *host, const char *prefix, uint64_t grace_usec,
             .deadline = timer_new(host->timers, on_former_deadline, former),
             .turn = timer_new(host->timers, on_former_turn, former),
             .spared = proc_list_ancestors(host->sys),
+            .in_cgroups = former_cgroup_new(),
             .directory_fd = -1,
             .processes = g_hash_table_new_full(NULL, NULL, NULL, former_process_free),
             .tallies = g_ptr_array_new_with_free_func(former_tally_free),
@@ -464,6 +475,7 @@ void former_free(Former *former)
     timer_free(former->deadline);
     timer_free(former->turn);
     g_array_unref(former->spared);
+    g_hash_table_unref(former->in_cgroups);
     former->directory_fd = fd_close(former->directory_fd);
     g_hash_table_unref(former->processes);
     g_hash_table_unref(former->tallies_by_id);

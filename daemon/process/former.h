@@ -34,17 +34,20 @@ typedef struct FormerReport {
 typedef void (*FormerDone)(const FormerReport *report, void *data);
 
 /* Finds the processes that were started with an INVOCATION_ID that begins with prefix (16 digits,
- * as in ProcessHostOptions), also when they have written over their environment since; sends them
- * SIGTERM and SIGCONT; after grace_usec SIGKILL to those that are left; 2 s later it gives them up.
- * What they fork meanwhile is found as well. Never this process, its ancestors or process 1;
- * zombies do not count, and whose environment may not be read is none of ours. To be called before
- * the daemon starts anything itself, since that has the same prefix.
+ * as in ProcessHostOptions), also when they have written over their environment since, and whoever
+ * is in the cgroup of a service; sends them SIGTERM and SIGCONT; after grace_usec SIGKILL to those
+ * that are left; 2 s later it gives them up. What they fork meanwhile is found as well. Never this
+ * process, its ancestors or process 1; zombies do not count, and whose environment may not be read
+ * is none of ours. To be called before the daemon starts anything itself, since that has the same
+ * prefix.
  *
- * Limits: who has both written over its environment and left its session is not found. Nor is what
- * startup hooks of a launch that was killed have left: they come before the prefix is known.
+ * Limits: without cgroups, who has both written over its environment and left its session is not
+ * found. Nor is what startup hooks of a launch that was killed have left: they come before the
+ * prefix is known.
  *
- * done is called once, from the loop. A turn of the loop looks at one or two hundred processes, and
- * a few hundred descriptors are in use at most. */
+ * At the end the directories of cgroups that a former run has left are removed. done is called
+ * once, from the loop. A turn of the loop looks at one or two hundred processes, and a few hundred
+ * descriptors are in use at most. */
 Former *former_sweep(ProcessHost *host, const char *prefix, uint64_t grace_usec, FormerDone done,
                      void *data);
 /* Whether nothing of this service that a sweep has given up is there any more; looks now. False:

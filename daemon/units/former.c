@@ -22,7 +22,8 @@ static uint64_t former_grace_usec(const Daemon *daemon)
 static void former_log(const FormerReport *report)
 {
     if (report->error != NULL)
-        log_warning("cannot look for all that a former run has left: %s", report->error->message);
+        log_warning("cannot find and clear away all that a former run has left: %s",
+                    report->error->message);
     for (unsigned i = 0; i < report->n_services; i++) {
         const FormerService *service = &report->services[i];
 
