@@ -17,8 +17,9 @@ void fd_store_free(FdStore *store); /* closes all. Accepts NULL */
 /* 1 to 255 characters of ASCII, no control characters, no colon. */
 bool fd_store_name_is_valid(const char *name);
 /* Takes *fd in any case (it becomes -1). name: "" is "stored". watched: dropped when it hangs up,
- * where it can be watched. One that is there already is not kept twice. 0, or -E2BIG: max are kept;
- * -EMFILE: the daemon's last descriptors are not for this. */
+ * where it can be watched. One that is there already is not kept twice: it keeps its first name,
+ * and needs no room. 0, or -E2BIG: max are kept; -EMFILE: the daemon's last descriptors are not for
+ * this. */
 int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max);
 /* Returns how many had this name ("" is "stored"). */
 size_t fd_store_remove(FdStore *store, const char *name);
