@@ -59,13 +59,13 @@ static bool guardian_wait_empty(const char *base)
     return false;
 }
 
-/* Waits for the end of the test, however it ends. */
-static void guardian_run(const char *base, int fd)
+/* Waits for a word from the test, or its end: members may keep the other end of the pipe open. */
+static void guardian_run(const char *base, int fd, int test_pidfd)
 {
-    char byte;
+    struct pollfd ends[] = {{.fd = fd, .events = POLLIN}, {.fd = test_pidfd, .events = POLLIN}};
 
     (void)setsid();
-    (void)!read(fd, &byte, 1); /* returns at the end */
+    (void)poll(ends, G_N_ELEMENTS(ends), -1);
     guardian_write(base, "cgroup.kill", "1");
     bool is_empty = guardian_wait_empty(base);
     (void)nftw(base, on_guardian_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -74,15 +74,18 @@ static void guardian_run(const char *base, int fd)
 
 static void guardian_start(CgroupFixture *fixture)
 {
+    int test_pidfd = sys_linux.pidfd_open(getpid(), 0);
     int fds[2];
 
+    g_assert_cmpint(test_pidfd, >=, 0);
     g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
     fixture->guardian = fork();
     g_assert_cmpint(fixture->guardian, >=, 0);
     if (fixture->guardian == 0) {
         (void)close(fds[1]);
-        guardian_run(fixture->base, fds[0]);
+        guardian_run(fixture->base, fds[0], test_pidfd);
     }
+    (void)close(test_pidfd);
     (void)close(fds[0]);
     fixture->guardian_fd = fds[1];
 }
@@ -91,6 +94,7 @@ static void guardian_end(CgroupFixture *fixture)
 {
     int status;
 
+    g_assert_cmpint(write(fixture->guardian_fd, "", 1), ==, 1);
     fixture->guardian_fd = fd_close(fixture->guardian_fd);
     g_assert_cmpint(waitpid(fixture->guardian, &status, 0), ==, fixture->guardian);
     g_assert_cmpint(status, ==, 0);
@@ -268,6 +272,13 @@ void cgroup_fixture_move(const char *directory, pid_t pid)
     g_autofree char *text = g_strdup_printf("%d", (int)pid);
 
     guardian_write(directory, "cgroup.procs", text);
+}
+
+void cgroup_fixture_leave(const CgroupFixture *fixture)
+{
+    g_autofree char *parent = g_path_get_dirname(fixture->base);
+
+    cgroup_fixture_move(parent, getpid());
 }
 
 /* The loop */

@@ -10,7 +10,7 @@
 typedef struct CgroupFixture {
     char *base; /* NULL: there is no hierarchy that can be written to, the test is skipped */
     pid_t guardian;
-    int guardian_fd; /* closed: it may clean up */
+    int guardian_fd; /* written to: it is to clean up */
     int n_fds;
     Sys sys; /* its members may be replaced at any time */
     Loop *loop;
@@ -35,6 +35,9 @@ typedef enum CgroupMember {
 pid_t cgroup_fixture_member(CgroupFixture *fixture, int directory_fd, CgroupMember member);
 /* Moves a process into the directory. */
 void cgroup_fixture_move(const char *directory, pid_t pid);
+
+/* Moves this process back to where it was before the fixture. */
+void cgroup_fixture_leave(const CgroupFixture *fixture);
 
 /* Runs the loop until *flag; fails the test when a deadline passes. */
 void cgroup_fixture_run_until(CgroupFixture *fixture, const bool *flag);

@@ -355,6 +355,25 @@ static void test_limits_missing(CgroupFake *fake, const void *unused)
     cgroup_tree_free(tree);
 }
 
+static ssize_t write_half(int fd, const void *buffer, size_t size)
+{
+    return (ssize_t)size / 2;
+}
+
+static void test_limits_cut(CgroupFake *fake, const void *unused)
+{
+    CgroupLimits limits = {.memory_max_bytes = 1 << 20};
+    CgroupTree *tree = tree_made(fake);
+    Cgroup *cgroup = cgroup_new(tree, "web", NULL);
+    g_autoptr(GError) error = NULL;
+
+    fake->sys.write = write_half;
+    g_assert_false(cgroup_set_limits(cgroup, &limits, &error));
+    g_assert_true(g_str_has_suffix(error->message, "memory.max: Input/output error"));
+    cgroup_free(cgroup);
+    cgroup_tree_free(tree);
+}
+
 /* Usage */
 
 static void test_usage(CgroupFake *fake, const void *unused)
@@ -436,6 +455,7 @@ int main(int argc, char **argv)
     ADD("/cgroup/controllers/leaf-stays", NULL, test_leaf_stays);
     ADD("/cgroup/controllers/busy", NULL, test_busy);
     ADD("/cgroup/limits/written", NULL, test_limits);
+    ADD("/cgroup/limits/cut", NULL, test_limits_cut);
     ADD("/cgroup/limits/file-missing", NULL, test_limits_file);
     ADD("/cgroup/limits/controller-missing", NULL, test_limits_missing);
     ADD("/cgroup/usage/files", NULL, test_usage);

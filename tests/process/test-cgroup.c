@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -38,6 +39,42 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
+static ssize_t write_file(const CgroupFixture *fixture, const char *name, const char *text)
+{
+    g_autofree char *path = directory_of(fixture, name);
+    autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(fd, >=, 0);
+    return write(fd, text, strlen(text));
+}
+
+/* A kernel of before Linux 5.14. */
+static unsigned n_freezes;
+
+static int openat_without_kill(int directory_fd, const char *path, int flags)
+{
+    n_freezes += g_str_has_suffix(path, "/cgroup.freeze");
+    if (!g_str_has_suffix(path, "/cgroup.kill"))
+        return sys_linux.openat(directory_fd, path, flags);
+    errno = ENOENT;
+    return -1;
+}
+
+/* Until the kernel has told it. */
+static void wait_frozen(const CgroupFixture *fixture, const char *name)
+{
+    g_autofree char *path = directory_of(fixture, name);
+    autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char text[256] = "";
+
+    while (strstr(text, "frozen 1") == NULL) {
+        g_assert_cmpint(poll(&(struct pollfd){.fd = fd, .events = POLLPRI}, 1, 20000), ==, 1);
+        ssize_t n = pread(fd, text, sizeof text - 1, 0);
+        g_assert_cmpint(n, >, 0);
+        text[n] = '\0';
+    }
+}
+
 static void test_made(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
@@ -56,6 +93,7 @@ static void test_made(CgroupFixture *fixture, const void *unused)
     g_assert_cmpint(cgroup_directory_fd(cgroup), ==, cgroup_directory_fd(cgroup));
     g_assert_cmpint(cgroup_procs_fd(cgroup), ==, cgroup_procs_fd(cgroup));
     g_assert_cmpint(fd_count_open(), ==, n_fds + 2);
+    g_assert_cmpint(fcntl(cgroup_directory_fd(cgroup), F_GETFD) & FD_CLOEXEC, !=, 0);
     cgroup_close(cgroup);
     g_assert_cmpint(fd_count_open(), ==, n_fds);
     cgroup_free(cgroup);
@@ -168,6 +206,11 @@ static void test_watch(CgroupFixture *fixture, const void *unused)
     g_assert_cmpint(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), ==, 0);
     cgroup_fixture_settle(fixture);
     g_assert_cmpuint(told.n, ==, 0); /* the other one lives */
+    /* Something else is told in the same file. */
+    g_assert_cmpint(write_file(fixture, "web.svc/cgroup.freeze", "1"), ==, 1);
+    wait_frozen(fixture, "web.svc/cgroup.events");
+    cgroup_fixture_settle(fixture);
+    g_assert_cmpuint(told.n, ==, 0);
     g_assert_cmpint(kill(cgroup_find_member(told.cgroup, pid), SIGKILL), ==, 0);
     cgroup_fixture_run_until(fixture, &told.is_told);
     g_assert_true(cgroup_is_empty(told.cgroup));
@@ -286,6 +329,47 @@ static void test_below(CgroupFixture *fixture, const void *unused)
     g_assert_false(is_there(below));
 }
 
+/* The kernel tells the processes of a threaded one only further up. */
+static void test_threaded(CgroupFixture *fixture, const void *unused)
+{
+    if (fixture->base == NULL)
+        return;
+    Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
+    g_autofree char *below = directory_of(fixture, "web.svc/a");
+    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+
+    g_assert_cmpint(mkdir(below, 0755), ==, 0);
+    g_assert_cmpint(write_file(fixture, "web.svc/a/cgroup.type", "threaded"), ==, 8);
+    g_assert_cmpint(cgroup_find_member(cgroup, pid), ==, 0);
+    g_assert_cmpuint(cgroup_signal(cgroup, SIGTERM), ==, 1);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    fixture->sys.openat = openat_without_kill;
+    g_assert_true(cgroup_kill(cgroup));
+    cgroup_free(cgroup);
+}
+
+/* Whatever the order in which they go, the tree knows those that are there. */
+static void test_many(CgroupFixture *fixture, const void *unused)
+{
+    static const unsigned orders[][3] = {{0, 1, 2}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}};
+
+    for (unsigned i = 0; fixture->base != NULL && i < G_N_ELEMENTS(orders); i++) {
+        Cgroup *cgroups[] = {cgroup_fixture_new(fixture, "a"), cgroup_fixture_new(fixture, "b"),
+                             cgroup_fixture_new(fixture, "c")};
+
+        for (unsigned j = 0; j < 3; j++) {
+            g_assert_cmpuint(cgroup_tree_clear_former(fixture->tree), ==, 0);
+            for (unsigned k = j; k < 3; k++) {
+                g_autofree char *directory =
+                        directory_of(fixture, strrchr(cgroup_path(cgroups[orders[i][k]]), '/'));
+
+                g_assert_true(is_there(directory));
+            }
+            cgroup_free(cgroups[orders[i][j]]);
+        }
+    }
+}
+
 /* Each moment another process, in another session. */
 static void test_kill_relays(CgroupFixture *fixture, const void *unused)
 {
@@ -301,28 +385,20 @@ static void test_kill_relays(CgroupFixture *fixture, const void *unused)
     cgroup_free(cgroup);
 }
 
-/* A kernel of before Linux 5.14. */
-static int openat_without_kill(int directory_fd, const char *path, int flags)
-{
-    if (!g_str_has_suffix(path, "/cgroup.kill"))
-        return sys_linux.openat(directory_fd, path, flags);
-    errno = ENOENT;
-    return -1;
-}
-
 static void test_kill_passes(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "bomb");
 
+    n_freezes = 0;
     fixture->sys.openat = openat_without_kill;
     (void)member_of(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
     for (unsigned i = 0; i < 4; i++)
         (void)member_of(fixture, cgroup, CGROUP_MEMBER_RELAYS);
     g_assert_true(cgroup_kill(cgroup));
     cgroup_fixture_wait_empty(fixture, cgroup);
-    /* It is not left frozen. */
+    g_assert_cmpuint(n_freezes, ==, 2); /* so that they do not fork; and it is not left so */
     pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
     g_assert_cmpuint(cgroup_signal(cgroup, SIGTERM), ==, 1);
     g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
@@ -409,6 +485,70 @@ static void test_former(CgroupFixture *fixture, const void *unused)
     cgroup_free(ours);
 }
 
+/* hugetlb is a controller that hardly anybody uses: it stands for the memory controller where the
+ * kernel has that one elsewhere. */
+static ssize_t read_hugetlb(int fd, void *buffer, size_t size)
+{
+    ssize_t n = sys_linux.read(fd, buffer, size);
+    char *found = n > 0 ? g_strstr_len(buffer, n, "hugetlb") : NULL;
+
+    if (found != NULL)
+        memcpy(found, "memory ", strlen("hugetlb"));
+    return n;
+}
+
+static ssize_t write_hugetlb(int fd, const void *buffer, size_t size)
+{
+    g_autofree char *text = g_strndup(buffer, size);
+    g_autofree char *written = g_strdup_printf("%chugetlb", text[0]);
+
+    if (size < 2 || !g_str_equal(text + 1, "memory"))
+        return sys_linux.write(fd, buffer, size);
+    return sys_linux.write(fd, written, strlen(written)) < 0 ? -1 : (ssize_t)size;
+}
+
+static void assert_self_in(const char *expected)
+{
+    g_autofree char *text = NULL;
+
+    g_assert_true(g_file_get_contents("/proc/self/cgroup", &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, expected));
+}
+
+/* The kernel lets no cgroup hand a controller down while this process is in it. */
+static void test_leaf(CgroupFixture *fixture, const void *unused)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *controllers = NULL;
+
+    if (fixture->base == NULL)
+        return;
+    g_autofree char *path = g_build_filename(fixture->base, "cgroup.controllers", NULL);
+    g_autofree char *name = g_path_get_basename(fixture->base);
+    g_autofree char *in_base = g_strconcat("/", name, "\n", NULL);
+    g_autofree char *in_leaf = g_strconcat("/", name, "/tree/.daemon\n", NULL);
+    g_assert_true(g_file_get_contents(path, &controllers, NULL, NULL));
+    if (strstr(controllers, "memory") == NULL && strstr(controllers, "hugetlb") == NULL) {
+        g_test_skip("no controller is handed down to the tests");
+        return;
+    }
+    if (strstr(controllers, "memory") == NULL) {
+        fixture->sys.read = read_hugetlb;
+        fixture->sys.write = write_hugetlb;
+    }
+    g_clear_pointer(&fixture->tree, cgroup_tree_free);
+    cgroup_fixture_move(fixture->base, getpid());
+    assert_self_in(in_base);
+    fixture->tree = cgroup_fixture_tree(fixture, &error);
+    g_assert_no_error(error);
+    g_assert_true(cgroup_tree_has(fixture->tree, CGROUP_MEMORY));
+    assert_self_in(in_leaf);
+    cgroup_free(cgroup_fixture_new(fixture, "web"));
+    g_clear_pointer(&fixture->tree, cgroup_tree_free);
+    assert_self_in(in_base);
+    cgroup_fixture_leave(fixture);
+}
+
 static void test_usage(CgroupFixture *fixture, const void *unused)
 {
     CgroupUsage usage = {0};
@@ -465,10 +605,13 @@ int main(int argc, char **argv)
     ADD("/cgroup/signal/all", test_signal);
     ADD("/cgroup/signal/left", test_signal_left);
     ADD("/cgroup/below", test_below);
+    ADD("/cgroup/threaded", test_threaded);
+    ADD("/cgroup/many", test_many);
     ADD("/cgroup/kill/relays", test_kill_relays);
     ADD("/cgroup/kill/passes", test_kill_passes);
     ADD("/cgroup/taken", test_taken);
     ADD("/cgroup/former", test_former);
+    ADD("/cgroup/leaf", test_leaf);
     ADD("/cgroup/usage", test_usage);
     ADD("/cgroup/limits/missing", test_limits_missing);
     return g_test_run();
