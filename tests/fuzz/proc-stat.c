@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* /proc/PID/stat, where a program chooses its own name: it cannot pretend to have another parent,
- * group or state. */
+ * group or state, or to have used less. */
 
 #include "fuzz.h"
 #include "process/proc.h"
@@ -21,6 +21,9 @@ static void proc_stat_check_name(const char *name)
     g_assert_cmpint(stat.parent, ==, 12);
     g_assert_cmpint(stat.group, ==, 34);
     g_assert_false(stat.is_dead);
+    g_assert_cmpuint(stat.cpu_ticks, ==, 5 + 6 + 7 + 8);
+    g_assert_cmpuint(stat.n_threads, ==, 1);
+    g_assert_cmpuint(stat.start_time, ==, 99);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
