@@ -65,9 +65,11 @@ bool cgroup_tree_walk(const CgroupTree *tree, CgroupProcessFunc func, void *data
  * empty; returns how many are left. */
 unsigned cgroup_tree_clear_former(CgroupTree *tree);
 
+/* What is asked or done below holds for all of a service's cgroup, also for those that its programs
+ * have made in it. */
 typedef struct Cgroup Cgroup;
 /* The cgroup of a service, made now; its name shows the id. One of that name that is there already
- * must be empty (it is made anew): else the error names a process that is in it. */
+ * must be empty (it is made anew): else ERROR_BUSY names a process that is in it. */
 Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error);
 /* Removes it if it is empty; else it stays (and is taken over at the next cgroup_new). NULL. */
 void cgroup_free(Cgroup *cgroup);
@@ -91,7 +93,8 @@ void cgroup_limits_check(const CgroupLimits *limits, const CgroupTree *tree, con
                          void (*func)(const char *member, const char *reason, void *data),
                          void *data);
 
-/* Whether no process is in it; zombies do not count. When it cannot be read: false and errno. */
+/* Whether no process is in it; zombies do not count, and one that somebody has removed is empty.
+ * When it cannot be read: false and errno. */
 bool cgroup_is_empty(const Cgroup *cgroup);
 /* A process of it that lives, not_pid excepted; 0: none. */
 pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid);

@@ -139,6 +139,23 @@ static void test_clone_into(CgroupFixture *fixture, const void *unused)
     cgroup_free(cgroup);
 }
 
+/* As long as ids may be. */
+static void test_long(CgroupFixture *fixture, const void *unused)
+{
+    char id[256];
+
+    if (fixture->base == NULL)
+        return;
+    memset(id, 'a', sizeof id - 1);
+    id[sizeof id - 1] = '\0';
+    Cgroup *cgroup = cgroup_fixture_new(fixture, id);
+    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    g_assert_true(cgroup_has(cgroup, pid));
+    g_assert_true(cgroup_kill(cgroup));
+    cgroup_fixture_wait_empty(fixture, cgroup);
+    cgroup_free(cgroup);
+}
+
 /* A child that cannot be created inside writes itself into it. */
 static void test_procs(CgroupFixture *fixture, const void *unused)
 {
@@ -598,6 +615,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("/cgroup/made", test_made);
     ADD("/cgroup/clone-into", test_clone_into);
+    ADD("/cgroup/long", test_long);
     ADD("/cgroup/procs", test_procs);
     ADD("/cgroup/watch/empties", test_watch);
     ADD("/cgroup/watch/empty", test_watch_empty);
