@@ -23,10 +23,12 @@
 
 /* A program that starts may say a lot at once (a status for each of its steps, a descriptor in each
  * message); in the long run nobody has more to say than can be looked at. So a socket saves up a
- * burst, and gets one message more every interval. When it has used up all it is left alone until a
- * turn's share has come together: a wake-up for each message would cost more than the message. */
+ * burst, and gets one message more every interval; many descriptors cost as much as more messages.
+ * When it has used up all it is left alone until a turn's share has come together: a wake-up for
+ * each message would cost more than the message. */
 #define NOTIFY_BURST 64
 #define NOTIFY_PER_SECOND 500
+#define NOTIFY_FDS_PER_COST 8 /* to receive and to close them takes about as long as a message */
 #define NOTIFY_INTERVAL_USEC (USEC_PER_SEC / NOTIFY_PER_SECOND)
 #define NOTIFY_PAUSE_USEC (NOTIFY_PER_TURN * NOTIFY_INTERVAL_USEC)
 /* After something that the kernel has refused. */
@@ -145,22 +147,17 @@ static void notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram
     notify_datagram_close_fds(datagram, notify->host);
 }
 
-static NotifyReading notify_socket_read(NotifySocket *notify, unsigned n_max, unsigned *ret_n)
+/* One datagram. Adds to *cost what it has cost. */
+static NotifyReading notify_socket_read(NotifySocket *notify, unsigned *cost)
 {
-    NotifyReading reading = NOTIFY_READING_MORE;
-    unsigned n = 0;
+    NotifyDatagram datagram;
+    NotifyReading reading = notify_socket_receive(notify, &datagram);
 
-    while (n < n_max) {
-        NotifyDatagram datagram;
-
-        reading = notify_socket_receive(notify, &datagram);
-        if (reading != NOTIFY_READING_MORE)
-            break;
-        notify_socket_deliver(notify, &datagram);
-        n++;
-    }
-    *ret_n = n;
-    return reading;
+    if (reading != NOTIFY_READING_MORE)
+        return reading;
+    *cost += 1 + (unsigned)(datagram.n_fds / NOTIFY_FDS_PER_COST);
+    notify_socket_deliver(notify, &datagram);
+    return NOTIFY_READING_MORE;
 }
 
 static bool notify_socket_watch(NotifySocket *notify)
@@ -198,22 +195,26 @@ static unsigned notify_socket_allowance(NotifySocket *notify, uint64_t now_usec)
 static void on_notify_socket(uint32_t events, void *data)
 {
     NotifySocket *notify = data;
+    NotifyReading reading = NOTIFY_READING_MORE;
     uint64_t now_usec = clock_monotonic_usec(notify->host->clock);
-    unsigned allowance = notify_socket_allowance(notify, now_usec), n;
-    NotifyReading reading = notify_socket_read(notify, MIN(allowance, NOTIFY_PER_TURN), &n);
+    unsigned allowance = notify_socket_allowance(notify, now_usec), cost = 0;
 
-    notify->paid_usec += n * NOTIFY_INTERVAL_USEC;
+    while (cost < MIN(allowance, NOTIFY_PER_TURN) && reading == NOTIFY_READING_MORE)
+        reading = notify_socket_read(notify, &cost);
+    notify->paid_usec += cost * NOTIFY_INTERVAL_USEC;
     if (reading == NOTIFY_READING_FAILED)
         notify_socket_pause(notify, now_usec + NOTIFY_RETRY_USEC);
-    else if (n == allowance)
+    else if (cost >= allowance)
         notify_socket_pause(notify, notify->paid_usec + NOTIFY_PAUSE_USEC);
 }
 
 void notify_socket_drain(NotifySocket *notify)
 {
-    unsigned n;
+    NotifyReading reading = NOTIFY_READING_MORE;
+    unsigned cost = 0; /* nobody pays for it */
 
-    (void)notify_socket_read(notify, NOTIFY_PER_DRAIN, &n); /* what there is, is enough */
+    for (unsigned i = 0; i < NOTIFY_PER_DRAIN && reading == NOTIFY_READING_MORE; i++)
+        reading = notify_socket_read(notify, &cost);
 }
 
 /* The mode is set before there is a file, so that there is no moment in which it is open to all.

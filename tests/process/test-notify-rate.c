@@ -123,6 +123,34 @@ static void test_steady(NotifyFixture *fixture, const void *unused)
     }
 }
 
+/* Descriptors cost, too: a message full of them takes a turn, and two of them a burst; a few are
+ * free. */
+static void test_descriptors(NotifyFixture *fixture, const void *unused)
+{
+    int fds[253];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+        fds[i] = fixture->sender;
+    for (unsigned i = 0; i < 3; i++)
+        notify_fixture_give(fixture, "STATUS=full", fds, G_N_ELEMENTS(fds));
+    for (unsigned i = 1; i <= 2; i++) {
+        g_assert_true(notify_fixture_turn(fixture));
+        g_assert_cmpuint(fixture->said->len, ==, i);
+    }
+    g_assert_false(notify_fixture_is_watched(fixture));
+    notify_socket_drain(fixture->notify);
+    g_assert_cmpuint(fixture->said->len, ==, 3);
+
+    virtual_loop_advance(fixture->loop, USEC_PER_SEC);
+    for (unsigned i = 1; i <= RATE_BURST; i++) {
+        g_assert_true(notify_fixture_is_watched(fixture));
+        notify_fixture_give(fixture, "STATUS=few", fds, 7);
+        g_assert_true(notify_fixture_turn(fixture));
+    }
+    g_assert_cmpuint(fixture->said->len, ==, 3 + RATE_BURST);
+    g_assert_false(notify_fixture_is_watched(fixture));
+}
+
 /* A long silence saves up a burst, and no more. */
 static void test_saved_up(NotifyFixture *fixture, const void *unused)
 {
@@ -330,6 +358,7 @@ int main(int argc, char **argv)
     ADD("pause", test_pause);
     ADD("flood", test_flood);
     ADD("steady", test_steady);
+    ADD("descriptors", test_descriptors);
     ADD("saved-up", test_saved_up);
     ADD("drain", test_drain);
     ADD("drain-is-bounded", test_drain_is_bounded);
