@@ -6,8 +6,10 @@
 #include "process/host-internal.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define GRACE_USEC (2 * FIXTURE_DEADLINE_USEC) /* nobody may need it */
@@ -138,6 +140,32 @@ static void test_moved(TreeFixture *fixture, const void *unused)
     g_assert_true(is_alive(leaving_pid));
 }
 
+/* When it is looked at, after the list was made, it is dead and not reaped. */
+static int killing_open(const char *path, int flags)
+{
+    siginfo_t info;
+
+    if (leaving_pid > 0 && g_str_equal(path, "/proc")) {
+        g_assert_cmpint(kill(leaving_pid, SIGKILL), ==, 0);
+        g_assert_cmpint(waitid(P_PID, (id_t)leaving_pid, &info, WEXITED | WNOWAIT), ==, 0);
+        leaving_pid = 0;
+    }
+    return sys_linux.open(path, flags);
+}
+
+static void test_dies(TreeFixture *fixture, const void *unused)
+{
+    if (fixture->cgroups.base == NULL)
+        return;
+
+    g_auto(Sweep) sweep;
+    leaving_pid = tree_add(fixture, "web.svc", "");
+    fixture->former.process.sys.open = killing_open;
+    sweep_run(&fixture->former, &sweep, GRACE_USEC);
+    assert_numbers(sweep, 0, 0, 0);
+    g_assert_cmpint(leaving_pid, ==, 0);
+}
+
 static ssize_t failing_getdents64(int fd, void *buffer, size_t size)
 {
     errno = EIO;
@@ -180,6 +208,7 @@ int main(int argc, char **argv)
     TREE_TEST("by-force", test_by_force);
     TREE_TEST("forks", test_forks);
     TREE_TEST("moved", test_moved);
+    TREE_TEST("dies", test_dies);
     TREE_TEST("failing", test_failing);
     return g_test_run();
 }
