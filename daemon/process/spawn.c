@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Two ways to a child. The first shares the daemon's memory until the exec: no page table is
  * copied, and the child's error is simply there when the daemon wakes up. The daemon sleeps until
- * then, so this is only for a child that stays as privileged as the daemon: one that has become
- * somebody else can be stopped by that user, or be held in a file system of his, for good.
+ * then, so this is only for a child that stays as privileged as the daemon, in a cgroup that is not
+ * frozen: one that has become somebody else can be stopped by that user, or be held in a file
+ * system of his, for good.
  *
  * That one, and any other where kernel or sandbox refuse the first way, has a copy of the memory,
  * and nobody waits for it: it reports through a pipe that the exec closes, which the supervisor
@@ -17,16 +18,35 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define SPAWN_RESERVED_FDS 64
+#define SPAWN_EVENTS_BYTES 255
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SpawnPrepared, spawn_prepared_clear)
 
 static bool spawn_changes_credentials(const ChildPlan *plan)
 {
     return plan->sets_user || plan->sets_group || plan->sets_groups;
+}
+
+/* Whoever begins in a frozen cgroup stands still, and would have the daemon stand still with it.
+ * When nobody knows, it may be so. Before Linux 5.2 none can be frozen. */
+static bool spawn_is_frozen(ProcessHost *host, Cgroup *cgroup)
+{
+    int directory_fd = cgroup_directory_fd(cgroup);
+    autofd int fd = directory_fd >= 0
+                            ? host->sys->openat(directory_fd, "cgroup.events", O_RDONLY | O_CLOEXEC)
+                            : -1;
+    char text[SPAWN_EVENTS_BYTES + 1];
+    ssize_t n = fd >= 0 ? sys_read(host->sys, fd, text, SPAWN_EVENTS_BYTES) : -1;
+
+    if (n < 0)
+        return true;
+    text[n] = '\0';
+    return strstr(text, "frozen 1") != NULL;
 }
 
 static bool spawn_is_refused(int errno_value)
@@ -109,7 +129,8 @@ static pid_t spawn_clone_apart(ProcessHost *host, ChildPlan *plan, Cgroup *cgrou
 static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, Cgroup *cgroup, int *ret_pidfd,
                          int *ret_error_fd)
 {
-    bool apart = spawn_changes_credentials(plan);
+    bool apart =
+            spawn_changes_credentials(plan) || (cgroup != NULL && spawn_is_frozen(host, cgroup));
     sigset_t all, original;
     pid_t pid = -1;
 

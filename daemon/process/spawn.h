@@ -77,13 +77,13 @@ typedef struct Spawned {
     char *path;   /* of the program, for spawn_progress; NULL if error_fd is -1 */
 } Spawned;
 
-/* A child that stays what the daemon is has executed the program when this returns: the daemon
- * sleeps for that long. Any other, and any where that way is closed, is only on its way, in a
- * memory of its own; its failure comes later, in the same words.
- * Refused with LimitExceeded when it would take the daemon's last descriptors.
- * An error names the step, what it concerns and the errno; nothing runs then. The
- * environment is PATH and the daemon's LANG; USER, LOGNAME, HOME and SHELL if a user is given; then
- * environment_file, environment, and what extras say, later ones winning. */
+/* A child that stays what the daemon is, in a cgroup that is not frozen, has executed the program
+ * when this returns: the daemon sleeps for that long. Any other, and any where that way is closed,
+ * is only on its way, in a memory of its own; its failure comes later, in the same words. Refused
+ * with LimitExceeded when it would take the daemon's last descriptors. An error names the step,
+ * what it concerns and the errno; nothing runs then. The environment is PATH and the daemon's LANG;
+ * USER, LOGNAME, HOME and SHELL if a user is given; then environment_file, environment, and what
+ * extras say, later ones winning. */
 bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *extras,
                  Spawned *ret_spawned, GError **error);
 

@@ -8,6 +8,7 @@
 #include "spawn-fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -190,13 +191,105 @@ static void test_not_opened(PlaceFixture *fixture, const void *mode)
     fixture->cgroups.sys.openat = sys_linux.openat;
 }
 
+static void write_frozen(PlaceFixture *fixture, const char *value)
+{
+    g_autofree char *path = g_strdup_printf("%s/tree/cgroup.freeze", fixture->cgroups.base);
+    autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    g_assert_cmpint(write(fd, value, strlen(value)), ==, (ssize_t)strlen(value));
+}
+
+static bool is_under_way(ProcessFixture *fixture, const SpawnSpec *spec, const Spawned *spawned)
+{
+    return spawn_progress(fixture->host, spec, spawned->path, spawned->error_fd, NULL) ==
+           SPAWN_PENDING;
+}
+
+/* It would not return. */
+static pid_t sleeping_clone(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                            int *ret_pidfd)
+{
+    errno = EDEADLK;
+    return -1;
+}
+
+/* Nobody waits for who stands still. */
+static void test_frozen(PlaceFixture *fixture, const void *mode)
+{
+    ProcessFixture *process = &fixture->process;
+    char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
+    SpawnSpec spec = {SPAWN_KEEP_ALL, .exec = argv};
+    Identity identity;
+    SpawnExtras extras = {
+            .invocation_id = "0123456789abcdef0123456789abcdef",
+            .identity = &identity,
+            .cgroup = fixture->cgroup,
+    };
+    g_autoptr(GError) error = NULL;
+    Spawned spawned;
+
+    if (fixture->cgroup == NULL)
+        return;
+    g_assert_true(spawn_resolve_identity(&spec, &identity, NULL));
+    write_frozen(fixture, "1");
+    process->sys.clone_vm = sleeping_clone;
+    bool is_started = spawn_start(process->host, &spec, &extras, &spawned, &error);
+    g_assert_no_error(error);
+    g_assert_true(is_started);
+    g_assert_true(is_under_way(process, &spec, &spawned));
+    write_frozen(fixture, "0");
+    g_assert_cmpint(spawned_wait(&spawned), ==, 7);
+    g_assert_cmpint(spawn_progress(process->host, &spec, spawned.path, spawned.error_fd, &error),
+                    ==, SPAWN_EXECUTED);
+    (void)fd_close(spawned.error_fd);
+    g_free(spawned.path);
+    identity_clear(&identity);
+}
+
+static ssize_t fail_read(int fd, void *buffer, size_t size)
+{
+    errno = EIO;
+    return -1;
+}
+
+/* Whether it is frozen cannot be known: it is started as if it were. */
+static void test_unknown_if_frozen(PlaceFixture *fixture, const void *mode)
+{
+    ssize_t (*original)(int fd, void *buffer, size_t size) = fixture->process.sys.read;
+    char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
+    SpawnSpec spec = {SPAWN_KEEP_ALL, .exec = argv};
+    Identity identity;
+    SpawnExtras extras = {
+            .invocation_id = "0123456789abcdef0123456789abcdef",
+            .identity = &identity,
+            .cgroup = fixture->cgroup,
+    };
+    Spawned spawned;
+
+    if (fixture->cgroup == NULL)
+        return;
+    g_assert_true(spawn_resolve_identity(&spec, &identity, NULL));
+    fixture->process.sys.read = fail_read;
+    g_assert_true(spawn_start(fixture->process.host, &spec, &extras, &spawned, NULL));
+    fixture->process.sys.read = original;
+    g_assert_cmpint(spawned.error_fd, >=, 0);
+    g_assert_cmpint(spawned_wait(&spawned), ==, 7);
+    (void)fd_close(spawned.error_fd);
+    g_free(spawned.path);
+    identity_clear(&identity);
+}
+
 static const struct {
     const char *name;
     void (*test)(PlaceFixture *fixture, const void *mode);
 } tests[] = {
-        {"placed", test_placed},         {"old-kernel", test_old_kernel},
-        {"refused", test_refused},       {"entry-refused", test_entry_refused},
+        {"placed", test_placed},
+        {"old-kernel", test_old_kernel},
+        {"refused", test_refused},
+        {"entry-refused", test_entry_refused},
         {"not-opened", test_not_opened},
+        {"frozen", test_frozen},
+        {"unknown-if-frozen", test_unknown_if_frozen},
 };
 
 int main(int argc, char **argv)
