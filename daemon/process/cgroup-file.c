@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CGROUP_DEPTH_MAX 16
+/* Each takes two descriptors and some kilobytes of the stack for a moment. */
+#define CGROUP_DEPTH_MAX 64
 #define CGROUP_DIRECTORIES_MAX 4096
 #define CGROUP_LIST_BYTES 2048
 

@@ -346,6 +346,26 @@ static void test_below(CgroupFixture *fixture, const void *unused)
     g_assert_false(is_there(below));
 }
 
+static void test_deep(CgroupFixture *fixture, const void *unused)
+{
+    g_autoptr(GString) name = g_string_new("web.svc");
+
+    if (fixture->base == NULL)
+        return;
+    Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
+    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    for (unsigned i = 0; i < 60; i++) {
+        g_string_append(name, "/a");
+        g_autofree char *directory = directory_of(fixture, name->str);
+        g_assert_cmpint(mkdir(directory, 0755), ==, 0);
+        cgroup_fixture_move(directory, pid);
+    }
+    g_assert_true(cgroup_has(cgroup, pid));
+    g_assert_cmpuint(cgroup_signal(cgroup, SIGTERM), ==, 1);
+    cgroup_fixture_wait_empty(fixture, cgroup);
+    cgroup_free(cgroup);
+}
+
 /* The kernel tells the processes of a threaded one only further up. */
 static void test_threaded(CgroupFixture *fixture, const void *unused)
 {
@@ -623,6 +643,7 @@ int main(int argc, char **argv)
     ADD("/cgroup/signal/all", test_signal);
     ADD("/cgroup/signal/left", test_signal_left);
     ADD("/cgroup/below", test_below);
+    ADD("/cgroup/deep", test_deep);
     ADD("/cgroup/threaded", test_threaded);
     ADD("/cgroup/many", test_many);
     ADD("/cgroup/kill/relays", test_kill_relays);
