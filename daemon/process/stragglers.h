@@ -4,7 +4,8 @@
 /* Where no cgroup keeps the processes of a run together: those that have left its session. Each of
  * them carries the number of its run in RLIMIT_LOCKS, or its INVOCATION_ID in the environment that
  * it was started with. When all of a run in the daemon's sight is dead, whatever is left of it has
- * become a child of the daemon, which is a subreaper. */
+ * become a child of the daemon, which is a subreaper. Who has changed both, as programs do that a
+ * service manager below ours has started, is not known; with cgroups he is. */
 
 #include "process/host.h"
 
