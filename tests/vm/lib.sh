@@ -4,7 +4,7 @@
 # of them is a test: it fails with the first command that does.
 # shellcheck shell=sh
 
-export PATH=/usr/bin:/bin HOME=/ LC_ALL=C.UTF-8
+export PATH=/usr/bin:/bin HOME=/ LC_ALL=C.UTF-8 TEST_PROGRAMS=/usr/bin
 
 prepare() {
     /bin/busybox --install -s /bin
@@ -75,7 +75,12 @@ as_they_like() {
 }
 
 property() { # service, name
-    svcmgr show "$1" "$2" | sed 's/^[^=]*=//'
+    line=$(svcmgr show "$1" "$2") || return
+    echo "${line#*=}"
+}
+
+directory_of() { # service: that of its cgroup
+    path=$(property "$1" ControlGroup) && [ -n "$path" ] && echo "/sys/fs/cgroup$path"
 }
 
 # A service of kind process or oneshot, with the configuration on standard input.
