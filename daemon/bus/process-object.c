@@ -77,10 +77,13 @@ const sd_bus_vtable process_vtable[] = {
         PROCESS_PROPERTY("MainPID", "u"),
         PROCESS_PROPERTY("ExitCode", "i"),
         PROCESS_PROPERTY("ExitSignal", "s"),
+        PROCESS_PROPERTY("CoreDumped", "b"),
         PROCESS_PROPERTY("StatusText", "s"),
         PROCESS_PROPERTY("StatusErrno", "i"),
         PROCESS_PROPERTY("NRestarts", "u"),
         PROCESS_PROPERTY("InvocationId", "s"),
+        PROCESS_PROPERTY("ControlGroup", "s"),
+        SD_BUS_PROPERTY("Usage", "a{sv}", property_get_process, 0, SD_BUS_VTABLE_PROPERTY_EXPLICIT),
         SD_BUS_VTABLE_END,
 };
 

@@ -6,6 +6,7 @@
 
 #include "kinds/program.h"
 
+#include "base/errors.h"
 #include "base/log.h"
 #include "core/service.h"
 #include "process/former.h"
@@ -14,6 +15,7 @@ typedef struct Program {
     Service *service;
     Supervisor *supervisor;
     ApplyContext *context; /* of the apply under way, or NULL */
+    ApplyContext *reload;  /* of the reload under way, or NULL */
     Config *next;          /* of that apply, until the program before it is gone */
     Config *running;       /* of what the supervisor runs, or has run last */
     bool stop_is_asked;    /* core waits for service_stop_done */
@@ -28,6 +30,9 @@ typedef enum ProgramProperty {
     PROGRAM_STATUS_ERRNO,
     PROGRAM_N_RESTARTS,
     PROGRAM_INVOCATION_ID,
+    PROGRAM_CONTROL_GROUP,
+    PROGRAM_CORE_DUMPED,
+    PROGRAM_USAGE,
     _PROGRAM_PROPERTY_MAX,
 } ProgramProperty;
 
@@ -38,7 +43,8 @@ static const ProgramConfig *program_config(const Config *config)
 
 static const SupervisorFacts *program_facts(const void *instance)
 {
-    static const SupervisorFacts none = {.status_text = "", .invocation_id = ""};
+    static const SupervisorFacts none = {
+            .status_text = "", .invocation_id = "", .control_group = ""};
 
     return instance != NULL ? supervisor_facts(((const Program *)instance)->supervisor) : &none;
 }
@@ -84,6 +90,46 @@ static void program_get_invocation_id(const void *instance, KindValue *ret_value
     ret_value->s = program_facts(instance)->invocation_id;
 }
 
+static void program_get_control_group(const void *instance, KindValue *ret_value)
+{
+    ret_value->s = program_facts(instance)->control_group;
+}
+
+static void program_get_core_dumped(const void *instance, KindValue *ret_value)
+{
+    ret_value->b = program_facts(instance)->last_exit.core_dumped;
+}
+
+/* Nothing of what runs no more. */
+static size_t program_get_usage(const void *instance, KindEntry ret_entries[KIND_ENTRIES_MAX])
+{
+    const Program *program = instance;
+    Usage usage;
+    size_t n = 0;
+
+    if (program == NULL || !supervisor_usage(program->supervisor, &usage))
+        return 0;
+
+    const struct {
+        const char *name;
+        bool is_known;
+        uint64_t value;
+    } rows[] = {
+            {"cpu_usec", usage.has_cpu, usage.cpu_usec},
+            {"memory_bytes", usage.has_memory, usage.memory_bytes},
+            {"memory_peak_bytes", usage.has_memory_peak, usage.memory_peak_bytes},
+            {"tasks", usage.has_tasks, usage.n_tasks},
+            {"processes", usage.has_tasks, usage.n_processes},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].is_known)
+            ret_entries[n++] = (KindEntry){rows[i].name, 't', {.t = rows[i].value}};
+    }
+    const char *source = *program_facts(program)->control_group != '\0' ? "cgroup" : "proc";
+    ret_entries[n++] = (KindEntry){"source", 's', {.s = source}};
+    return n;
+}
+
 static const KindProperty program_properties[] = {
         [PROGRAM_MAIN_PID] = {"MainPID", 'u', program_get_main_pid},
         [PROGRAM_EXIT_CODE] = {"ExitCode", 'i', program_get_exit_code},
@@ -91,8 +137,11 @@ static const KindProperty program_properties[] = {
         [PROGRAM_STATUS_TEXT] = {"StatusText", 's', program_get_status_text},
         [PROGRAM_STATUS_ERRNO] = {"StatusErrno", 'i', program_get_status_errno},
         [PROGRAM_N_RESTARTS] = {"NRestarts", 'u', program_get_n_restarts},
-        [PROGRAM_INVOCATION_ID] = {"InvocationId", 's', program_get_invocation_id},
-        [_PROGRAM_PROPERTY_MAX] = {NULL, 0, NULL},
+        [PROGRAM_INVOCATION_ID] = {"InvocationId", 's', program_get_invocation_id, NULL},
+        [PROGRAM_CONTROL_GROUP] = {"ControlGroup", 's', program_get_control_group, NULL},
+        [PROGRAM_CORE_DUMPED] = {"CoreDumped", 'b', program_get_core_dumped, NULL},
+        [PROGRAM_USAGE] = {"Usage", 'a', NULL, program_get_usage},
+        [_PROGRAM_PROPERTY_MAX] = {NULL, 0, NULL, NULL},
 };
 
 typedef struct ProgramFact {
@@ -102,10 +151,12 @@ typedef struct ProgramFact {
 
 static const ProgramFact program_fact_masks[] = {
         {FACT_MAIN_PID, 1U << PROGRAM_MAIN_PID},
-        {FACT_LAST_EXIT, 1U << PROGRAM_EXIT_CODE | 1U << PROGRAM_EXIT_SIGNAL},
+        {FACT_LAST_EXIT,
+         1U << PROGRAM_EXIT_CODE | 1U << PROGRAM_EXIT_SIGNAL | 1U << PROGRAM_CORE_DUMPED},
         {FACT_STATUS_TEXT, 1U << PROGRAM_STATUS_TEXT},
         {FACT_STATUS_ERRNO, 1U << PROGRAM_STATUS_ERRNO},
         {FACT_INVOCATION_ID, 1U << PROGRAM_INVOCATION_ID},
+        {FACT_CONTROL_GROUP, 1U << PROGRAM_CONTROL_GROUP},
 };
 
 static void on_program_facts(unsigned facts, void *owner)
@@ -133,21 +184,47 @@ static void program_finish_apply(Program *program, const Failure *failure)
     apply_context_unref(context);
 }
 
+/* What this host has not will not be there at the next attempt. */
+static Failure program_start_failure(bool is_alone, const GError *error)
+{
+    bool is_asked_too_much = error->code == ERROR_NOT_SUPPORTED;
+
+    return (Failure){
+            .failure_class = !is_alone           ? FAILURE_INTERNAL
+                             : is_asked_too_much ? FAILURE_CONFIG
+                                                 : FAILURE_EXEC,
+            .abort = is_asked_too_much,
+            .error = error,
+    };
+}
+
+/* What a program has stored is for its next start, and not for one that nobody has asked for. */
+static void program_rest(Program *program)
+{
+    const Service *service = program->service;
+
+    if (!service_state(service)->active && !service_is_wanted(service))
+        supervisor_drop_stored(program->supervisor);
+}
+
 /* Nothing runs. */
 static void program_begin(Program *program)
 {
     g_autoptr(GError) error = NULL;
-    ProcessHost *host = service_kind(program->service)->data;
-    bool is_alone = former_check_left(host, service_id(program->service), &error);
+    g_autoptr(Service) service = service_ref(program->service);
+    ProcessHost *host = service_kind(service)->data;
+    bool is_alone = former_check_left(host, service_id(service), &error);
 
+    config_unref(program->running);
     program->running = g_steal_pointer(&program->next);
     if (is_alone &&
         supervisor_start(program->supervisor, &program_config(program->running)->spec, &error))
         return;
     g_clear_pointer(&program->running, config_unref);
-    Failure failure = {.failure_class = is_alone ? FAILURE_EXEC : FAILURE_INTERNAL, .error = error};
-    service_set_sub_state(program->service, "dead");
+    Failure failure = program_start_failure(is_alone, error);
+    service_set_sub_state(service, "dead");
     program_finish_apply(program, &failure);
+    program_rest(program);
 }
 
 /* What counts is the move that led to this apply: the record may have changed since in detail. A
@@ -165,30 +242,100 @@ static void program_count_restart(Program *program)
         service_properties_changed(program->service, 1U << PROGRAM_N_RESTARTS);
 }
 
+/* It goes on as it is, and the new configuration is in force. A oneshot that has done its work has
+ * nothing to go on with. */
+static bool program_take_over(Program *program, Config *config, GError **error)
+{
+    if (program->running == NULL || program_config_needs_restart(program->running, config))
+        return false;
+    if (supervisor_is_running(program->supervisor) &&
+        !supervisor_set_spec(program->supervisor, &program_config(config)->spec, error))
+        return false;
+    config_ref(config);
+    config_unref(program->running);
+    program->running = config;
+    return true;
+}
+
+/* Nothing runs, but what has run once may have something to be undone. False: it has not, or it
+ * cannot be (error). */
+static bool program_undo(Program *program, GError **error)
+{
+    const SupervisorSpec *spec =
+            program->running != NULL ? &program_config(program->running)->spec : NULL;
+
+    return spec != NULL && spec->stop_exec != NULL &&
+           supervisor_undo(program->supervisor, spec, error);
+}
+
+static void program_replace(Program *program, Config *config)
+{
+    g_autoptr(GError) error = NULL;
+
+    program->next = config_ref(config);
+    if (supervisor_is_running(program->supervisor)) {
+        supervisor_stop(program->supervisor);
+    } else if (!program_undo(program, &error)) {
+        if (error != NULL)
+            log_service(LOG_LEVEL_WARNING, service_id(program->service),
+                        "the work of the program before is not undone: %s", error->message);
+        program_begin(program);
+    }
+}
+
 static void program_apply(void *instance, ApplyContext *context, Config *config)
 {
     Program *program = instance;
+    g_autoptr(GError) error = NULL;
 
     g_assert(program->context == NULL && program->next == NULL);
     program_count_restart(program);
     program->context = apply_context_ref(context);
-    program->next = config_ref(config);
-    if (supervisor_is_running(program->supervisor))
-        supervisor_stop(program->supervisor);
+    if (program_take_over(program, config, &error))
+        program_finish_apply(program, NULL);
     else
-        program_begin(program);
+        program_replace(program, config);
 }
 
+/* What runs goes on without anybody waiting for its reload, and is stopped or replaced next. */
 static void program_cancel(void *instance, ApplyContext *context)
 {
     Program *program = instance;
 
+    if (context == program->reload) {
+        g_clear_pointer(&program->reload, apply_context_unref);
+        supervisor_forget_reload(program->supervisor);
+        return;
+    }
     if (context != program->context)
         return; /* it was done when it was cancelled */
     g_clear_pointer(&program->context, apply_context_unref);
     g_clear_pointer(&program->next, config_unref);
     if (supervisor_is_running(program->supervisor))
         supervisor_stop(program->supervisor);
+}
+
+static void program_finish_stop(Program *program, const Failure *failure)
+{
+    g_autoptr(Service) service = service_ref(program->service);
+
+    program->stop_is_asked = false;
+    service_set_sub_state(service, "dead");
+    service_stop_done(service, failure);
+    program_rest(program);
+}
+
+static void program_stop_remains(Program *program)
+{
+    g_autoptr(GError) error = NULL;
+    Failure failure = {.failure_class = FAILURE_EXEC};
+
+    program->stop_is_asked = true;
+    if (program_undo(program, &error))
+        return;
+    g_clear_pointer(&program->running, config_unref);
+    failure.error = error;
+    program_finish_stop(program, error != NULL ? &failure : NULL);
 }
 
 static void program_stop(void *instance)
@@ -200,8 +347,52 @@ static void program_stop(void *instance)
         supervisor_stop(program->supervisor);
         return;
     }
-    service_set_sub_state(program->service, "dead");
-    service_stop_done(program->service, NULL);
+    program_stop_remains(program);
+}
+
+/* Reload */
+
+static void program_finish_reload(Program *program, const Failure *failure)
+{
+    ApplyContext *context = g_steal_pointer(&program->reload);
+
+    if (context == NULL)
+        return; /* cancelled */
+    apply_context_done(context, failure);
+    apply_context_unref(context);
+}
+
+static bool program_can_reload(const Config *config)
+{
+    const SupervisorSpec *spec = &program_config(config)->spec;
+
+    return spec->reload_signal != 0 || spec->reload_exec != NULL;
+}
+
+static void program_reload(void *instance, ApplyContext *context, Config *config)
+{
+    Program *program = instance;
+    g_autoptr(GError) error = NULL;
+
+    g_assert(program->reload == NULL);
+    program->reload = apply_context_ref(context);
+    if (supervisor_reload(program->supervisor, &error))
+        return;
+    Failure failure = {.failure_class = FAILURE_EXEC, .error = error};
+    program_finish_reload(program, &failure);
+}
+
+static void on_program_reloading(void *owner)
+{
+    Program *program = owner;
+
+    g_assert(program->reload == NULL);
+    program->reload = service_report_reloading(program->service);
+}
+
+static void on_program_reloaded(const Failure *failure, void *owner)
+{
+    program_finish_reload(owner, failure);
 }
 
 /* What the supervisor tells */
@@ -213,7 +404,10 @@ static void on_program_ready(void *owner)
 
 static void on_program_ending(const Failure *failure, const ExitStatus *exit, void *owner)
 {
-    service_report_ending(((Program *)owner)->service, failure);
+    Program *program = owner;
+
+    g_clear_pointer(&program->reload, apply_context_unref);
+    service_report_ending(program->service, failure);
 }
 
 /* It was the end of a stop, of what ran, or of an apply: core takes the apply for over. */
@@ -222,6 +416,7 @@ static void on_program_unkillable(const GError *error, void *owner)
     Program *program = owner;
 
     g_clear_pointer(&program->context, apply_context_unref);
+    g_clear_pointer(&program->reload, apply_context_unref);
     g_clear_pointer(&program->next, config_unref);
     service_report_unkillable(program->service, error);
 }
@@ -252,26 +447,37 @@ static void program_log_replaced(const Program *program, const Failure *failure)
                     "the program before this configuration: %s", failure->error->message);
 }
 
+static void program_report_ended(Program *program, const Failure *failure, const ExitStatus *exit)
+{
+    g_autoptr(Service) service = service_ref(program->service);
+
+    service_set_sub_state(service, "dead");
+    service_report_ended(service, failure, exit);
+    program_rest(program);
+}
+
 static void on_program_gone(const Failure *failure, const Ending *ending, void *owner)
 {
     Program *program = owner;
     g_autoptr(Config) ran = g_steal_pointer(&program->running);
 
+    g_clear_pointer(&program->reload, apply_context_unref);
     if (program->stop_is_asked) {
-        program->stop_is_asked = false;
-        service_set_sub_state(program->service, "dead");
-        service_stop_done(program->service, failure);
+        program_finish_stop(program, failure);
     } else if (program->next != NULL) {
         program_log_replaced(program, failure);
         program_begin(program);
     } else if (program->context != NULL && failure == NULL) {
-        program_finish_once(program, program_config(ran)->remain_after_exit, &ending->exit);
+        bool remains = program_config(ran)->remain_after_exit;
+
+        if (remains)
+            program->running = g_steal_pointer(&ran);
+        program_finish_once(program, remains, &ending->exit);
     } else if (program->context != NULL) {
         service_set_sub_state(program->service, "dead");
         program_finish_apply(program, failure);
     } else {
-        service_set_sub_state(program->service, "dead");
-        service_report_ended(program->service, failure, &ending->exit);
+        program_report_ended(program, failure, &ending->exit);
     }
 }
 
@@ -280,6 +486,8 @@ static const SupervisorEvents program_events = {
         .on_ending = on_program_ending,
         .on_unkillable = on_program_unkillable,
         .on_gone = on_program_gone,
+        .on_reloading = on_program_reloading,
+        .on_reloaded = on_program_reloaded,
         .on_sub_state = on_program_sub_state,
         .on_facts = on_program_facts,
 };
@@ -301,6 +509,7 @@ static void program_instance_free(void *instance)
 
     supervisor_free(program->supervisor);
     g_clear_pointer(&program->context, apply_context_unref);
+    g_clear_pointer(&program->reload, apply_context_unref);
     g_clear_pointer(&program->next, config_unref);
     g_clear_pointer(&program->running, config_unref);
     g_free(program);
@@ -308,7 +517,7 @@ static void program_instance_free(void *instance)
 
 static ConfigApplied program_how_applied(const Config *running, const Config *next)
 {
-    return CONFIG_RESTARTED;
+    return program_config_needs_restart(running, next) ? CONFIG_RESTARTED : CONFIG_RELOADED;
 }
 
 static bool program_signal(void *instance, SignalWhom whom, int signo, GError **error)
@@ -332,6 +541,8 @@ Kind *program_kind_new(const Kind *table, ProcessHost *host)
     kind->cancel = program_cancel;
     kind->stop = program_stop;
     kind->how_applied = program_how_applied;
+    kind->can_reload = program_can_reload;
+    kind->reload = program_reload;
     kind->signal = program_signal;
     kind->owns_pid = program_owns_pid;
     kind->interface = "org.svcmgr1.Process";

@@ -19,21 +19,24 @@ const char *ending_signal_name(int signo)
 static char *ending_describe(const Ending *ending)
 {
     const ExitStatus *exit = &ending->exit;
+    const char *what = ending->is_helper ? "process" : "main process";
 
     if (!exit->known)
-        return g_strdup_printf("main process %d ended, exit status unknown (not a child of the "
-                               "daemon)",
+        return g_strdup_printf("%s %d ended, exit status unknown (not a child of the daemon)", what,
                                (int)ending->pid);
     if (exit->signaled)
-        return g_strdup_printf("main process %d was killed by %s%s", (int)ending->pid,
+        return g_strdup_printf("%s %d was killed by %s%s%s", what, (int)ending->pid,
                                ending_signal_name(exit->value),
-                               exit->core_dumped ? ", core dumped" : "");
-    return g_strdup_printf("main process %d exited with status %d", (int)ending->pid, exit->value);
+                               exit->core_dumped ? ", core dumped" : "",
+                               ending->oom_killed ? " (out of memory)" : "");
+    return g_strdup_printf("%s %d exited with status %d", what, (int)ending->pid, exit->value);
 }
 
-static FailureClass ending_class(const ExitStatus *exit)
+static FailureClass ending_class(const Ending *ending)
 {
-    return exit->known && exit->signaled ? FAILURE_SIGNAL : FAILURE_EXIT_CODE;
+    if (ending->oom_killed)
+        return FAILURE_OOM;
+    return ending->exit.known && ending->exit.signaled ? FAILURE_SIGNAL : FAILURE_EXIT_CODE;
 }
 
 static bool ending_is_success(const EndingRules *rules, const ExitStatus *exit)
@@ -42,13 +45,29 @@ static bool ending_is_success(const EndingRules *rules, const ExitStatus *exit)
            ((!exit->signaled && exit->value == 0) || exit_set_has(&rules->success, exit));
 }
 
-static GError *ending_judge_start_timeout(const EndingRules *rules)
+static const char *ending_awaited(const Ending *ending)
+{
+    return ending->awaited != NULL ? ending->awaited : "READY=1";
+}
+
+static GError *ending_judge_start_timeout(const EndingRules *rules, const Ending *ending)
 {
     g_autofree char *limit = format_duration(rules->start_timeout_usec);
 
-    return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
-                       rules->runs_once ? "not finished within %s"
-                                        : "not ready within %s (no READY=1 received)",
+    if (rules->runs_once)
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "not finished within %s", limit);
+    return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "not ready within %s (no %s received)", limit,
+                       ending_awaited(ending));
+}
+
+static GError *ending_judge_watchdog(const Ending *ending)
+{
+    g_autofree char *limit = format_duration(ending->watchdog_missed_usec);
+
+    if (ending->watchdog_triggered)
+        return g_error_new(SVCMGR_ERROR, ERROR_FAILED,
+                           "the program itself has triggered its watchdog");
+    return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "missed its watchdog: no WATCHDOG=1 within %s",
                        limit);
 }
 
@@ -84,7 +103,7 @@ static GError *ending_judge_stop(const EndingRules *rules, const Ending *ending,
         return NULL;
 
     g_autofree char *what = ending_describe(ending);
-    *ret_class = ending_class(&ending->exit);
+    *ret_class = ending_class(ending);
     return g_error_new(SVCMGR_ERROR, ERROR_FAILED, "%s when it was asked to stop", what);
 }
 
@@ -94,17 +113,27 @@ GError *ending_judge(const EndingRules *rules, const Ending *ending, FailureClas
 
     if (ending->stop_was_asked)
         return ending_judge_stop(rules, ending, ret_class);
+    if (ending->readiness_closed && ending->start_timed_out) {
+        *ret_class = FAILURE_PROTOCOL;
+        return g_error_new(SVCMGR_ERROR, ERROR_FAILED,
+                           "has closed its readiness descriptor without a newline");
+    }
     if (ending->start_timed_out) {
         *ret_class = FAILURE_TIMEOUT;
-        return ending_judge_start_timeout(rules);
+        return ending_judge_start_timeout(rules, ending);
+    }
+    if (ending->watchdog_missed_usec != 0) {
+        *ret_class = FAILURE_WATCHDOG;
+        return ending_judge_watchdog(ending);
     }
     if (success && (ending->was_ready || rules->runs_once))
         return NULL;
 
     g_autofree char *what = ending_describe(ending);
-    *ret_class = success ? FAILURE_PROTOCOL : ending_class(&ending->exit);
+    *ret_class = success ? FAILURE_PROTOCOL : ending_class(ending);
     if (!ending->was_ready && !rules->runs_once)
-        return g_error_new(SVCMGR_ERROR, ERROR_FAILED, "%s before it was ready%s", what,
-                           success ? " (no READY=1 received)" : "");
+        return g_error_new(SVCMGR_ERROR, ERROR_FAILED, "%s before it was ready%s%s%s", what,
+                           success ? " (no " : "", success ? ending_awaited(ending) : "",
+                           success ? " received)" : "");
     return g_error_new(SVCMGR_ERROR, ERROR_FAILED, "%s", what);
 }

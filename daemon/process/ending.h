@@ -22,9 +22,15 @@ typedef struct Ending {
     pid_t pid;       /* of the main process */
     ExitStatus exit; /* unknown if it was not a child of the daemon */
     bool was_ready;
+    bool is_helper; /* it only helps another program */
     bool stop_was_asked;
     bool start_timed_out;
-    bool was_killed; /* something of it was still there after the stop timeout */
+    bool readiness_closed;         /* its descriptor, without a newline */
+    bool was_killed;               /* something of it was still there after the stop timeout */
+    bool oom_killed;               /* the main process, by the kernel, for want of memory */
+    bool watchdog_triggered;       /* by the program itself */
+    uint64_t watchdog_missed_usec; /* 0: not missed */
+    const char *awaited;           /* what makes it ready; static, NULL: "READY=1" */
 } Ending;
 
 /* NULL: as it should be; else the error, and its class. */

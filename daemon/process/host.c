@@ -177,6 +177,47 @@ char *process_host_new_invocation_id(ProcessHost *host)
     return g_strdup_printf("%s%016" PRIx64, host->invocation_prefix, random_next(host->random));
 }
 
+bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **error)
+{
+    g_autofree char *name = g_strconcat("svcmgr-", host->invocation_prefix, NULL);
+    CgroupTreeOptions options = {
+            .sys = host->sys, .watches = host->watches, .where = where, .name = name};
+    g_autoptr(GError) reason = NULL;
+
+    g_assert(host->cgroups == NULL && host->invocation_prefix[0] != '\0');
+    if (g_str_equal(where, "none"))
+        (void)error_set(&reason, ERROR_NOT_SUPPORTED, "turned off by the option 'cgroup'");
+    else
+        host->cgroups = cgroup_tree_new(&options, &reason);
+    if (host->cgroups != NULL)
+        return true;
+    host->cgroups_why = g_strdup(reason->message);
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return false;
+}
+
+void process_host_watch_oom(ProcessHost *host)
+{
+    if (host->oom == NULL)
+        host->oom = oom_log_new(host->sys);
+}
+
+char **process_host_features(const ProcessHost *host)
+{
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    if (host->cgroups != NULL)
+        g_strv_builder_add(builder, "cgroup");
+    for (int i = 0; host->cgroups != NULL && i < _CGROUP_CONTROLLER_MAX; i++) {
+        g_autofree char *feature =
+                g_strconcat("cgroup.", cgroup_controller_name((CgroupController)i), NULL);
+
+        if (cgroup_tree_has(host->cgroups, (CgroupController)i))
+            g_strv_builder_add(builder, feature);
+    }
+    return g_strv_builder_end(builder);
+}
+
 ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
 {
     ProcessHost *host = g_new(ProcessHost, 1);
@@ -208,6 +249,9 @@ void process_host_free(ProcessHost *host)
     timer_free(host->reap_timer);
     stragglers_free(host->stragglers);
     usage_survey_free(host->survey);
+    cgroup_tree_free(host->cgroups);
+    g_free(host->cgroups_why);
+    oom_log_free(host->oom);
     g_hash_table_unref(host->mains);
     g_hash_table_unref(host->left);
     if (host->stack_memory != NULL)
@@ -247,7 +291,7 @@ static void process_host_check_groups(ProcessHost *host)
         if (link == NULL)
             return;
         g_queue_push_tail_link(&host->watchers, link);
-        supervisor_check_group(link->data);
+        supervisor_check_rest(link->data);
     }
 }
 

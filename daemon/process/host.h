@@ -40,6 +40,16 @@ ProcessHost *process_host_new(const ProcessHostOptions *options, GError **error)
 void process_host_read_dispositions(ProcessHost *host);
 /* The same as the option, for when it is known only later: from the next start on. */
 void process_host_set_invocation_prefix(ProcessHost *host, const char *prefix);
+/* From now on each service that is started has a cgroup of its own, in a tree that is named after
+ * the invocation prefix (which there must be). where: "none", or as in CgroupTreeOptions. False:
+ * there are none, and the error says why; services are followed by their sessions then. */
+bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **error);
+/* From now on it is known of a main process that is killed for want of memory, also where no cgroup
+ * counts that, as far as the kernel's log can be read. */
+void process_host_watch_oom(ProcessHost *host);
+/* What the host can do for services here: "cgroup", and "cgroup.memory", "cgroup.cpu",
+ * "cgroup.pids", "cgroup.io" for the limits that can be set. */
+char **process_host_features(const ProcessHost *host);
 /* No supervisor may be left (asserted). Accepts NULL. */
 void process_host_free(ProcessHost *host);
 /* Reaps orphans, never stealing a main process's exit from its supervisor, and tells supervisors

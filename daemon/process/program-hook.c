@@ -117,6 +117,14 @@ static void on_program_hook_gone(const Failure *failure, const Ending *ending, v
         program_hook_tell(hook, error);
 }
 
+static void on_program_hook_reloading(void *owner)
+{
+}
+
+static void on_program_hook_reloaded(const Failure *failure, void *owner)
+{
+}
+
 static void on_program_hook_sub_state(const char *sub_state, void *owner)
 {
 }
@@ -130,6 +138,8 @@ static const SupervisorEvents program_hook_events = {
         .on_ending = on_program_hook_ending,
         .on_unkillable = on_program_hook_unkillable,
         .on_gone = on_program_hook_gone,
+        .on_reloading = on_program_hook_reloading,
+        .on_reloaded = on_program_hook_reloaded,
         .on_sub_state = on_program_hook_sub_state,
         .on_facts = on_program_hook_facts,
 };

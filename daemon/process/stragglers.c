@@ -10,6 +10,7 @@
 #include "process/stragglers.h"
 
 #include "base/fds.h"
+#include "base/log.h"
 #include "process/host-internal.h"
 #include "process/proc.h"
 #include "process/run-mark.h"
@@ -19,14 +20,18 @@
 
 /* Judged in one turn of the loop. */
 #define STRAGGLERS_PER_TURN 2048
-/* When the list cannot be read for want of something. */
+/* When the list cannot be read for want of something; not for ever, since somebody waits. */
 #define STRAGGLERS_RETRY_USEC (100 * USEC_PER_MSEC)
+#define STRAGGLERS_RETRIES_MAX 10
+/* A look that takes no longer needs no pause after it. */
+#define STRAGGLERS_CHEAP_USEC 500
 #define STRAGGLERS_PASSES_MAX 16
 
 struct Stragglers {
     ProcessHost *host;
     Timer *timer;
     uint64_t next_usec; /* not before */
+    unsigned n_retries; /* of the look */
     GQueue asked;       /* of StragglersQuestion: for the next look */
     GQueue looked_for;  /* by the look that is under way */
     GHashTable *by_id;  /* invocation id -> how many of it were found (unsigned) */
@@ -109,6 +114,7 @@ static void stragglers_begin_look(Stragglers *stragglers)
     StragglersQuestion *question;
 
     stragglers->is_looking = true;
+    stragglers->n_retries = 0;
     while ((question = g_queue_peek_head(&stragglers->asked)) != NULL) {
         g_queue_unlink(&stragglers->asked, &question->link);
         g_queue_push_tail_link(&stragglers->looked_for, &question->link);
@@ -189,9 +195,9 @@ typedef enum StragglersTurn {
 /* Without /proc nobody can be found at all. */
 static StragglersTurn stragglers_relist(Stragglers *stragglers)
 {
+    stragglers->at = 0;
     if (!stragglers_list(stragglers))
         return errno == ENOENT ? STRAGGLERS_DONE : STRAGGLERS_RETRY;
-    stragglers->at = 0;
     return stragglers_has_new(stragglers) ? STRAGGLERS_GO_ON : STRAGGLERS_DONE;
 }
 
@@ -211,6 +217,18 @@ static StragglersTurn stragglers_turn(Stragglers *stragglers)
     return turn;
 }
 
+static void stragglers_pause(Stragglers *stragglers, StragglersTurn turn, uint64_t began_usec)
+{
+    uint64_t now_usec = clock_monotonic_usec(stragglers->host->clock);
+    uint64_t took_usec = now_usec - began_usec;
+
+    if (turn == STRAGGLERS_RETRY)
+        stragglers->next_usec = usec_add(now_usec, STRAGGLERS_RETRY_USEC);
+    else
+        stragglers->next_usec =
+                took_usec > STRAGGLERS_CHEAP_USEC ? usec_add(now_usec, took_usec) : 0;
+}
+
 static void on_stragglers_timer(void *data)
 {
     Stragglers *stragglers = data;
@@ -222,10 +240,12 @@ static void on_stragglers_timer(void *data)
     if (!stragglers->is_looking)
         stragglers_begin_look(stragglers);
     StragglersTurn turn = stragglers_turn(stragglers);
-    uint64_t ended_usec = clock_monotonic_usec(clock);
-
-    stragglers->next_usec = usec_add(
-            ended_usec, turn == STRAGGLERS_RETRY ? STRAGGLERS_RETRY_USEC : ended_usec - began_usec);
+    if (turn == STRAGGLERS_RETRY && ++stragglers->n_retries > STRAGGLERS_RETRIES_MAX) {
+        log_warning("cannot look for what has left the session of its service: %s",
+                    g_strerror(errno));
+        turn = STRAGGLERS_DONE;
+    }
+    stragglers_pause(stragglers, turn, began_usec);
     if (turn != STRAGGLERS_DONE || !g_queue_is_empty(&stragglers->asked))
         timer_arm(stragglers->timer, stragglers->next_usec);
     if (turn == STRAGGLERS_DONE)
@@ -274,7 +294,7 @@ void stragglers_ask(ProcessHost *host, StragglersQuestion *question)
     question->link = (GList){.data = question};
     g_queue_push_tail_link(&stragglers->asked, &question->link);
     if (!timer_is_armed(stragglers->timer))
-        timer_arm(stragglers->timer, MAX(clock_monotonic_usec(host->clock), stragglers->next_usec));
+        timer_arm(stragglers->timer, stragglers->next_usec);
 }
 
 void stragglers_forget(ProcessHost *host, StragglersQuestion *question)

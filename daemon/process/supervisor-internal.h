@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What supervisor.c (the phases), supervisor-signal.c (whom signals reach), supervisor-notify.c
- * (what the program says), supervisor-exec.c (how it gets to its program) and host.c (who tells of
- * deaths) share. */
+/* What the files of the supervisor share, and host.c, who tells of deaths: supervisor.c (the
+ * phases), -start (what a program is given), -exec (how it gets there), -members (who belongs to
+ * it, and whom signals reach), -notify (what it says), -watchdog, -reload and -control (the
+ * programs that help to reload and to stop it). */
 
 #include "process/host-internal.h"
 #include "process/notify-socket.h"
 #include "process/process-group.h"
+#include "process/readiness-pipe.h"
+#include "process/stragglers.h"
 #include "process/supervisor.h"
 
 typedef enum Phase {
     PHASE_IDLE,         /* nothing runs */
     PHASE_START,        /* runs, not ready yet */
     PHASE_RUN,          /* ready */
+    PHASE_STOP_EXEC,    /* the program that asks it to end runs */
     PHASE_STOP_SIGNAL,  /* asked to end */
+    PHASE_WATCHDOG,     /* has missed its watchdog, and was told to abort */
     PHASE_STOP_KILL,    /* killed, not dead yet */
-    PHASE_FINAL_SIGNAL, /* the main process is gone, the rest of its group was asked to end */
+    PHASE_FINAL_SIGNAL, /* the main process is gone, the rest was asked to end */
     PHASE_FINAL_KILL,   /* ... was killed */
     PHASE_UNKILLABLE,
     _PHASE_MAX,
@@ -37,59 +42,132 @@ typedef struct SupervisorExec {
     GError *error; /* of EXEC_FAILED */
 } SupervisorExec;
 
+typedef struct SupervisorWatchdog {
+    Timer *timer; /* made when first armed */
+    uint64_t interval_usec;
+    uint64_t deadline_usec; /* the timer may come earlier, and looks here */
+} SupervisorWatchdog;
+
+typedef enum ReloadStep {
+    RELOAD_NONE,
+    RELOAD_EXEC,      /* reload_exec runs */
+    RELOAD_SIGNALLED, /* the signal is sent; RELOADING=1 may come */
+    RELOAD_ANNOUNCED, /* it has said RELOADING=1; READY=1 ends it */
+    _RELOAD_MAX,
+} ReloadStep;
+
+typedef struct SupervisorReload {
+    ReloadStep step;
+    Timer *timer;        /* made when first armed */
+    uint64_t began_usec; /* monotonic: an older RELOADING=1 is of another one */
+    uint64_t deadline_usec;
+    bool is_announced; /* in RELOAD_EXEC: RELOADING=1, and no READY=1 yet */
+    bool speaks;       /* it has said RELOADING=1 in this run */
+} SupervisorReload;
+
+/* Whether anything is left besides the main process. */
+typedef enum Rest {
+    REST_NONE,
+    REST_SOME,
+    REST_ASKED, /* to be known in a later turn of the loop */
+} Rest;
+
 struct Supervisor {
     ProcessHost *host;
     const char *service_id;
     const SupervisorEvents *events;
     void *owner;
     const SupervisorSpec *spec;
+    /* Of a program that helps another one: it belongs to the run of that one, who sees to what is
+     * left of it. */
+    const Supervisor *helps;
 
     Phase phase;
     int main_pidfd;
-    Timer *timer; /* of the phase */
+    Timer *timer;           /* of the phase */
+    uint64_t deadline_usec; /* of the phase, before the program asked for more */
     Watch *main_watch;
+    Cgroup *cgroup; /* of the run; NULL: it is followed by its session */
     ProcessGroup group;
     GList watchers_link;
-    bool watches_group; /* in host->watchers */
-    uid_t uid;          /* of the program */
+    bool watches_rest; /* in host->watchers, or the cgroup is watched */
+    StragglersQuestion stragglers;
+    unsigned n_stragglers_asked; /* to end */
+    uid_t uid;                   /* of the program */
     SupervisorExec exec;
-    Ending ending; /* as far as it is known; pid: of the last main process */
+    Ending ending;      /* as far as it is known; pid: of the last main process */
+    GError *stop_error; /* of stop_exec */
+    FailureClass stop_class;
 
     NotifySocket *notify;
+    NotifyAccess access;
+    ReadinessPipe *readiness;
     unsigned n_dropped;
     unsigned said; /* facts that the program has changed, and that are not told yet */
     Timer *said_timer;
     uint64_t said_told_usec;
+    FdStore *stored; /* NULL: nothing was ever stored. Outlives the run */
+
+    SupervisorWatchdog watchdog;
+    SupervisorReload reload;
+    struct Control *control; /* runs, or NULL */
+    bool stop_exec_waits;    /* for a reload_exec that was killed */
 
     SupervisorFacts facts; /* its strings: see supervisor_set_text */
 };
 
+/* supervisor.c */
+
 /* The main process may be dead: judges it now. May free supervisor. */
 void supervisor_check_main(Supervisor *supervisor);
-/* Process groups may have become empty. May free supervisor. */
-void supervisor_check_group(Supervisor *supervisor);
-/* It has said READY=1. */
+/* The rest may be gone. May free supervisor. */
+void supervisor_check_rest(Supervisor *supervisor);
+void supervisor_enter(Supervisor *supervisor, Phase phase);
+/* It has said READY=1, or written its newline. */
 void supervisor_become_ready(Supervisor *supervisor);
+void supervisor_miss_watchdog(Supervisor *supervisor);
+/* The timer of the phase fires extend_usec from now, if it would not later. */
+void supervisor_extend_timeout(Supervisor *supervisor, uint64_t extend_usec);
 /* fact is one of the strings of the facts; text is copied. "" is not owned, for it is what most
  * are.
  */
 void supervisor_set_text(const char **fact, const char *text);
 void supervisor_tell_facts(Supervisor *supervisor, unsigned facts);
-
 /* Follows pid as the main process from now on, instead of the present one if there is one. */
 bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd);
 void supervisor_unfollow(Supervisor *supervisor);
-/* To be called when the phase, the main process or its group has changed. */
-void supervisor_watch_group(Supervisor *supervisor);
+/* Nothing waits: of a run that has a main process, or none (a stop of what runs no more). */
+void supervisor_set_phase(Supervisor *supervisor, Phase phase);
 
+/* supervisor-members.c */
+
+/* To be called when the phase, the main process or its group has changed. */
+void supervisor_watch_rest(Supervisor *supervisor);
 /* The main process can leave its group, or has left another one behind that may become empty. */
 bool supervisor_may_stray(const Supervisor *supervisor);
 /* Where the main process is now: it may have left its group without a word. */
 void supervisor_find_group(Supervisor *supervisor);
+/* The main process is gone. REST_ASKED: supervisor_on_stragglers comes. */
+Rest supervisor_find_rest(Supervisor *supervisor);
+/* After REST_ASKED, when no stragglers were found: whether there is nobody else either. */
+bool supervisor_is_alone(Supervisor *supervisor);
+/* The same, for when it cannot wait for an answer; looks at everything. */
+bool supervisor_has_rest(Supervisor *supervisor);
 void supervisor_send_stop(Supervisor *supervisor);
+void supervisor_send_abort(Supervisor *supervisor);
 void supervisor_send_kill(Supervisor *supervisor);
-/* The main process is dead, but not reaped: to the others, unless they have been asked already. */
-void supervisor_signal_rest(Supervisor *supervisor, bool to_kill);
+/* The main process is dead, but not reaped: to the others. */
+void supervisor_signal_rest(Supervisor *supervisor);
+void supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
+/* Somebody is left, and was stopped before the signal: it shall have it. */
+void supervisor_continue_rest(Supervisor *supervisor);
+GError *supervisor_describe_unkillable(const Supervisor *supervisor);
+/* Kills what has been started and cannot be watched. */
+void supervisor_kill_spawned(Supervisor *supervisor, const Spawned *spawned);
+/* Found that many; supervisor.c says what follows from it. May free supervisor. */
+void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found);
+
+/* supervisor-exec.c */
 
 /* Takes from spawned what concerns the way to the program. False and errno: it cannot be watched;
  * supervisor_exec_clear is needed all the same. */
@@ -110,7 +188,57 @@ void supervisor_exec_set_exit(Supervisor *supervisor, ExitStatus exit);
 /* ending_judge, and before it of a program that was never executed. */
 GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class);
 
+/* supervisor-start.c */
+
+/* Everything but the phase. False: nothing runs. */
+bool supervisor_spawn(Supervisor *supervisor, const SupervisorSpec *spec, char *const *exec,
+                      GError **error);
+/* Of the run that is over, or that never began. */
+void supervisor_let_go(Supervisor *supervisor);
+bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
+
+/* supervisor-notify.c */
+
 bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error);
 void supervisor_close_notify(Supervisor *supervisor);
 /* What the program said is told now, not when its turn comes. */
 void supervisor_flush_said(Supervisor *supervisor);
+bool supervisor_open_readiness(Supervisor *supervisor, GError **error);
+/* What it has said or written, and nobody has read yet. */
+void supervisor_drain(Supervisor *supervisor);
+
+/* supervisor-watchdog.c */
+
+/* It is ready: from now on it has to say WATCHDOG=1. */
+void supervisor_watchdog_begin(Supervisor *supervisor);
+void supervisor_watchdog_end(Supervisor *supervisor);
+void supervisor_watchdog_free(Supervisor *supervisor);
+void supervisor_watchdog_hear(Supervisor *supervisor, const NotifyMessage *message);
+
+/* supervisor-reload.c */
+
+void supervisor_reload_hear(Supervisor *supervisor, const NotifyMessage *message);
+/* reload_exec has ended; error NULL: well. */
+void supervisor_reload_exec_done(Supervisor *supervisor, const Failure *failure);
+/* It is not awaited any more; on_reloaded is not called. */
+void supervisor_reload_end(Supervisor *supervisor);
+void supervisor_reload_free(Supervisor *supervisor);
+void supervisor_reload_extend(Supervisor *supervisor, uint64_t extend_usec);
+
+/* supervisor-control.c */
+
+typedef enum ControlTask {
+    CONTROL_RELOAD,
+    CONTROL_STOP,
+    _CONTROL_MAX,
+} ControlTask;
+/* Runs reload_exec or stop_exec; ends by supervisor_reload_exec_done or supervisor_stop_exec_done.
+ * None runs. */
+bool supervisor_control_start(Supervisor *supervisor, ControlTask task, GError **error);
+/* By force. It is gone later. */
+void supervisor_control_kill(Supervisor *supervisor);
+/* 0: there is none. */
+pid_t supervisor_control_pid(const Supervisor *supervisor);
+/* supervisor.c: stop_exec has ended, or a reload_exec that was killed. May free supervisor. */
+void supervisor_stop_exec_done(Supervisor *supervisor, const Failure *failure);
+void supervisor_on_control_killed(Supervisor *supervisor);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A message counts if the kernel says that its sender is one of the service's processes; to know
- * the path of the socket is not enough. What the program says of itself may change as fast as it
- * can write, so the bus hears of it at most twice a second, and of the last always. */
+/* A message counts if the kernel says that its sender is one of the service's processes, and the
+ * program has not said otherwise (NOTIFYACCESS=); to know the path of the socket is not enough.
+ * What the program says of itself may change as fast as it can write, so the bus hears of it at
+ * most twice a second, and of the last always. */
 
 #include "base/errors.h"
 #include "base/fds.h"
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define SUPERVISOR_SAID_INTERVAL_USEC (USEC_PER_SEC / 2)
+#define SUPERVISOR_CLOSED_USEC (1 * USEC_PER_SEC)
 
 static void supervisor_tell_said(Supervisor *supervisor)
 {
@@ -76,11 +78,29 @@ static void supervisor_drop_message(Supervisor *supervisor, const NotifySender *
                     (int)sender->pid, (unsigned)sender->uid, why);
 }
 
+static bool supervisor_has_access(const Supervisor *supervisor, pid_t pid)
+{
+    switch (supervisor->access) {
+    case NOTIFY_ACCESS_NONE:
+        return false;
+    case NOTIFY_ACCESS_MAIN:
+        return pid == supervisor->facts.main_pid;
+    case NOTIFY_ACCESS_EXEC:
+        return pid == supervisor->facts.main_pid || pid == supervisor_control_pid(supervisor);
+    case NOTIFY_ACCESS_ALL:
+        return supervisor_owns_pid(supervisor, pid);
+    case _NOTIFY_ACCESS_MAX:
+    case _NOTIFY_ACCESS_INVALID:
+        break;
+    }
+    g_assert_not_reached();
+}
+
 static bool supervisor_trusts(const Supervisor *supervisor, const NotifySender *sender)
 {
     if (sender->uid != supervisor->uid && sender->uid != 0 && sender->uid != geteuid())
         return false;
-    return supervisor_owns_pid(supervisor, sender->pid);
+    return sender->pid > 0 && supervisor_has_access(supervisor, sender->pid);
 }
 
 /* The number is looked at again once the descriptor holds on to the process: before, it could have
@@ -113,8 +133,69 @@ static unsigned supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const N
         return 0;
     }
     supervisor_find_group(supervisor);
-    supervisor_watch_group(supervisor);
+    supervisor_watch_rest(supervisor);
     return FACT_MAIN_PID;
+}
+
+static void supervisor_drop_fd(const Supervisor *supervisor, int errno_value)
+{
+    log_service(LOG_LEVEL_WARNING, supervisor->service_id,
+                "does not keep a descriptor that it was given (FDSTORE=1): %s",
+                errno_value == E2BIG ? "as many as fd_store_max are kept"
+                                     : g_strerror(errno_value));
+}
+
+/* Those that are not kept are closed by whoever has received them. */
+static void supervisor_store_fds(Supervisor *supervisor, const NotifyMessage *message,
+                                 NotifyFds *fds)
+{
+    for (size_t i = 0; i < fds->n; i++) {
+        int fd = fd_steal(&fds->fds[i]);
+
+        if (supervisor->stored == NULL)
+            supervisor->stored = fd_store_new(supervisor->host);
+        int r = fd_store_add(supervisor->stored, &fd, message->fd_name, !message->fd_unwatched,
+                             supervisor->spec->fd_store_max);
+        if (r < 0) {
+            supervisor_drop_fd(supervisor, -r);
+            return;
+        }
+    }
+}
+
+static void supervisor_hear_stored(Supervisor *supervisor, const NotifyMessage *message,
+                                   NotifyFds *fds)
+{
+    if (message->fd_store_remove && supervisor->stored != NULL)
+        (void)fd_store_remove(supervisor->stored, message->fd_name); /* none: as it should be */
+    else if (message->fd_store)
+        supervisor_store_fds(supervisor, message, fds);
+}
+
+/* What says something of the run itself, after what says who it is. */
+static void supervisor_hear_progress(Supervisor *supervisor, const NotifyMessage *message)
+{
+    if (message->extend_timeout_usec > 0) {
+        supervisor_extend_timeout(supervisor, message->extend_timeout_usec);
+        supervisor_reload_extend(supervisor, message->extend_timeout_usec);
+    }
+    if (message->stopping && supervisor->phase == PHASE_RUN)
+        supervisor->events->on_sub_state("stopping", supervisor->owner);
+    if (message->reloading || message->ready)
+        supervisor_reload_hear(supervisor, message);
+    if (message->ready)
+        supervisor_become_ready(supervisor);
+    supervisor_watchdog_hear(supervisor, message);
+}
+
+static const char *supervisor_why_dropped(const Supervisor *supervisor,
+                                          const NotifyMessage *message)
+{
+    if (message == NULL)
+        return "it is malformed or too long";
+    return supervisor->access == NOTIFY_ACCESS_ALL
+                   ? "it is no process of the service"
+                   : "the service has said that its word does not count (NOTIFYACCESS=)";
 }
 
 static void on_supervisor_notify(const NotifyMessage *message, const NotifySender *sender,
@@ -123,19 +204,17 @@ static void on_supervisor_notify(const NotifyMessage *message, const NotifySende
     Supervisor *supervisor = data;
 
     if (message == NULL || !supervisor_trusts(supervisor, sender)) {
-        supervisor_drop_message(supervisor, sender,
-                                message == NULL ? "it is malformed or too long"
-                                                : "it is no process of the service");
+        supervisor_drop_message(supervisor, sender, supervisor_why_dropped(supervisor, message));
         return;
     }
+    if (message->has_access)
+        supervisor->access = message->access;
     unsigned facts = supervisor_adopt_main(supervisor, message->main_pid, sender);
     facts |= supervisor_set_status(supervisor, message);
     facts |= supervisor_set_errno(supervisor, message);
     supervisor_note_said(supervisor, facts);
-    if (message->stopping && supervisor->phase == PHASE_RUN)
-        supervisor->events->on_sub_state("stopping", supervisor->owner);
-    if (message->ready)
-        supervisor_become_ready(supervisor);
+    supervisor_hear_stored(supervisor, message, fds);
+    supervisor_hear_progress(supervisor, message);
 }
 
 bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error)
@@ -143,10 +222,45 @@ bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GE
     supervisor->uid = identity->uid;
     supervisor->notify = notify_socket_new(supervisor->host, identity->uid, identity->gid,
                                            on_supervisor_notify, supervisor, error);
+    supervisor->ending.awaited = "READY=1";
     return supervisor->notify != NULL;
 }
 
 void supervisor_close_notify(Supervisor *supervisor)
 {
     g_clear_pointer(&supervisor->notify, notify_socket_free);
+}
+
+/* A program that is about to end has its descriptors closed before it is dead: whether it only
+ * closed this one is known a while later. */
+static void on_supervisor_readiness(bool ready, void *data)
+{
+    Supervisor *supervisor = data;
+    uint64_t soon_usec =
+            usec_add(clock_monotonic_usec(supervisor->host->clock), SUPERVISOR_CLOSED_USEC);
+
+    g_clear_pointer(&supervisor->readiness, readiness_pipe_free);
+    if (ready) {
+        supervisor_become_ready(supervisor);
+        return;
+    }
+    supervisor->ending.readiness_closed = true;
+    if (supervisor->phase == PHASE_START)
+        timer_arm(supervisor->timer, MIN(supervisor->deadline_usec, soon_usec));
+}
+
+bool supervisor_open_readiness(Supervisor *supervisor, GError **error)
+{
+    supervisor->readiness =
+            readiness_pipe_new(supervisor->host, on_supervisor_readiness, supervisor, error);
+    supervisor->ending.awaited = "newline on its readiness descriptor";
+    return supervisor->readiness != NULL;
+}
+
+void supervisor_drain(Supervisor *supervisor)
+{
+    if (supervisor->notify != NULL)
+        notify_socket_drain(supervisor->notify);
+    if (supervisor->readiness != NULL)
+        readiness_pipe_drain(supervisor->readiness);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A table says what each phase may own, what it waits for, and where it leads: when its time is up,
- * when the main process is gone while others of its group are not, and when a stop is asked for.
- * One function sets the phase and releases what the new one may not own. When all is gone the
- * supervisor is idle again, and only then says so.
+ * when the main process is gone while others are not, and when a stop is asked for. One function
+ * sets the phase and releases what the new one may not own. When all is gone the supervisor is idle
+ * again, and only then says so.
  *
  * A dead main process is first looked at (WNOWAIT), then the rest of its group is signalled, and
  * only then it is reaped: until then the number of the group cannot belong to anybody else. */
@@ -11,29 +11,13 @@
 
 #include "base/errors.h"
 #include "base/fds.h"
+#include "process/proc.h"
 #include "process/supervisor-internal.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 
 /* Nobody needs that long to die of SIGKILL but who is stuck in the kernel. */
 #define SUPERVISOR_KILL_USEC (5 * USEC_PER_SEC)
-
-static const char *const readiness_table[] = {"spawned", "notify", "fd"};
-G_STATIC_ASSERT(G_N_ELEMENTS(readiness_table) == _READINESS_MAX);
-ENUM_TABLE_DEFINE(Readiness, readiness, readiness_table)
-
-void supervisor_spec_clear(SupervisorSpec *spec)
-{
-    spawn_spec_clear(&spec->spawn);
-    exit_set_clear(&spec->rules.success);
-    g_clear_pointer(&spec->stop_exec, g_strfreev);
-    g_clear_pointer(&spec->reload_exec, g_strfreev);
-}
-
-static const char *const stop_mode_table[] = {"all", "main"};
-G_STATIC_ASSERT(G_N_ELEMENTS(stop_mode_table) == _STOP_MODE_MAX);
-ENUM_TABLE_DEFINE(StopMode, stop_mode, stop_mode_table)
 
 typedef enum PhaseTimer {
     PHASE_TIMER_NONE,
@@ -45,18 +29,20 @@ typedef enum PhaseTimer {
 typedef enum PhaseSignal {
     PHASE_SIGNAL_NONE,
     PHASE_SIGNAL_STOP,
+    PHASE_SIGNAL_ABORT,
     PHASE_SIGNAL_KILL,
 } PhaseSignal;
 
 typedef struct PhaseTraits {
     bool owns_main;
     bool owns_notify;
-    bool waits_for_group;
+    bool owns_watchdog;
+    bool waits_for_rest;
     PhaseTimer timer;
     Phase after_timer;
     Phase after_main; /* gone, others are left */
     Phase after_stop_asked;
-    PhaseSignal signal; /* sent when it is entered, and again to who is left when main dies in it */
+    PhaseSignal signal; /* sent when it is entered */
 } PhaseTraits;
 
 static const PhaseTraits phase_traits[_PHASE_MAX] = {
@@ -69,8 +55,15 @@ static const PhaseTraits phase_traits[_PHASE_MAX] = {
                          .after_stop_asked = PHASE_STOP_SIGNAL},
         [PHASE_RUN] = {.owns_main = true,
                        .owns_notify = true,
+                       .owns_watchdog = true,
                        .after_main = PHASE_FINAL_SIGNAL,
                        .after_stop_asked = PHASE_STOP_SIGNAL},
+        [PHASE_STOP_EXEC] = {.owns_main = true,
+                             .owns_notify = true,
+                             .timer = PHASE_TIMER_STOP,
+                             .after_timer = PHASE_STOP_KILL,
+                             .after_main = PHASE_FINAL_SIGNAL,
+                             .after_stop_asked = PHASE_STOP_EXEC},
         [PHASE_STOP_SIGNAL] = {.owns_main = true,
                                .owns_notify = true,
                                .timer = PHASE_TIMER_STOP,
@@ -78,24 +71,31 @@ static const PhaseTraits phase_traits[_PHASE_MAX] = {
                                .after_main = PHASE_FINAL_SIGNAL,
                                .after_stop_asked = PHASE_STOP_SIGNAL,
                                .signal = PHASE_SIGNAL_STOP},
+        [PHASE_WATCHDOG] = {.owns_main = true,
+                            .owns_notify = true,
+                            .timer = PHASE_TIMER_STOP,
+                            .after_timer = PHASE_STOP_KILL,
+                            .after_main = PHASE_FINAL_SIGNAL,
+                            .after_stop_asked = PHASE_WATCHDOG,
+                            .signal = PHASE_SIGNAL_ABORT},
         [PHASE_STOP_KILL] = {.owns_main = true,
                              .timer = PHASE_TIMER_KILL,
                              .after_timer = PHASE_UNKILLABLE,
                              .after_main = PHASE_FINAL_KILL,
                              .after_stop_asked = PHASE_STOP_KILL,
                              .signal = PHASE_SIGNAL_KILL},
-        [PHASE_FINAL_SIGNAL] = {.waits_for_group = true,
+        [PHASE_FINAL_SIGNAL] = {.waits_for_rest = true,
                                 .timer = PHASE_TIMER_STOP,
                                 .after_timer = PHASE_FINAL_KILL,
                                 .after_stop_asked = PHASE_FINAL_SIGNAL,
                                 .signal = PHASE_SIGNAL_STOP},
-        [PHASE_FINAL_KILL] = {.waits_for_group = true,
+        [PHASE_FINAL_KILL] = {.waits_for_rest = true,
                               .timer = PHASE_TIMER_KILL,
                               .after_timer = PHASE_UNKILLABLE,
                               .after_stop_asked = PHASE_FINAL_KILL,
                               .signal = PHASE_SIGNAL_KILL},
         [PHASE_UNKILLABLE] = {.owns_main = true,
-                              .waits_for_group = true,
+                              .waits_for_rest = true,
                               .timer = PHASE_TIMER_KILL,
                               .after_timer = PHASE_UNKILLABLE,
                               .after_main = PHASE_UNKILLABLE,
@@ -103,19 +103,32 @@ static const PhaseTraits phase_traits[_PHASE_MAX] = {
                               .signal = PHASE_SIGNAL_KILL},
 };
 
+static const char *supervisor_start_sub_state(const Supervisor *supervisor)
+{
+    static const char *const names[_READINESS_MAX] = {
+            [READINESS_SPAWNED] = "start",
+            [READINESS_NOTIFY] = "start-notify",
+            [READINESS_FD] = "start-fd",
+    };
+
+    return supervisor->spec->rules.runs_once ? "start" : names[supervisor->spec->readiness];
+}
+
 static const char *supervisor_sub_state(const Supervisor *supervisor, Phase phase)
 {
     bool is_sigterm = supervisor->spec->rules.stop_signal == SIGTERM;
 
     switch (phase) {
     case PHASE_START:
-        return supervisor->spec->rules.runs_once || supervisor->spec->readiness == READINESS_SPAWNED
-                       ? "start"
-                       : "start-notify";
+        return supervisor_start_sub_state(supervisor);
     case PHASE_RUN:
         return "running";
+    case PHASE_STOP_EXEC:
+        return "stop-exec";
     case PHASE_STOP_SIGNAL:
         return is_sigterm ? "stop-sigterm" : "stop-signal";
+    case PHASE_WATCHDOG:
+        return "watchdog";
     case PHASE_STOP_KILL:
         return "stop-sigkill";
     case PHASE_FINAL_SIGNAL:
@@ -152,11 +165,21 @@ static void supervisor_set_timer(Supervisor *supervisor, PhaseTimer from, PhaseT
 {
     if (from == to && timer_is_armed(supervisor->timer))
         return;
-    timer_arm(supervisor->timer, usec_add(clock_monotonic_usec(supervisor->host->clock),
-                                          supervisor_timeout_usec(supervisor, to)));
+    supervisor->deadline_usec = usec_add(clock_monotonic_usec(supervisor->host->clock),
+                                         supervisor_timeout_usec(supervisor, to));
+    timer_arm(supervisor->timer, supervisor->deadline_usec);
 }
 
-static void supervisor_set_phase(Supervisor *supervisor, Phase phase)
+void supervisor_extend_timeout(Supervisor *supervisor, uint64_t extend_usec)
+{
+    uint64_t until_usec = usec_add(clock_monotonic_usec(supervisor->host->clock), extend_usec);
+
+    if (timer_is_armed(supervisor->timer) &&
+        phase_traits[supervisor->phase].timer != PHASE_TIMER_KILL)
+        timer_arm(supervisor->timer, MAX(supervisor->deadline_usec, until_usec));
+}
+
+void supervisor_set_phase(Supervisor *supervisor, Phase phase)
 {
     const PhaseTraits *from = &phase_traits[supervisor->phase], *to = &phase_traits[phase];
 
@@ -166,18 +189,44 @@ static void supervisor_set_phase(Supervisor *supervisor, Phase phase)
         supervisor_unfollow(supervisor);
     if (!to->owns_notify)
         supervisor_close_notify(supervisor);
-    supervisor_watch_group(supervisor);
+    if (!to->owns_watchdog)
+        supervisor_watchdog_end(supervisor);
+    if (phase != PHASE_START)
+        g_clear_pointer(&supervisor->readiness, readiness_pipe_free);
+    if (phase != PHASE_RUN)
+        supervisor_reload_end(supervisor);
+    supervisor_watch_rest(supervisor);
     if (phase != PHASE_IDLE)
         supervisor->events->on_sub_state(supervisor_sub_state(supervisor, phase),
                                          supervisor->owner);
 }
 
-static void supervisor_enter(Supervisor *supervisor, Phase phase)
+/* What cannot be run does not keep it from being stopped. */
+static void supervisor_run_stop_exec(Supervisor *supervisor)
+{
+    g_autoptr(GError) error = NULL;
+    Failure failure = {.failure_class = FAILURE_EXEC};
+
+    supervisor->stop_exec_waits = supervisor->control != NULL;
+    if (supervisor->stop_exec_waits)
+        return;
+    if (supervisor_control_start(supervisor, CONTROL_STOP, &error))
+        return;
+    failure.error = error;
+    supervisor_stop_exec_done(supervisor, &failure);
+}
+
+void supervisor_enter(Supervisor *supervisor, Phase phase)
 {
     supervisor_set_phase(supervisor, phase);
+    if (phase == PHASE_STOP_EXEC)
+        supervisor_run_stop_exec(supervisor);
     switch (phase_traits[phase].signal) {
     case PHASE_SIGNAL_STOP:
         supervisor_send_stop(supervisor);
+        break;
+    case PHASE_SIGNAL_ABORT:
+        supervisor_send_abort(supervisor);
         break;
     case PHASE_SIGNAL_KILL:
         supervisor_send_kill(supervisor);
@@ -187,47 +236,112 @@ static void supervisor_enter(Supervisor *supervisor, Phase phase)
     }
 }
 
+static GError *supervisor_judge(const Supervisor *supervisor, FailureClass *ret_class)
+{
+    GError *error = supervisor_exec_judge(supervisor, ret_class);
+
+    if (error != NULL || supervisor->stop_error == NULL)
+        return error;
+    *ret_class = supervisor->stop_class;
+    return g_error_copy(supervisor->stop_error);
+}
+
 /* The owner may free the supervisor or start it again: nothing is touched after on_gone. */
 static void supervisor_finish(Supervisor *supervisor)
 {
     FailureClass failure_class = FAILURE_NONE;
     Ending ending = supervisor->ending;
-    g_autoptr(GError) error = supervisor_exec_judge(supervisor, &failure_class);
+    g_autoptr(GError) error = supervisor_judge(supervisor, &failure_class);
     Failure failure = {.failure_class = failure_class, .exit = ending.exit, .error = error};
 
     supervisor_set_phase(supervisor, PHASE_IDLE);
-    supervisor_exec_clear(supervisor);
+    supervisor_let_go(supervisor);
     supervisor_flush_said(supervisor);
     supervisor->spec = NULL;
     supervisor->host->n_running--;
     supervisor->events->on_gone(error != NULL ? &failure : NULL, &ending, supervisor->owner);
 }
 
-void supervisor_check_group(Supervisor *supervisor)
-{
-    supervisor_find_group(supervisor);
-    bool is_empty = process_group_prune(supervisor->host, &supervisor->group);
-
-    if (is_empty && supervisor->facts.main_pid == 0)
-        supervisor_finish(supervisor);
-}
-
-/* What is left of the group was signalled before the main process was reaped. */
-static void supervisor_wait_for_group(Supervisor *supervisor)
+/* It ends by itself, and that takes its time. */
+static void supervisor_tell_ending(Supervisor *supervisor)
 {
     FailureClass failure_class = FAILURE_NONE;
-    bool by_itself = supervisor->phase == PHASE_RUN;
-
-    process_group_signal(supervisor->host, &supervisor->group, SIGCONT);
-    supervisor_set_phase(supervisor, phase_traits[supervisor->phase].after_main);
-    if (!by_itself)
-        return;
     g_autoptr(GError) error =
             ending_judge(&supervisor->spec->rules, &supervisor->ending, &failure_class);
     Failure failure = {
             .failure_class = failure_class, .exit = supervisor->ending.exit, .error = error};
+
     supervisor->events->on_ending(error != NULL ? &failure : NULL, &supervisor->ending.exit,
                                   supervisor->owner);
+}
+
+/* What is left of the group was signalled before the main process was reaped. */
+static void supervisor_wait_for_rest(Supervisor *supervisor)
+{
+    bool by_itself = supervisor->phase == PHASE_RUN;
+
+    if (!phase_traits[supervisor->phase].owns_main || supervisor->phase == PHASE_UNKILLABLE)
+        return; /* does so already */
+    supervisor_continue_rest(supervisor);
+    supervisor_set_phase(supervisor, phase_traits[supervisor->phase].after_main);
+    if (by_itself)
+        supervisor_tell_ending(supervisor);
+}
+
+/* The main process is gone. */
+static void supervisor_settle_rest(Supervisor *supervisor)
+{
+    switch (supervisor_find_rest(supervisor)) {
+    case REST_NONE:
+        supervisor_finish(supervisor);
+        break;
+    case REST_SOME:
+        supervisor_wait_for_rest(supervisor);
+        break;
+    case REST_ASKED:
+        break;
+    }
+}
+
+void supervisor_check_rest(Supervisor *supervisor)
+{
+    supervisor_find_group(supervisor);
+    if (supervisor->facts.main_pid != 0)
+        return;
+    if (supervisor->phase != PHASE_STOP_EXEC || supervisor->control == NULL)
+        supervisor_settle_rest(supervisor);
+}
+
+/* They had no part in the signals before, for they were in no group that was known. */
+void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found)
+{
+    if (supervisor->facts.main_pid != 0 || supervisor->phase == PHASE_IDLE)
+        return;
+    if (n_found == 0) {
+        if (supervisor_is_alone(supervisor))
+            supervisor_finish(supervisor);
+        return;
+    }
+    supervisor_wait_for_rest(supervisor);
+    if (phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL ||
+        n_found > supervisor->n_stragglers_asked)
+        supervisor_signal_stragglers(supervisor,
+                                     phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL);
+    supervisor->n_stragglers_asked = n_found;
+}
+
+void supervisor_stop_exec_done(Supervisor *supervisor, const Failure *failure)
+{
+    if (failure != NULL) {
+        g_clear_error(&supervisor->stop_error);
+        supervisor->stop_error = g_error_copy(failure->error);
+        g_prefix_error(&supervisor->stop_error, "stop_exec: ");
+        supervisor->stop_class = failure->failure_class;
+    }
+    if (supervisor->phase == PHASE_STOP_EXEC && supervisor->facts.main_pid != 0)
+        supervisor_enter(supervisor, PHASE_STOP_SIGNAL);
+    else
+        supervisor_check_rest(supervisor);
 }
 
 static ExitStatus supervisor_exit_status(const siginfo_t *info)
@@ -240,15 +354,32 @@ static ExitStatus supervisor_exit_status(const siginfo_t *info)
     };
 }
 
-/* Most have nobody else in their group. To reap, the kernel walks over all our children. */
-static bool supervisor_is_group_gone(Supervisor *supervisor)
+void supervisor_on_control_killed(Supervisor *supervisor)
+{
+    bool is_next = supervisor->stop_exec_waits && supervisor->phase == PHASE_STOP_EXEC &&
+                   supervisor->facts.main_pid != 0;
+
+    supervisor->stop_exec_waits = false;
+    if (is_next)
+        supervisor_run_stop_exec(supervisor);
+    else
+        supervisor_check_rest(supervisor);
+}
+
+static bool supervisor_is_oom_killed(const Supervisor *supervisor, const siginfo_t *info)
 {
     ProcessHost *host = supervisor->host;
+    char comm[PROC_COMM_BYTES] = "";
 
-    if (process_group_prune(host, &supervisor->group))
+    if (info->si_code != CLD_KILLED || info->si_status != SIGKILL ||
+        phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL)
+        return false;
+    if (supervisor->cgroup != NULL && cgroup_oom_kills(supervisor->cgroup) > 0)
         return true;
-    process_group_reap(host, &supervisor->group);
-    return process_group_prune(host, &supervisor->group);
+    if (host->oom == NULL)
+        return false;
+    (void)proc_read_comm(host->sys, info->si_pid, comm); /* "": any */
+    return oom_log_has_killed(host->oom, info->si_pid, comm[0] != '\0' ? comm : NULL);
 }
 
 void supervisor_check_main(Supervisor *supervisor)
@@ -258,8 +389,7 @@ void supervisor_check_main(Supervisor *supervisor)
     siginfo_t info = {0};
 
     /* What it said before it died counts. */
-    if (supervisor->notify != NULL)
-        notify_socket_drain(supervisor->notify);
+    supervisor_drain(supervisor);
     if (supervisor->facts.main_pid != pid)
         return; /* handed over at the last moment: an orphan like others */
 
@@ -268,16 +398,15 @@ void supervisor_check_main(Supervisor *supervisor)
     if (r == 0 && info.si_pid == 0)
         return; /* lives, or is held by a tracer */
     supervisor_exec_check(supervisor);
-    supervisor_signal_rest(supervisor, phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL);
+    supervisor_signal_rest(supervisor);
+    supervisor->ending.oom_killed = r == 0 && supervisor_is_oom_killed(supervisor, &info);
     supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
     /* Fails only for who is not our child, and is reaped by its own parent. */
     (void)sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
     supervisor_unfollow(supervisor);
     supervisor_tell_facts(supervisor, FACT_MAIN_PID | FACT_LAST_EXIT);
-    if (supervisor_is_group_gone(supervisor))
-        supervisor_finish(supervisor);
-    else
-        supervisor_wait_for_group(supervisor);
+    if (supervisor->phase != PHASE_STOP_EXEC || supervisor->control == NULL)
+        supervisor_settle_rest(supervisor);
 }
 
 /* A dead process that a tracer holds cannot be judged yet, and its descriptor stays readable: once
@@ -290,19 +419,11 @@ static void on_supervisor_main(uint32_t events, void *data)
     supervisor_check_main(supervisor);
 }
 
-static void supervisor_report_unkillable(Supervisor *supervisor)
+/* What has nobody left but zombies whose parent does not reap them is over as well. */
+static bool supervisor_is_over(Supervisor *supervisor)
 {
-    g_autoptr(GError) error = NULL;
-
-    if (supervisor->facts.main_pid > 0)
-        error = g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
-                            "main process %d was killed but does not end",
-                            (int)supervisor->facts.main_pid);
-    else
-        error = g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
-                            "processes of group %d were killed but do not end",
-                            (int)MAX(supervisor->group.leader, supervisor->group.adopted));
-    supervisor->events->on_unkillable(error, supervisor->owner);
+    return supervisor->facts.main_pid == 0 && supervisor->control == NULL &&
+           !supervisor_has_rest(supervisor);
 }
 
 static void on_supervisor_timer(void *data)
@@ -310,9 +431,7 @@ static void on_supervisor_timer(void *data)
     Supervisor *supervisor = data;
     Phase phase = supervisor->phase, next = phase_traits[phase].after_timer;
 
-    /* A zombie whose parent has left the group and does not reap is nobody to wait for. */
-    if (supervisor->facts.main_pid == 0 &&
-        process_group_prune_dead(supervisor->host, &supervisor->group)) {
+    if (supervisor_is_over(supervisor)) {
         supervisor_finish(supervisor);
         return;
     }
@@ -323,8 +442,21 @@ static void on_supervisor_timer(void *data)
     if (phase_traits[next].signal == PHASE_SIGNAL_KILL)
         supervisor->ending.was_killed = true;
     supervisor_enter(supervisor, next);
-    if (next == PHASE_UNKILLABLE && phase != PHASE_UNKILLABLE)
-        supervisor_report_unkillable(supervisor);
+    if (next == PHASE_UNKILLABLE && phase != PHASE_UNKILLABLE) {
+        g_autoptr(GError) error = supervisor_describe_unkillable(supervisor);
+
+        supervisor->events->on_unkillable(error, supervisor->owner);
+    }
+}
+
+/* With its stop signal it would clean up, and nobody would learn where it hangs. */
+void supervisor_miss_watchdog(Supervisor *supervisor)
+{
+    if (supervisor->phase != PHASE_RUN)
+        return;
+    supervisor->ending.watchdog_missed_usec = MAX(supervisor->watchdog.interval_usec, 1);
+    supervisor_enter(supervisor, PHASE_WATCHDOG);
+    supervisor_tell_ending(supervisor);
 }
 
 bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd)
@@ -360,37 +492,6 @@ void supervisor_unfollow(Supervisor *supervisor)
     supervisor->facts.main_pid = 0;
 }
 
-/* A main process that is not the one that was started may outlive its groups, and leave them
- * unseen: numbers must be forgotten when a group is empty. */
-void supervisor_watch_group(Supervisor *supervisor)
-{
-    GQueue *watchers = &supervisor->host->watchers;
-    const PhaseTraits *traits = &phase_traits[supervisor->phase];
-    bool watch = traits->waits_for_group || (traits->owns_main && supervisor_may_stray(supervisor));
-
-    if (watch == supervisor->watches_group)
-        return;
-    supervisor->watches_group = watch;
-    if (watch)
-        g_queue_push_tail_link(watchers, &supervisor->watchers_link);
-    else
-        g_queue_unlink(watchers, &supervisor->watchers_link);
-}
-
-void supervisor_set_text(const char **fact, const char *text)
-{
-    char *copy = *text != '\0' ? g_strdup(text) : NULL; /* text may be what is freed here */
-    if (**fact != '\0')
-        g_free((char *)*fact);
-    *fact = copy != NULL ? copy : "";
-}
-
-void supervisor_tell_facts(Supervisor *supervisor, unsigned facts)
-{
-    supervisor->said &= ~facts;
-    supervisor->events->on_facts(facts, supervisor->owner);
-}
-
 void supervisor_become_ready(Supervisor *supervisor)
 {
     if (supervisor->phase != PHASE_START || supervisor->spec->rules.runs_once ||
@@ -398,6 +499,7 @@ void supervisor_become_ready(Supervisor *supervisor)
         return;
     supervisor->ending.was_ready = true;
     supervisor_set_phase(supervisor, PHASE_RUN);
+    supervisor_watchdog_begin(supervisor);
     supervisor_flush_said(supervisor);
     supervisor->events->on_ready(supervisor->owner);
 }
@@ -416,6 +518,7 @@ Supervisor *supervisor_new(ProcessHost *host, const char *service_id,
     supervisor->watchers_link.data = supervisor;
     supervisor->facts.status_text = "";
     supervisor->facts.invocation_id = "";
+    supervisor->facts.control_group = "";
     host->n_supervisors++;
     return supervisor;
 }
@@ -427,93 +530,15 @@ void supervisor_free(Supervisor *supervisor)
     g_assert(supervisor->phase == PHASE_IDLE);
     timer_free(supervisor->timer);
     timer_free(supervisor->said_timer);
+    supervisor_watchdog_free(supervisor);
+    supervisor_reload_free(supervisor);
+    stragglers_forget(supervisor->host, &supervisor->stragglers);
+    fd_store_free(supervisor->stored);
     supervisor_set_text(&supervisor->facts.status_text, "");
     supervisor_set_text(&supervisor->facts.invocation_id, "");
+    supervisor_set_text(&supervisor->facts.control_group, "");
     supervisor->host->n_supervisors--;
     g_free(supervisor);
-}
-
-/* Which facts have changed by that. */
-static unsigned supervisor_forget_last_run(Supervisor *supervisor, const SupervisorSpec *spec)
-{
-    unsigned facts = FACT_INVOCATION_ID;
-
-    supervisor->spec = spec;
-    supervisor->ending = (Ending){0};
-    supervisor->group = (ProcessGroup){0};
-    supervisor->n_dropped = 0;
-    if (*supervisor->facts.status_text != '\0')
-        facts |= FACT_STATUS_TEXT;
-    if (supervisor->facts.status_errno != 0)
-        facts |= FACT_STATUS_ERRNO;
-    g_autofree char *invocation_id = process_host_new_invocation_id(supervisor->host);
-    supervisor_set_text(&supervisor->facts.status_text, "");
-    supervisor->facts.status_errno = 0;
-    supervisor_set_text(&supervisor->facts.invocation_id, invocation_id);
-    return facts;
-}
-
-/* Without a way to see its death it cannot stay. It is our child, but may take its time to die: the
- * host reaps it with the orphans. */
-static bool supervisor_give_up(Supervisor *supervisor, const Spawned *spawned, GError **error)
-{
-    const Sys *sys = supervisor->host->sys;
-
-    error_set_errno(error, errno, "cannot watch process %d", (int)spawned->pid);
-    (void)sys->kill(-spawned->pid, SIGKILL); /* what it has started by now; its group, if any */
-    (void)sys->pidfd_send_signal(spawned->pidfd, SIGKILL, NULL, 0);
-    (void)fd_close(spawned->pidfd);
-    return false;
-}
-
-static bool supervisor_spawn(Supervisor *supervisor, const Identity *identity, GError **error)
-{
-    const SupervisorSpec *spec = supervisor->spec;
-    SpawnExtras extras = {
-            .service_id = supervisor->service_id,
-            .invocation_id = supervisor->facts.invocation_id,
-            .identity = identity,
-    };
-    Spawned spawned;
-
-    if (spec->readiness == READINESS_NOTIFY && !spec->rules.runs_once) {
-        if (!supervisor_open_notify(supervisor, identity, error))
-            return false;
-        extras.notify_socket = notify_socket_path(supervisor->notify);
-    }
-    if (!spawn_start(supervisor->host, &spec->spawn, &extras, &spawned, error))
-        return false;
-    if (!supervisor_exec_begin(supervisor, &spawned) ||
-        !supervisor_follow(supervisor, spawned.pid, spawned.pidfd))
-        return supervisor_give_up(supervisor, &spawned, error);
-    supervisor->group.leader = spawned.pid;
-    return true;
-}
-
-bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError **error)
-{
-    Identity identity;
-
-    g_assert(supervisor->phase == PHASE_IDLE);
-    if (!spawn_resolve_identity(&spec->spawn, &identity, error))
-        return false;
-    unsigned facts = supervisor_forget_last_run(supervisor, spec);
-
-    bool spawned = supervisor_spawn(supervisor, &identity, error);
-    identity_clear(&identity);
-    if (!spawned) {
-        supervisor_close_notify(supervisor);
-        supervisor_exec_clear(supervisor);
-        supervisor->spec = NULL;
-        supervisor_tell_facts(supervisor, facts);
-        return false;
-    }
-    supervisor->host->n_running++;
-    supervisor_tell_facts(supervisor, FACT_MAIN_PID | facts);
-    supervisor_set_phase(supervisor, PHASE_START);
-    if (spec->readiness == READINESS_SPAWNED && !supervisor_exec_is_pending(supervisor))
-        supervisor_become_ready(supervisor);
-    return true;
 }
 
 void supervisor_stop(Supervisor *supervisor)
@@ -523,6 +548,9 @@ void supervisor_stop(Supervisor *supervisor)
     supervisor->ending.stop_was_asked = true;
     if (supervisor->phase == PHASE_START && supervisor_exec_abandon(supervisor))
         next = PHASE_STOP_KILL;
+    if (supervisor->phase == PHASE_RUN && supervisor->spec->stop_exec != NULL &&
+        supervisor->facts.main_pid != 0)
+        next = PHASE_STOP_EXEC;
     if (next != supervisor->phase)
         supervisor_enter(supervisor, next);
 }
@@ -530,18 +558,4 @@ void supervisor_stop(Supervisor *supervisor)
 bool supervisor_is_running(const Supervisor *supervisor)
 {
     return supervisor->phase != PHASE_IDLE;
-}
-
-const SupervisorFacts *supervisor_facts(const Supervisor *supervisor)
-{
-    return &supervisor->facts;
-}
-
-bool supervisor_owns_pid(const Supervisor *supervisor, pid_t pid)
-{
-    if (!supervisor_is_running(supervisor) || pid <= 0)
-        return false;
-    return pid == supervisor->facts.main_pid ||
-           process_group_has(supervisor->host, &supervisor->group, supervisor->facts.main_pid, pid,
-                             supervisor->facts.invocation_id);
 }

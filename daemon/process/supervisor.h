@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One run of one program after the other: starting, readiness, death, the rest of its process
- * group, and the ladder of a stop: signal, stop_timeout, SIGKILL to all, unkillable. */
+/* One run of one program after the other: starting, readiness, watchdog, reload, death, the rest of
+ * its processes, and the ladder of a stop: stop_exec, signal, stop_timeout, SIGKILL to all,
+ * unkillable. */
 
 #include "base/enum-table.h"
 #include "process/ending.h"
 #include "process/spawn.h"
+#include "process/usage.h"
 
 typedef enum Readiness {
     READINESS_SPAWNED, /* when it has been executed */
@@ -47,6 +49,7 @@ typedef struct SupervisorFacts {
     const char *status_text;
     int status_errno;
     const char *invocation_id; /* "": never started */
+    const char *control_group; /* its path; "": it had none */
 } SupervisorFacts;
 typedef enum SupervisorFact {
     FACT_MAIN_PID = 1 << 0,
@@ -54,20 +57,28 @@ typedef enum SupervisorFact {
     FACT_STATUS_TEXT = 1 << 2,
     FACT_STATUS_ERRNO = 1 << 3,
     FACT_INVOCATION_ID = 1 << 4,
+    FACT_CONTROL_GROUP = 1 << 5,
 } SupervisorFact;
 
 /* Told to the owner. Only on_gone may free the supervisor, or start it again. */
 typedef struct SupervisorEvents {
     /* It is ready; for one that runs once, never. May come from inside supervisor_start. */
     void (*on_ready)(void *owner);
-    /* It was ready, its main process has ended by itself, but not all of it is gone yet. */
+    /* It was ready, and is ending by itself (its main process is gone, or it has missed its
+     * watchdog), but not all of it is gone yet. */
     void (*on_ending)(const Failure *failure, const ExitStatus *exit, void *owner);
     /* Something has survived SIGKILL. */
     void (*on_unkillable)(const GError *error, void *owner);
     /* Nothing of it is left. failure NULL: it ended as it should. */
     void (*on_gone)(const Failure *failure, const Ending *ending, void *owner);
-    /* Static strings: "start", "start-notify", "running", "stop-sigterm", "stop-signal",
-     * "stop-sigkill", "final-sigterm", "final-signal", "final-sigkill", "unkillable". */
+    /* It reads its files again, and nobody has asked for it here; on_reloaded follows, unless it
+     * ends. */
+    void (*on_reloading)(void *owner);
+    /* The end of a reload; failure NULL: it went well. May come from inside supervisor_reload. */
+    void (*on_reloaded)(const Failure *failure, void *owner);
+    /* Static strings: "start", "start-notify", "start-fd", "running", "reload", "reload-signal",
+     * "reload-notify", "stop-exec", "stop-sigterm", "stop-signal", "stop-sigkill", "watchdog",
+     * "final-sigterm", "final-signal", "final-sigkill", "unkillable". */
     void (*on_sub_state)(const char *sub_state, void *owner);
     void (*on_facts)(unsigned facts, void *owner);
 } SupervisorEvents;
@@ -82,9 +93,25 @@ void supervisor_free(Supervisor *supervisor); /* nothing may run (asserted). Acc
 /* Nothing may run. spec is borrowed until on_gone. On failure nothing runs, and on_gone is not
  * called. */
 bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
-/* Ends what runs, if anything does; on_gone follows from the loop. Allocates nothing that can fail.
- */
+/* Ends what runs, if anything does; on_gone follows from the loop. Allocates nothing that can fail,
+ * but for a stop_exec; without that it goes on with the stop signal. */
 void supervisor_stop(Supervisor *supervisor);
+/* Nothing runs, but what has run has left something that its stop_exec undoes: runs that. Otherwise
+ * like supervisor_start; on_gone tells of the end. */
+bool supervisor_undo(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
+/* Has what runs read its files again, as the spec says (one of reload_exec and reload_signal);
+ * on_reloaded follows. False: it is not ready, or cannot be reached. */
+bool supervisor_reload(Supervisor *supervisor, GError **error);
+/* A reload under way is not awaited any more: on_reloaded is not called. */
+void supervisor_forget_reload(Supervisor *supervisor);
+/* From now on spec is in force (and borrowed) in the place of what was; it differs only in what
+ * needs no new start. False: not now (nothing is changed), since something still uses the former
+ * one, or a limit cannot be set (error). */
+bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
+/* What the program has stored is dropped; not kept for its next start. */
+void supervisor_drop_stored(Supervisor *supervisor);
+/* False: nothing runs. */
+bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage);
 bool supervisor_is_running(const Supervisor *supervisor);
 const SupervisorFacts *supervisor_facts(const Supervisor *supervisor);
 /* To the main process, or to all. */

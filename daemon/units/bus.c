@@ -42,7 +42,9 @@ bool bus_unit_pre_run(void *data, GError **error)
             .version = SVCMGR_VERSION,
             .instance_id = daemon->instance_id,
     };
+    g_auto(GStrv) features = process_host_features(daemon->host);
 
+    options.features = (const char *const *)features;
     daemon->bus = bus_new(&options);
     bus_set_phase(daemon->bus, group_phase_to_string(group_phase(daemon->group)));
     if (bus_unit_connect(daemon, error))

@@ -2,6 +2,7 @@
 /* When services survive even force, what they stand on is left to the end of the process: it cannot
  * be freed under them. */
 
+#include "base/log.h"
 #include "base/random.h"
 #include "kinds/kinds.h"
 #include "units/units.h"
@@ -20,6 +21,22 @@ static void core_add_kind(Daemon *daemon, Kind *kind)
     map_register_kind(daemon->map, kind);
 }
 
+/* Which of the two is in force is in the Manager's Features as well. */
+static void core_open_cgroups(Daemon *daemon)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (process_host_open_cgroups(daemon->host, daemon->options.cgroup, &error))
+        log_info("each service has a cgroup of its own");
+    else if (g_str_equal(daemon->options.cgroup, "auto") ||
+             g_str_equal(daemon->options.cgroup, "none"))
+        log_info("services are followed by their sessions, since there are no cgroups: %s",
+                 error->message);
+    else
+        log_warning("services are followed by their sessions, since there are no cgroups: %s",
+                    error->message);
+}
+
 bool core_pre_run(void *data, GError **error)
 {
     Daemon *daemon = data;
@@ -29,6 +46,8 @@ bool core_pre_run(void *data, GError **error)
     if (host == NULL)
         return false;
     process_host_set_invocation_prefix(host, database_lineage(daemon->database));
+    process_host_watch_oom(host);
+    core_open_cgroups(daemon);
     daemon->core = core_new(loop_clock(daemon->loop), loop_timers(daemon->loop), random_system(),
                             first_serial);
     daemon->map = map_new(daemon->core, ID_IS_UUID, (unsigned)daemon->options.max_services);

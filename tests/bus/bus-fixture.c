@@ -37,16 +37,35 @@ static void process_get_nothing(const void *instance, KindValue *ret_value)
     ret_value->s = "";
 }
 
+static void process_get_false(const void *instance, KindValue *ret_value)
+{
+    ret_value->b = false;
+}
+
+static size_t process_get_usage(const void *instance, KindEntry ret_entries[KIND_ENTRIES_MAX])
+{
+    ret_entries[0] = (KindEntry){"cpu_usec", 't', {.t = 1500000}};
+    ret_entries[1] = (KindEntry){"source", 's', {.s = "proc"}};
+    return instance != NULL ? 2 : 0;
+}
+
 static void process_get_zero(const void *instance, KindValue *ret_value)
 {
     ret_value->u = 0;
 }
 
 static const KindProperty process_properties[] = {
-        {"MainPID", 'u', process_get_main_pid},      {"ExitCode", 'i', process_get_minus_one},
-        {"ExitSignal", 's', process_get_nothing},    {"StatusText", 's', process_get_status_text},
-        {"StatusErrno", 'i', process_get_minus_one}, {"NRestarts", 'u', process_get_zero},
-        {"InvocationId", 's', process_get_nothing},  {NULL, 0, NULL},
+        {"MainPID", 'u', process_get_main_pid},
+        {"ExitCode", 'i', process_get_minus_one},
+        {"ExitSignal", 's', process_get_nothing},
+        {"StatusText", 's', process_get_status_text},
+        {"StatusErrno", 'i', process_get_minus_one},
+        {"NRestarts", 'u', process_get_zero},
+        {"InvocationId", 's', process_get_nothing},
+        {"CoreDumped", 'b', process_get_false},
+        {"ControlGroup", 's', process_get_nothing},
+        {"Usage", 'a', NULL, process_get_usage},
+        {NULL, 0, NULL},
 };
 
 static bool process_signal(void *instance, SignalWhom whom, int signo, GError **error)

@@ -167,6 +167,42 @@ static void test_explicit_property(void)
     bus_fixture_done(&fixture);
 }
 
+static char *get_usage(BusClient *client, const char *id)
+{
+    g_autoptr(sd_bus_message) reply =
+            bus_client_call(client, service_path(id), PROPERTIES, "Get", "ss", PROCESS, "Usage");
+
+    return message_to_text(reply);
+}
+
+/* Answered when it is asked for; not among all properties (the checker sees to that, here and in
+ * InterfacesAdded), and never signalled, whatever the kind says. */
+static void test_explicit_entries(void)
+{
+    g_autofree char *before = NULL, *after = NULL;
+    BusClient *client;
+    Service *service;
+
+    bus_fixture_init(&fixture);
+    client = bus_client_new(&fixture, BUS_CLIENT_LISTENING);
+    service = bus_fixture_create(&fixture, "web", "process", "{}", false);
+    before = get_usage(client, "web");
+    g_assert_cmpstr(before, ==, "v(a() )");
+    sd_bus_message_unref(
+            bus_client_call(client, service_path("web"), PROPERTIES, "GetAll", "s", PROCESS));
+    bus_fixture_start(&fixture, service);
+    after = get_usage(client, "web");
+    g_assert_cmpstr(after, ==, "v(a(e(cpu_usec v(1500000 ) ) e(source v(proc ) ) ) )");
+    bus_client_clear(client);
+    service_properties_changed(service, UINT32_MAX);
+    bus_fixture_turn(&fixture);
+    g_assert_cmpuint(client->signals->len, ==, 1); /* of the others */
+    service_properties_changed(service, UINT32_C(1) << 9);
+    bus_fixture_turn(&fixture);
+    g_assert_cmpuint(client->signals->len, ==, 1); /* of that alone there is nothing to tell */
+    bus_fixture_done(&fixture);
+}
+
 /* The checker itself must be able to say no. */
 static void test_checker_refuses(void)
 {
@@ -205,6 +241,7 @@ int main(int argc, char **argv)
     g_test_add_func("/contract/get-all", test_get_all);
     g_test_add_func("/contract/features", test_features);
     g_test_add_func("/contract/explicit-property", test_explicit_property);
+    g_test_add_func("/contract/explicit-entries", test_explicit_entries);
     g_test_add_func("/contract/checker-refuses", test_checker_refuses);
     return g_test_run();
 }

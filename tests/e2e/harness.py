@@ -82,6 +82,7 @@ class World:
         self.log = self.directory / "log"
         self.bus_process = None
         self.daemon_process = None
+        self.cgroup = "none"  # or "auto", before the daemon is started
         atexit.register(self.end)
 
     @property
@@ -97,7 +98,7 @@ class World:
         kept = {name: os.environ[name] for name in ("PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS",
                                                     "LSAN_OPTIONS") if name in os.environ}
         return {**kept, "HOME": str(self.directory), "LC_ALL": "C.UTF-8", "TZ": "UTC",
-                "XDG_RUNTIME_DIR": str(self.directory)}
+                "XDG_RUNTIME_DIR": str(self.directory), "SVCMGR_CGROUP": self.cgroup}
 
     def define(self, name, kind, config, **more):
         text = json.dumps({"kind": kind, "config": config, **more})

@@ -13,6 +13,20 @@ SLEEPER = {"exec": ["sleep", "1000"]}
 NO_SUCH = {"exec": ["/no/such"], "restart": {"policy": "no"}}
 
 
+# It becomes ready, and reloads whenever something is written to its argument.
+ITSELF = """
+import os, socket, sys
+daemon = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+daemon.connect(os.environ["NOTIFY_SOCKET"])
+daemon.send(b"READY=1")
+while True:
+    with open(sys.argv[1], encoding="utf-8") as gate:
+        gate.read()
+    daemon.send(b"RELOADING=1")
+    daemon.send(b"READY=1")
+"""
+
+
 class ActOnBus(Case):
     @classmethod
     def prepare(cls, world):
@@ -25,6 +39,9 @@ class ActOnBus(Case):
         world.define("job", "oneshot", {"exec": ["true"]})
         world.define("slow", "oneshot", {"exec": ["sleep", "1000"]})
         world.define("unready", "process", {"exec": ["sleep", "1000"], "readiness": "notify"})
+        world.define("reloads", "process",
+                     {"exec": ["sleep", "1000"],
+                      "reload_exec": ["sh", "-c", f"exit $(cat {world.directory}/reload-status)"]})
         world.define("exits", "oneshot", {"exec": ["sh", "-c", "exit 3"],
                                           "restart": {"policy": "no"}})
 
@@ -153,10 +170,51 @@ class ActOnBus(Case):
         self.assertNotEqual(self.json("show", "web", "MainPID")["MainPID"], first)
         self.svcmgr("restart", "broken", status=1)
 
+    def test_reload(self):
+        """Without a stop; one that fails is told, and the next one that succeeds forgets it."""
+        exits = self.world.directory / "reload-status"
+        exits.write_text("0")
+        self.svcmgr("start", "reloads")
+        pid = self.json("show", "reloads", "MainPID")
+        self.assertEqual(self.svcmgr("reload", "reload*").out, "reloads: active\n")
+        exits.write_text("3")
+        result = self.svcmgr("reload", "reloads", status=1)
+        self.assertEqual(result.out, "")
+        self.assertRegex(result.err, r"^svcmgr: cannot reload 'reloads': .*3 \(it still is active; "
+                                     r"see: svcmgr status reloads\)\n$")
+        self.assertRegex(self.svcmgr("status", "reloads").out,
+                         r" State: active \(running\) .*\n +Error: .*3 \(exit-code\)\n(.*\n)*"
+                         r" Last change: reloading → active: reload failed; .* ago\n")
+        self.assertEqual(self.svcmgr("--no-wait", "reload", "reloads").out, "reloads: reloading\n")
+        self.svcmgr("wait", "reloads")
+        self.assertIn("3", self.json("reload", "reloads", status=1)[0]["Error"])
+        exits.write_text("0")
+        self.assertEqual(self.json("reload", "reloads")[0]["State"], "active")
+        self.assertEqual(self.json("show", "reloads", "Error"), {"Error": ""})
+        self.assertEqual(self.json("show", "reloads", "MainPID"), pid)
+        events = self.svcmgr("events", "reloads").out
+        self.assertRegex(events, r" active → reloading +Reload by \S+ \(svcmgr, pid \d+\)\n"
+                                 r"(.*\n)*.* reloading → active +applied\n")
+        self.assertRegex(events, r" reloading → active +reload failed: .*3\n")
+
+    def test_reload_by_itself(self):
+        """It says so, and when it is done; nobody has asked."""
+        gate = self.world.directory / "gate-of-itself"
+        os.mkfifo(gate)
+        self.addCleanup(gate.unlink)
+        self.create("itself", "process", {"exec": ["/usr/bin/python3", "-c", ITSELF, str(gate)],
+                                          "readiness": "notify"})
+        self.svcmgr("start", "itself")
+        serial = self.json("show", "itself", "StateSerial")["StateSerial"]
+        gate.write_text("")
+        self.svcmgr("--timeout=20s", "wait", "itself", "--until=active", f"--after-serial={serial}")
+        self.assertRegex(self.svcmgr("events", "itself").out,
+                         r" active → reloading +by itself\n.* reloading → active +applied\n")
+
     def test_reload_not_supported(self):
         self.svcmgr("start", "web")
-        self.assertRegex(self.svcmgr("reload", "web", status=1).err,
-                         r"^svcmgr: cannot reload 'web': service 'web' .*; restart it instead\n$")
+        self.fails(1, "cannot reload 'web': service 'web' has neither reload_signal nor "
+                      "reload_exec in its configuration; restart it instead", "reload", "web")
         self.fails(1, "cannot reload 'job': service 'job' is not active; only what is active can "
                       "reload", "reload", "job")
         failed = self.json("reload", "web", status=1)[0]

@@ -74,10 +74,14 @@ class DefineOnBus(Case):
                          {"Id": "a", "Config": text, "ConfigRevision": 1})
         self.svcmgr("start", "a")
         out = self.svcmgr("configure", "a", stdin='{"exec": ["sleep", "1001"]}').out
-        self.assertRegex(out, r"^a: configured \(revision 2\), (restarted|taken over without a restart), "
-                              r"active\n$")
+        self.assertRegex(out, r"^a: configured \(revision 2\), restarted, active\n$")
+        pid = self.json("show", "a", "MainPID")
+        out = self.svcmgr("configure", "a",
+                          stdin='{"exec": ["sleep", "1001"], "stop_timeout": "3s"}').out
+        self.assertEqual(out, "a: configured (revision 3), taken over without a restart, active\n")
+        self.assertEqual(self.json("show", "a", "MainPID"), pid)
         result = self.svcmgr("configure", "a", "-", status=1, stdin='{"exec": ["/no/such"]}')
-        self.assertRegex(result.out, r"^a: configured \(revision 3\), ")
+        self.assertRegex(result.out, r"^a: configured \(revision 4\), ")
         self.assertIn("/no/such", result.err)
 
     def test_configure_refused(self):

@@ -3,9 +3,10 @@
 bare private socket."""
 
 import json
+import time
 import unittest
 
-from harness import Case
+from harness import SECONDS_MAX, Case
 
 HOSTILE = "red \033[31m bell \a csi \u009b31m turned \u202e done"
 
@@ -81,6 +82,24 @@ class LookOnBus(Case):
         self.assertIn(" Enabled: yes", out)
         self.assertRegex(out, r" Labels: (tier=front, team=shop|team=shop, tier=front)\n")
         self.assertRegex(out, r" Last change: starting → active: applied; .* ago\n")
+
+    def test_status_of_what_runs(self):
+        """What it uses is asked for apart; of what does not run there is nothing to say."""
+        self.create("family", "process", {"exec": ["sh", "-c", "sleep 1000 & sleep 1000"]},
+                    "--start")
+        end = time.monotonic() + SECONDS_MAX
+        # The shell starts them one by one; and what was counted may be told for half a second.
+        while self.json("show", "family", "Usage")["Usage"].get("processes") != 3:
+            self.assertLess(time.monotonic(), end)
+        out = self.svcmgr("status", "family").out
+        self.assertRegex(out, r" Tasks: 3\n +Memory: \d+(\.\d)? [KM]iB.*\n +CPU: \d.*\n")
+        usage = self.json("status", "family")[0]["Usage"]
+        self.assertEqual(usage["tasks"], 3)
+        self.assertIn(usage["source"], ("cgroup", "proc"))
+        group = self.json("show", "family", "ControlGroup")["ControlGroup"]
+        self.assertEqual(f" Cgroup: {group}\n" in out, group != "")
+        self.assertNotIn("Tasks", self.svcmgr("status", "broken").out)
+        self.assertIn("Usage={", self.svcmgr("show", "family").out)
 
     def test_status_says_who_and_why(self):
         self.create("scratch", "process", {"exec": ["sleep", "1000"]})

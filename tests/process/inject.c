@@ -63,7 +63,12 @@ static const char *const inject_names[] = {
         [INJECT_READ_EXEC] = "read(exec)",
         [INJECT_READ_PROC] = "read(proc)",
         [INJECT_GETDENTS] = "getdents64",
+        [INJECT_OPENAT] = "openat",
+        [INJECT_WRITE] = "write",
+        [INJECT_MKDIRAT] = "mkdirat",
+        [INJECT_UNLINKAT] = "unlinkat",
         [INJECT_PRLIMIT] = "prlimit64",
+        [INJECT_SAME_FILE] = "kcmp",
         [INJECT_RECVMSG] = "recvmsg",
         [INJECT_CLOSE_RANGE] = "child close_range",
         [INJECT_CHILD_SETSID] = "child setsid",
@@ -279,11 +284,36 @@ static ssize_t inject_getdents64(int fd, void *buffer, size_t size)
     return inject_fails(INJECT_GETDENTS) ? -1 : inject_base.getdents64(fd, buffer, size);
 }
 
+static int inject_openat(int directory_fd, const char *path, int flags)
+{
+    return inject_fails(INJECT_OPENAT) ? -1 : inject_base.openat(directory_fd, path, flags);
+}
+
+static ssize_t inject_write(int fd, const void *buffer, size_t size)
+{
+    return inject_fails(INJECT_WRITE) ? -1 : inject_base.write(fd, buffer, size);
+}
+
+static int inject_mkdirat(int directory_fd, const char *path, mode_t mode)
+{
+    return inject_fails(INJECT_MKDIRAT) ? -1 : inject_base.mkdirat(directory_fd, path, mode);
+}
+
+static int inject_unlinkat(int directory_fd, const char *path, int flags)
+{
+    return inject_fails(INJECT_UNLINKAT) ? -1 : inject_base.unlinkat(directory_fd, path, flags);
+}
+
 static int inject_prlimit64(pid_t pid, int resource, const struct rlimit64 *limit,
                             struct rlimit64 *ret_limit)
 {
     return inject_fails(INJECT_PRLIMIT) ? -1
                                         : inject_base.prlimit64(pid, resource, limit, ret_limit);
+}
+
+static int inject_same_file(int a, int b)
+{
+    return inject_fails(INJECT_SAME_FILE) ? -1 : inject_base.same_file(a, b);
 }
 
 static int inject_mkdir(const char *path, mode_t mode)
@@ -368,6 +398,11 @@ static const Sys inject_sys = {
         .socket = inject_socket,
         .bind = inject_bind,
         .setsockopt = inject_setsockopt,
+        .openat = inject_openat,
+        .write = inject_write,
+        .mkdirat = inject_mkdirat,
+        .unlinkat = inject_unlinkat,
+        .same_file = inject_same_file,
         .recvmsg = inject_recvmsg,
 };
 

@@ -38,8 +38,13 @@ typedef enum InjectCall {
     INJECT_READ_EXEC, /* of the pipe of a child */
     INJECT_READ_PROC,
     INJECT_GETDENTS,
-    INJECT_PRLIMIT,
     INJECT_RECVMSG,
+    INJECT_OPENAT,
+    INJECT_WRITE,
+    INJECT_MKDIRAT,
+    INJECT_UNLINKAT,
+    INJECT_PRLIMIT, /* of another process */
+    INJECT_SAME_FILE,
     /* In the child */
     INJECT_CLOSE_RANGE,
     INJECT_CHILD_SETSID,

@@ -145,7 +145,7 @@ static const PairRow pairs[] = {
          false},
         /* Who cannot be known is not believed. */
         {SPEAKER("'@session', 'READY=1'"),
-         {{INJECT_PRLIMIT, 1, EPERM, true}, {INJECT_OPEN, 1, EMFILE, true}},
+         {{INJECT_OPEN, 1, EMFILE, true}, {INJECT_PRLIMIT, 1, EPERM, true}},
          FAILURE_TIMEOUT,
          "not ready within 5s",
          false},

@@ -75,6 +75,7 @@ static void test_ready_before_exit(ProcessFixture *fixture, const void *unused)
         (void)sd_event_run(loop_event(fixture->loop), 0);
     wait_until_dead(fixture_main_pid(service));
     process_host_sweep(fixture->host);
+    fixture_wait_state(fixture, service, STATE_FAILED);
     assert_failure(service, FAILURE_EXIT_CODE, "exited with status 6");
     g_assert_null(strstr(service_state(service)->error->message, "before it was ready"));
     g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "last words");

@@ -328,7 +328,7 @@ static void test_last_words(ProcessFixture *fixture, const void *unused)
                                      "'READY=1\\nSTATUS=last words', '@exit', '6'],"
                                      "'readiness': 'notify', 'restart': {'policy': 'no'}}");
 
-    fixture_wait_settled(fixture, service);
+    fixture_wait_state(fixture, service, STATE_FAILED);
     assert_failure(service, FAILURE_EXIT_CODE, "exited with status 6");
     assert_contains(fixture->history->str, "active/running failed/dead");
     g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "last words");

@@ -57,9 +57,23 @@ static void on_owner_facts(unsigned facts, void *data)
 {
 }
 
+static void on_owner_reloading(void *data)
+{
+}
+
+static void on_owner_reloaded(const Failure *failure, void *data)
+{
+}
+
 static const SupervisorEvents owner_events = {
-        on_owner_ready, on_owner_ending,    on_owner_unkillable,
-        on_owner_gone,  on_owner_sub_state, on_owner_facts,
+        .on_ready = on_owner_ready,
+        .on_ending = on_owner_ending,
+        .on_unkillable = on_owner_unkillable,
+        .on_gone = on_owner_gone,
+        .on_reloading = on_owner_reloading,
+        .on_reloaded = on_owner_reloaded,
+        .on_sub_state = on_owner_sub_state,
+        .on_facts = on_owner_facts,
 };
 
 static bool owner_is_gone(void *data)
@@ -186,7 +200,8 @@ static void test_traced(ProcessFixture *fixture, const void *unused)
 
 /* Zombies */
 
-/* Whom nobody reaps is nobody to wait for, nor to be killed. */
+/* Whom nobody reaps is nobody to wait for; who does not reap him, and has left the session, is
+ * asked to end like the others. */
 static void test_only_zombies_left(ProcessFixture *fixture, const void *unused)
 {
     Service *service = fixture_start(fixture, fixture->process,
@@ -200,7 +215,7 @@ static void test_only_zombies_left(ProcessFixture *fixture, const void *unused)
     assert_state(service, STATE_INACTIVE);
     g_assert_null(service_state(service)->error);
     assert_contains(fixture->history->str, "stopping/final-sigterm inactive/dead");
-    g_assert_cmpint(kill(parent, SIGKILL), ==, 0);
+    g_assert_cmpint(kill(parent, 0), <, 0);
     fixture_drop(fixture, service);
 }
 
@@ -226,7 +241,7 @@ static void test_zombies_not_seen(ProcessFixture *fixture, const void *unused)
     fixture->sys.getdents64 = sys_linux.getdents64;
     fixture_wait_settled(fixture, service);
     assert_state(service, STATE_FAILED);
-    g_assert_cmpint(kill(parent, SIGKILL), ==, 0);
+    g_assert_cmpint(kill(parent, 0), <, 0);
     fixture_drop(fixture, service);
 }
 

@@ -22,7 +22,7 @@ END
     grep -x "PPid:	1" "/proc/$pid/status"
     svcmgr stop web
     is_gone "$pid"
-    has_state web inactive
+    [ "$(property web State)" = inactive ]
 }
 
 test_killed_runs_again() {

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is wanted of a run, and what is known of it. */
+
+#include "process/supervisor-internal.h"
+
+static const char *const readiness_table[] = {"spawned", "notify", "fd"};
+G_STATIC_ASSERT(G_N_ELEMENTS(readiness_table) == _READINESS_MAX);
+ENUM_TABLE_DEFINE(Readiness, readiness, readiness_table)
+
+void supervisor_spec_clear(SupervisorSpec *spec)
+{
+    spawn_spec_clear(&spec->spawn);
+    exit_set_clear(&spec->rules.success);
+    g_clear_pointer(&spec->stop_exec, g_strfreev);
+    g_clear_pointer(&spec->reload_exec, g_strfreev);
+}
+
+static const char *const stop_mode_table[] = {"all", "main"};
+G_STATIC_ASSERT(G_N_ELEMENTS(stop_mode_table) == _STOP_MODE_MAX);
+ENUM_TABLE_DEFINE(StopMode, stop_mode, stop_mode_table)
+
+void supervisor_set_text(const char **fact, const char *text)
+{
+    char *copy = *text != '\0' ? g_strdup(text) : NULL; /* text may be what is freed here */
+    if (**fact != '\0')
+        g_free((char *)*fact);
+    *fact = copy != NULL ? copy : "";
+}
+
+void supervisor_tell_facts(Supervisor *supervisor, unsigned facts)
+{
+    supervisor->said &= ~facts;
+    supervisor->events->on_facts(facts, supervisor->owner);
+}
+
+const SupervisorFacts *supervisor_facts(const Supervisor *supervisor)
+{
+    return &supervisor->facts;
+}
+
+bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage)
+{
+    if (!supervisor_is_running(supervisor))
+        return false;
+    usage_read(supervisor->host, supervisor->cgroup, supervisor->facts.invocation_id, ret_usage);
+    return true;
+}
+
+void supervisor_drop_stored(Supervisor *supervisor)
+{
+    g_clear_pointer(&supervisor->stored, fd_store_free);
+}
+
+/* A program that helps still uses the former one, and so does the word of its way to the program.
+ */
+bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GError **error)
+{
+    if (supervisor->phase != PHASE_RUN || supervisor->control != NULL ||
+        supervisor->reload.step != RELOAD_NONE)
+        return false;
+    if (supervisor->cgroup != NULL &&
+        !cgroup_limits_are_equal(&supervisor->spec->limits, &spec->limits) &&
+        !cgroup_set_limits(supervisor->cgroup, &spec->limits, error))
+        return false;
+    supervisor->spec = spec;
+    return true;
+}

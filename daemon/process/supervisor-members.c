@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who belongs to a run, and whom a signal reaches. With a cgroup the kernel knows. Without, the
+ * program that was started leads its group for as long as it lives. A main process that it has
+ * named by MAINPID= may go to another group or session at any time, and nobody tells: so it is
+ * looked up before each signal, and is signalled by its descriptor as well when it still was not
+ * where the signal went. Who has left the group is looked for when all others are gone
+ * (stragglers.h), which takes a turn of the loop. */
+
+#include "base/errors.h"
+#include "process/supervisor-internal.h"
+
+#include <errno.h>
+
+/* The group that the main process is in, if it may be signalled; 0: none. The number was its own
+ * only if the descriptor says that it was still there afterwards. */
+static pid_t supervisor_main_group(const Supervisor *supervisor)
+{
+    const Sys *sys = supervisor->host->sys;
+    pid_t group = sys->getpgid(supervisor->facts.main_pid);
+
+    if (group <= 1 || group == sys->getpgid(0) ||
+        sys->pidfd_send_signal(supervisor->main_pidfd, 0, NULL, 0) < 0)
+        return 0;
+    return group;
+}
+
+bool supervisor_may_stray(const Supervisor *supervisor)
+{
+    pid_t main_pid = supervisor->facts.main_pid;
+
+    return supervisor->cgroup == NULL && main_pid > 0 &&
+           (main_pid != supervisor->group.leader || supervisor->group.adopted > 0);
+}
+
+void supervisor_find_group(Supervisor *supervisor)
+{
+    ProcessGroup *group = &supervisor->group;
+
+    if (!supervisor_may_stray(supervisor))
+        return;
+
+    pid_t found = supervisor_main_group(supervisor);
+    if (found > 0 && found != group->leader)
+        group->adopted = found;
+    (void)process_group_prune(supervisor->host, group);
+}
+
+/* Signals */
+
+static bool supervisor_has_own_cgroup(const Supervisor *supervisor)
+{
+    return supervisor->cgroup != NULL && supervisor->helps == NULL;
+}
+
+static void supervisor_send_main(const Supervisor *supervisor, int signo)
+{
+    if (supervisor->main_pidfd >= 0)
+        (void)supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, signo, NULL,
+                                                       0); /* dead already: its watch tells */
+}
+
+/* True if the main process was where it was expected, so that it has the signal too. */
+static bool supervisor_send_groups(Supervisor *supervisor, int signo)
+{
+    const ProcessGroup *group = &supervisor->group;
+
+    process_group_signal(supervisor->host, group, signo);
+    if (!supervisor_may_stray(supervisor))
+        return true;
+
+    pid_t found = supervisor_main_group(supervisor);
+    return found > 0 && (found == group->leader || found == group->adopted);
+}
+
+/* Most consist of their main process. */
+static void supervisor_send_cgroup(Supervisor *supervisor, int signo)
+{
+    if (cgroup_find_member(supervisor->cgroup, supervisor->facts.main_pid) == 0)
+        supervisor_send_main(supervisor, signo);
+    else
+        (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
+}
+
+static void supervisor_send_all(Supervisor *supervisor, int signo)
+{
+    if (supervisor_has_own_cgroup(supervisor)) {
+        supervisor_send_cgroup(supervisor, signo);
+        return;
+    }
+    supervisor_find_group(supervisor);
+    if (!supervisor_send_groups(supervisor, signo))
+        supervisor_send_main(supervisor, signo);
+}
+
+/* A stopped process gets its signal only when it goes on. */
+void supervisor_send_stop(Supervisor *supervisor)
+{
+    int signo = supervisor->spec->rules.stop_signal;
+
+    if (supervisor->spec->stop_mode == STOP_MODE_MAIN && supervisor->main_pidfd >= 0) {
+        supervisor_send_main(supervisor, signo);
+        supervisor_send_main(supervisor, SIGCONT);
+        return;
+    }
+    supervisor_send_all(supervisor, signo);
+    supervisor_send_all(supervisor, SIGCONT);
+}
+
+void supervisor_send_abort(Supervisor *supervisor)
+{
+    supervisor_send_main(supervisor, SIGABRT);
+    supervisor_send_main(supervisor, SIGCONT);
+}
+
+/* Where the cgroup cannot do it there still are the groups, and those that carry the number. */
+void supervisor_send_kill(Supervisor *supervisor)
+{
+    supervisor_control_kill(supervisor);
+    if (!supervisor_has_own_cgroup(supervisor) || !cgroup_kill(supervisor->cgroup)) {
+        supervisor_find_group(supervisor);
+        (void)supervisor_send_groups(supervisor, SIGKILL); /* main gets it in any case */
+    }
+    supervisor_send_main(supervisor, SIGKILL);
+    if (supervisor->facts.main_pid == 0 && supervisor->cgroup == NULL)
+        supervisor_signal_stragglers(supervisor, true);
+}
+
+/* Those that were asked already are asked again: one of them may have been born in between. */
+void supervisor_signal_rest(Supervisor *supervisor)
+{
+    bool to_kill = supervisor->phase == PHASE_STOP_KILL || supervisor->phase == PHASE_UNKILLABLE;
+    int signo = to_kill ? SIGKILL : supervisor->spec->rules.stop_signal;
+
+    if (supervisor->helps != NULL || supervisor->phase == PHASE_STOP_EXEC)
+        return; /* whoever has started it, or comes after it, does that */
+    if (supervisor->cgroup == NULL) {
+        supervisor_find_group(supervisor);
+        process_group_signal(supervisor->host, &supervisor->group, signo);
+    } else if (!cgroup_is_empty(supervisor->cgroup)) {
+        (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
+    }
+}
+
+void supervisor_continue_rest(Supervisor *supervisor)
+{
+    if (supervisor->cgroup != NULL)
+        (void)cgroup_signal(supervisor->cgroup, SIGCONT); /* who is not reached is gone */
+    else
+        process_group_signal(supervisor->host, &supervisor->group, SIGCONT);
+}
+
+void supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill)
+{
+    ProcessHost *host = supervisor->host;
+    const char *id = supervisor->facts.invocation_id;
+    int signo = to_kill ? SIGKILL : supervisor->spec->rules.stop_signal;
+
+    if (supervisor->helps != NULL)
+        return;
+    if (stragglers_signal(host, id, 0, signo) > 0 && !to_kill)
+        (void)stragglers_signal(host, id, 0, SIGCONT); /* seen when they are gone */
+}
+
+bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **error)
+{
+    if (!supervisor_is_running(supervisor) || (!all && supervisor->main_pidfd < 0))
+        return error_set(error, ERROR_ALREADY_STOPPED, "no process runs");
+    if (!all)
+        return supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, signo, NULL, 0) ==
+                       0 ||
+               error_set_errno(error, errno, "cannot signal the main process");
+    if (signo <= 0 || signo >= _NSIG)
+        return error_set_errno(error, EINVAL, "cannot send signal %d", signo);
+    supervisor_send_all(supervisor, signo);
+    return true;
+}
+
+void supervisor_kill_spawned(Supervisor *supervisor, const Spawned *spawned)
+{
+    const Sys *sys = supervisor->host->sys;
+
+    if (supervisor_has_own_cgroup(supervisor))
+        (void)cgroup_kill(supervisor->cgroup); /* the child itself has its signal in any case */
+    (void)sys->kill(-spawned->pid, SIGKILL);   /* what it has started by now; its group, if any */
+    (void)sys->pidfd_send_signal(spawned->pidfd, SIGKILL, NULL, 0);
+}
+
+/* The rest */
+
+static void on_supervisor_rest(void *data)
+{
+    supervisor_check_rest(data);
+}
+
+static void on_supervisor_stragglers(unsigned n_found, void *data)
+{
+    supervisor_on_stragglers(data, n_found);
+}
+
+static void supervisor_ask_for_stragglers(Supervisor *supervisor)
+{
+    supervisor->stragglers.invocation_id = supervisor->facts.invocation_id;
+    supervisor->stragglers.func = on_supervisor_stragglers;
+    supervisor->stragglers.data = supervisor;
+    stragglers_ask(supervisor->host, &supervisor->stragglers);
+}
+
+/* Most have nobody else in their group. To reap, the kernel walks over all our children. */
+static bool supervisor_is_group_gone(Supervisor *supervisor)
+{
+    ProcessHost *host = supervisor->host;
+
+    if (process_group_prune(host, &supervisor->group))
+        return true;
+    process_group_reap(host, &supervisor->group);
+    return process_group_prune(host, &supervisor->group);
+}
+
+Rest supervisor_find_rest(Supervisor *supervisor)
+{
+    if (supervisor->control != NULL)
+        return REST_SOME;
+    if (supervisor->helps != NULL)
+        return REST_NONE;
+    if (supervisor->cgroup != NULL)
+        return cgroup_is_empty(supervisor->cgroup) ? REST_NONE : REST_SOME;
+    bool is_gone = supervisor_is_group_gone(supervisor);
+    supervisor_ask_for_stragglers(supervisor); /* they are to be asked to end while others are */
+    return is_gone ? REST_ASKED : REST_SOME;
+}
+
+bool supervisor_is_alone(Supervisor *supervisor)
+{
+    return supervisor->control == NULL && process_group_prune(supervisor->host, &supervisor->group);
+}
+
+bool supervisor_has_rest(Supervisor *supervisor)
+{
+    ProcessHost *host = supervisor->host;
+
+    if (supervisor->control != NULL)
+        return true;
+    if (supervisor->helps != NULL)
+        return false;
+    if (supervisor->cgroup != NULL)
+        return !cgroup_is_empty(supervisor->cgroup);
+    return !process_group_prune_dead(host, &supervisor->group) ||
+           stragglers_signal(host, supervisor->facts.invocation_id, 0, 0) > 0;
+}
+
+/* A main process that is not the one that was started may outlive its groups, and leave them
+ * unseen: numbers must be forgotten when a group is empty. */
+static bool supervisor_wants_rest(const Supervisor *supervisor)
+{
+    bool waits = supervisor->phase == PHASE_FINAL_SIGNAL || supervisor->phase == PHASE_FINAL_KILL ||
+                 supervisor->phase == PHASE_UNKILLABLE;
+
+    return waits || (supervisor->phase != PHASE_IDLE && supervisor_may_stray(supervisor));
+}
+
+/* A cgroup that cannot be watched is looked at when a child dies, and when the time is up. */
+static void supervisor_begin_watch(Supervisor *supervisor)
+{
+    if (supervisor_has_own_cgroup(supervisor))
+        (void)cgroup_watch(supervisor->cgroup, on_supervisor_rest, supervisor);
+    g_queue_push_tail_link(&supervisor->host->watchers, &supervisor->watchers_link);
+}
+
+static void supervisor_end_watch(Supervisor *supervisor)
+{
+    if (supervisor_has_own_cgroup(supervisor))
+        cgroup_unwatch(supervisor->cgroup);
+    g_queue_unlink(&supervisor->host->watchers, &supervisor->watchers_link);
+}
+
+void supervisor_watch_rest(Supervisor *supervisor)
+{
+    bool wants = supervisor_wants_rest(supervisor);
+
+    if (wants == supervisor->watches_rest)
+        return;
+    supervisor->watches_rest = wants;
+    if (wants)
+        supervisor_begin_watch(supervisor);
+    else
+        supervisor_end_watch(supervisor);
+}
+
+GError *supervisor_describe_unkillable(const Supervisor *supervisor)
+{
+    pid_t pid = supervisor->facts.main_pid;
+
+    if (pid > 0)
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                           "main process %d was killed but does not end", (int)pid);
+    if (supervisor->cgroup != NULL && (pid = cgroup_find_member(supervisor->cgroup, 0)) > 0)
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "process %d was killed but does not end",
+                           (int)pid);
+    pid = MAX(supervisor->group.leader, supervisor->group.adopted);
+    if (pid > 0)
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                           "processes of group %d were killed but do not end", (int)pid);
+    return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "processes of it were killed but do not end");
+}
+
+bool supervisor_owns_pid(const Supervisor *supervisor, pid_t pid)
+{
+    if (!supervisor_is_running(supervisor) || pid <= 0)
+        return false;
+    if (pid == supervisor->facts.main_pid || pid == supervisor_control_pid(supervisor))
+        return true;
+    if (supervisor->cgroup != NULL)
+        return cgroup_has(supervisor->cgroup, pid);
+    return process_group_has(supervisor->host, &supervisor->group, supervisor->facts.main_pid, pid,
+                             supervisor->facts.invocation_id);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A reload ends when the program says so: RELOADING=1, then READY=1 (sd_notify(3)). A program that
+ * does not speak like that has done it when reload_exec has ended, or when the signal is sent. Who
+ * was only signalled and could speak has a moment to begin; if it begins later than that, it is a
+ * reload of its own accord. */
+
+#include "base/errors.h"
+#include "base/parse.h"
+#include "process/supervisor-internal.h"
+
+#include <errno.h>
+
+/* Until RELOADING=1 of a program that has a notify socket, and has not said it in this run yet. */
+#define SUPERVISOR_ANNOUNCE_USEC (1 * USEC_PER_SEC)
+
+static void on_supervisor_reload_timer(void *data);
+
+static void supervisor_reload_enter(Supervisor *supervisor, ReloadStep step, uint64_t usec)
+{
+    static const char *const sub_states[_RELOAD_MAX] = {
+            [RELOAD_NONE] = "running",
+            [RELOAD_EXEC] = "reload",
+            [RELOAD_SIGNALLED] = "reload-signal",
+            [RELOAD_ANNOUNCED] = "reload-notify",
+    };
+    SupervisorReload *reload = &supervisor->reload;
+
+    if (reload->timer == NULL)
+        reload->timer = timer_new(supervisor->host->timers, on_supervisor_reload_timer, supervisor);
+    reload->step = step;
+    reload->deadline_usec = usec_add(clock_monotonic_usec(supervisor->host->clock), usec);
+    timer_arm(reload->timer, reload->deadline_usec);
+    supervisor->events->on_sub_state(sub_states[step], supervisor->owner);
+}
+
+static void supervisor_reload_finish(Supervisor *supervisor, const Failure *failure)
+{
+    supervisor_reload_enter(supervisor, RELOAD_NONE, USEC_INFINITY);
+    supervisor->events->on_reloaded(failure, supervisor->owner);
+}
+
+static void supervisor_reload_time_out(Supervisor *supervisor)
+{
+    g_autofree char *limit = format_duration(supervisor->spec->rules.start_timeout_usec);
+    g_autoptr(GError) error =
+            g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                        "has not reloaded within %s (RELOADING=1, but no READY=1 received)", limit);
+    Failure failure = {.failure_class = FAILURE_TIMEOUT, .error = error};
+
+    supervisor_reload_finish(supervisor, &failure);
+}
+
+static void on_supervisor_reload_timer(void *data)
+{
+    Supervisor *supervisor = data;
+
+    if (supervisor->notify != NULL)
+        notify_socket_drain(supervisor->notify); /* said in time, if not read */
+    if (timer_is_armed(supervisor->reload.timer) || supervisor->phase != PHASE_RUN)
+        return;
+    switch (supervisor->reload.step) {
+    case RELOAD_SIGNALLED:
+        supervisor_reload_finish(supervisor, NULL);
+        break;
+    case RELOAD_ANNOUNCED:
+        supervisor_reload_time_out(supervisor);
+        break;
+    case RELOAD_EXEC: /* has a limit of its own */
+    case RELOAD_NONE:
+    case _RELOAD_MAX:
+        break;
+    }
+}
+
+static bool supervisor_reload_by_signal(Supervisor *supervisor, GError **error)
+{
+    SupervisorReload *reload = &supervisor->reload;
+    const SupervisorSpec *spec = supervisor->spec;
+
+    if (supervisor->main_pidfd < 0)
+        return error_set(error, ERROR_ALREADY_STOPPED, "no process runs");
+    if (supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, spec->reload_signal, NULL,
+                                                 0) < 0)
+        return error_set_errno(error, errno, "cannot signal the main process");
+    if (supervisor->notify == NULL)
+        supervisor_reload_finish(supervisor, NULL);
+    else
+        supervisor_reload_enter(supervisor, RELOAD_SIGNALLED,
+                                reload->speaks ? spec->rules.start_timeout_usec
+                                               : SUPERVISOR_ANNOUNCE_USEC);
+    return true;
+}
+
+static bool supervisor_reload_by_exec(Supervisor *supervisor, GError **error)
+{
+    if (supervisor->control != NULL)
+        return error_set(error, ERROR_BUSY, "the program of the last reload still runs");
+    if (!supervisor_control_start(supervisor, CONTROL_RELOAD, error)) {
+        g_prefix_error(error, "reload_exec: ");
+        return false;
+    }
+    supervisor_reload_enter(supervisor, RELOAD_EXEC, USEC_INFINITY);
+    return true;
+}
+
+bool supervisor_reload(Supervisor *supervisor, GError **error)
+{
+    SupervisorReload *reload = &supervisor->reload;
+
+    if (supervisor->phase != PHASE_RUN)
+        return error_set(error, ERROR_FAILED, "it is not ready");
+    reload->began_usec = clock_monotonic_usec(supervisor->host->clock);
+    reload->is_announced = false;
+    return supervisor->spec->reload_exec != NULL ? supervisor_reload_by_exec(supervisor, error)
+                                                 : supervisor_reload_by_signal(supervisor, error);
+}
+
+void supervisor_reload_exec_done(Supervisor *supervisor, const Failure *failure)
+{
+    g_autoptr(GError) error = NULL;
+    Failure told = {0};
+
+    if (supervisor->reload.step != RELOAD_EXEC)
+        return;
+    if (failure == NULL && supervisor->reload.is_announced) {
+        supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED,
+                                supervisor->spec->rules.start_timeout_usec);
+        return;
+    }
+    if (failure != NULL) {
+        told = *failure;
+        told.error = error = g_error_copy(failure->error);
+        g_prefix_error(&error, "reload_exec: ");
+        told.error = error;
+    }
+    supervisor_reload_finish(supervisor, failure != NULL ? &told : NULL);
+}
+
+static void supervisor_reload_announce(Supervisor *supervisor, const NotifyMessage *message)
+{
+    SupervisorReload *reload = &supervisor->reload;
+    uint64_t limit_usec = supervisor->spec->rules.start_timeout_usec;
+
+    reload->speaks = true;
+    switch (reload->step) {
+    case RELOAD_NONE:
+        supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED, limit_usec);
+        supervisor->events->on_reloading(supervisor->owner);
+        break;
+    case RELOAD_EXEC:
+        reload->is_announced = true;
+        break;
+    case RELOAD_SIGNALLED:
+        if (!message->has_monotonic || message->monotonic_usec >= reload->began_usec)
+            supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED, limit_usec);
+        break;
+    case RELOAD_ANNOUNCED:
+    case _RELOAD_MAX:
+        break;
+    }
+}
+
+void supervisor_reload_hear(Supervisor *supervisor, const NotifyMessage *message)
+{
+    SupervisorReload *reload = &supervisor->reload;
+
+    if (supervisor->phase != PHASE_RUN)
+        return;
+    if (message->reloading)
+        supervisor_reload_announce(supervisor, message);
+    if (message->ready && reload->step == RELOAD_ANNOUNCED)
+        supervisor_reload_finish(supervisor, NULL);
+    else if (message->ready)
+        reload->is_announced = false;
+}
+
+void supervisor_reload_extend(Supervisor *supervisor, uint64_t extend_usec)
+{
+    SupervisorReload *reload = &supervisor->reload;
+    uint64_t until_usec = usec_add(clock_monotonic_usec(supervisor->host->clock), extend_usec);
+
+    if (reload->step == RELOAD_ANNOUNCED)
+        timer_arm(reload->timer, MAX(reload->deadline_usec, until_usec));
+}
+
+void supervisor_reload_end(Supervisor *supervisor)
+{
+    SupervisorReload *reload = &supervisor->reload;
+    bool has_control = reload->step == RELOAD_EXEC;
+
+    timer_disarm(reload->timer);
+    reload->step = RELOAD_NONE;
+    if (has_control)
+        supervisor_control_kill(supervisor);
+}
+
+/* It goes on as if nothing had been asked; RELOADING=1 from now on is of its own accord. */
+void supervisor_forget_reload(Supervisor *supervisor)
+{
+    bool is_running = supervisor->phase == PHASE_RUN && supervisor->reload.step != RELOAD_NONE;
+
+    supervisor_reload_end(supervisor);
+    if (is_running)
+        supervisor->events->on_sub_state("running", supervisor->owner);
+}
+
+void supervisor_reload_free(Supervisor *supervisor)
+{
+    timer_free(supervisor->reload.timer);
+}
