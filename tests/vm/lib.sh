@@ -83,6 +83,10 @@ directory_of() { # service: that of its cgroup
     path=$(property "$1" ControlGroup) && [ -n "$path" ] && echo "/sys/fs/cgroup$path"
 }
 
+has_state() { # service, state
+    [ "$(property "$1" State)" = "$2" ]
+}
+
 # A service of kind process or oneshot, with the configuration on standard input.
 create() { # service, kind
     svcmgr -q create "$1" "$2" -

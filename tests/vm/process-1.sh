@@ -22,7 +22,7 @@ END
     grep -x "PPid:	1" "/proc/$pid/status"
     svcmgr stop web
     is_gone "$pid"
-    [ "$(property web State)" = inactive ]
+    has_state web inactive
 }
 
 test_killed_runs_again() {
