@@ -165,9 +165,10 @@ char *process_text_cpu(const json_t *service)
                                                       : NULL;
 }
 
+/* It is gone with what was in it. */
 char *process_text_cgroup(const json_t *service)
 {
     const char *path = value_string(service, "ControlGroup");
 
-    return path[0] != '\0' ? text_escape(path) : NULL;
+    return path[0] != '\0' && process_usage(service) != NULL ? text_escape(path) : NULL;
 }

@@ -161,9 +161,19 @@ static void on_program_doubt(const char *member, const char *message, void *data
     problems_add(data, PROBLEM_WARNING, pointer, 0, 0, "%s", message);
 }
 
+static void on_program_limit_missing(const char *member, const char *reason, void *data)
+{
+    g_autofree char *place = g_strconcat("cgroup/", member, NULL);
+
+    on_program_doubt(place, reason, data);
+}
+
 void program_config_validate(const Config *config, Problems *problems)
 {
     const SupervisorSpec *spec = &((const ProgramConfig *)config->own)->spec;
+
+    process_host_check_limits(config->kind->data, &spec->limits, on_program_limit_missing,
+                              problems);
 
     spawn_check(&spec->spawn, on_program_doubt, problems);
     if (spec->stop_exec != NULL)

@@ -202,6 +202,15 @@ void process_host_watch_oom(ProcessHost *host)
         host->oom = oom_log_new(host->sys);
 }
 
+void process_host_check_limits(const ProcessHost *host, const CgroupLimits *limits,
+                               void (*func)(const char *member, const char *reason, void *data),
+                               void *data)
+{
+    cgroup_limits_check(limits, host->cgroups,
+                        host->cgroups_why != NULL ? host->cgroups_why : "there are no cgroups here",
+                        func, data);
+}
+
 char **process_host_features(const ProcessHost *host)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/timer.h"
 #include "base/watch.h"
+#include "process/cgroup.h"
 #include "process/sys.h"
 
 #include <glib.h>
@@ -50,6 +51,11 @@ void process_host_watch_oom(ProcessHost *host);
 /* What the host can do for services here: "cgroup", and "cgroup.memory", "cgroup.cpu",
  * "cgroup.pids", "cgroup.io" for the limits that can be set. */
 char **process_host_features(const ProcessHost *host);
+/* func is called with the member ("memory_max") and the reason for each limit that cannot be set
+ * here. */
+void process_host_check_limits(const ProcessHost *host, const CgroupLimits *limits,
+                               void (*func)(const char *member, const char *reason, void *data),
+                               void *data);
 /* No supervisor may be left (asserted). Accepts NULL. */
 void process_host_free(ProcessHost *host);
 /* Reaps orphans, never stealing a main process's exit from its supervisor, and tells supervisors

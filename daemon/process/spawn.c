@@ -13,16 +13,15 @@
 
 #include "base/errors.h"
 #include "base/fds.h"
+#include "process/descriptors.h"
 #include "process/host-internal.h"
 #include "process/spawn-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#define SPAWN_RESERVED_FDS 64
 #define SPAWN_EVENTS_BYTES 255
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SpawnPrepared, spawn_prepared_clear)
@@ -183,21 +182,14 @@ bool spawn_resolve_identity(const SpawnSpec *spec, Identity *ret_identity, GErro
                             error);
 }
 
-/* Clients must still be able to connect, and the daemon to stop what it runs. The kernel gives out
- * the lowest free number, so that of a new descriptor says how many there are at least. */
 static bool spawn_check_descriptors(ProcessHost *host, GError **error)
 {
-    struct rlimit limit;
-    autofd int probe = fcntl(host->null_fd, F_DUPFD_CLOEXEC, 0);
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return error_set_errno(error, errno, "cannot read the limit of descriptors");
-    if (probe >= 0 && (rlim_t)probe + SPAWN_RESERVED_FDS < limit.rlim_cur)
+    if (descriptors_are_spare(host))
         return true;
     return error_set(error, ERROR_LIMIT_EXCEEDED,
                      "all but the last %d of the daemon's descriptors are in use; raise its limit "
                      "(RLIMIT_NOFILE)",
-                     SPAWN_RESERVED_FDS);
+                     DESCRIPTORS_RESERVED);
 }
 
 bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *extras,

@@ -36,10 +36,25 @@ static unsigned supervisor_forget_last_run(Supervisor *supervisor)
     return facts;
 }
 
-static bool supervisor_refuse_limits(const char *why, GError **error)
+static void on_supervisor_limit(const char *member, const char *reason, void *data)
 {
-    return error_set(error, ERROR_NOT_SUPPORTED, "cgroup: there are no cgroups here: %s",
-                     why != NULL ? why : "they are not used");
+    GError **error = data;
+
+    if (*error == NULL)
+        error_set(error, ERROR_NOT_SUPPORTED, "cgroup.%s: %s", member, reason);
+}
+
+/* Without a cgroup. */
+static bool supervisor_check_limits(const ProcessHost *host, const CgroupLimits *limits,
+                                    GError **error)
+{
+    g_autoptr(GError) missing = NULL;
+
+    process_host_check_limits(host, limits, on_supervisor_limit, &missing);
+    if (missing == NULL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&missing));
+    return false;
 }
 
 static bool supervisor_limits_cgroup(const SupervisorSpec *spec)
@@ -58,8 +73,7 @@ bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, 
         return true;
     }
     if (host->cgroups == NULL || supervisor->service_id == NULL)
-        return !supervisor_limits_cgroup(spec) ||
-               supervisor_refuse_limits(host->cgroups_why, error);
+        return supervisor_check_limits(host, &spec->limits, error);
     supervisor->cgroup = cgroup_new(host->cgroups, supervisor->service_id, error);
     if (supervisor->cgroup == NULL)
         return false;
