@@ -21,13 +21,27 @@ static void core_add_kind(Daemon *daemon, Kind *kind)
     map_register_kind(daemon->map, kind);
 }
 
+static void on_core_limit_missing(const char *member, const char *reason, void *data)
+{
+    g_string_append_printf(data, "; no %s: %s", member, reason);
+}
+
+static void core_log_limits(const ProcessHost *host)
+{
+    static const CgroupLimits all = {1, 1, 1, 1};
+    g_autoptr(GString) missing = g_string_new(NULL);
+
+    process_host_check_limits(host, &all, on_core_limit_missing, missing);
+    log_info("each service has a cgroup of its own%s", missing->str);
+}
+
 /* Which of the two is in force is in the Manager's Features as well. */
 static void core_open_cgroups(Daemon *daemon)
 {
     g_autoptr(GError) error = NULL;
 
     if (process_host_open_cgroups(daemon->host, daemon->options.cgroup, &error))
-        log_info("each service has a cgroup of its own");
+        core_log_limits(daemon->host);
     else if (g_str_equal(daemon->options.cgroup, "auto") ||
              g_str_equal(daemon->options.cgroup, "none"))
         log_info("services are followed by their sessions, since there are no cgroups: %s",
