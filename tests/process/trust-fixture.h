@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Real programs under the real kinds, each case twice: where every service has a cgroup of its own
+ * (in a directory of this test's in the v2 hierarchy; skipped where there is none that can be
+ * written to), and where services are followed by their sessions. */
+
+#include "cgroup-fixture.h"
+#include "process-fixture.h"
+
+typedef struct TrustFixture {
+    ProcessFixture process;
+    CgroupFixture cgroups;
+    bool has_cgroups;
+} TrustFixture;
+
+typedef void (*TrustFunc)(TrustFixture *fixture, const void *data);
+/* As PATH/cgroup and PATH/session. In both ways it is checked at the end that no child, no
+ * descriptor, no cgroup and no file of a socket is left. */
+void trust_add(const char *path, TrustFunc func, const void *data);
+
+/* A service of the kind process, started with JSON as in fixture_service. The reference is the
+ * caller's; see fixture_drop. */
+Service *trust_start(TrustFixture *fixture, const char *config);
+/* Whether the directory of the cgroup that the property ControlGroup names is there; false where
+ * there are none. */
+bool trust_cgroup_exists(const TrustFixture *fixture, const char *control_group);
+/* How many processes have INVOCATION_ID=id in their environment, dead ones aside. */
+unsigned trust_count_processes(const char *invocation_id);
