@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests with stock servers share. Each test has a directory that its server works in, which
+is also how the test finds every process of it, whatever becomes of titles, sessions and parents; and
+each class of tests comes twice: without cgroups, and with one of its own below which the daemon
+keeps its services."""
+
+import os
+import pathlib
+import pwd
+import select
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+
+from harness import SECONDS_MAX, Case
+
+UNIFIED = (pathlib.Path("/sys/fs/cgroup/unified"), pathlib.Path("/sys/fs/cgroup"))
+
+IS_ROOT = os.geteuid() == 0
+
+# Who is in this directory already, before a server begins. No program is run for it.
+WITNESS = """\
+for process in /proc/[0-9]*; do
+    if [ "$process/cwd" -ef . ]; then echo "${process#/proc/}"; fi
+done >witness
+exec "$@"
+"""
+
+
+class Cgroup:
+    """A directory of a cgroup v2 hierarchy, for one world. None of it is left, whoever was killed."""
+
+    def __init__(self):
+        where = next((path for path in UNIFIED if (path / "cgroup.procs").exists()), None)
+        if where is None or not os.access(where, os.W_OK):
+            raise unittest.SkipTest("there is no cgroup v2 hierarchy that may be written to")
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="svcmgr-e2e-", dir=where))
+
+    def end(self):
+        """Says whether the daemon had left something."""
+        below = sorted(path for path in self.path.rglob("*") if path.is_dir())
+        (self.path / "cgroup.kill").write_text("1")
+        for path in (*reversed(below), self.path):
+            self._await_empty(path)
+            path.rmdir()
+        return [str(path) for path in below]
+
+    @staticmethod
+    def _await_empty(path):
+        """cgroup.events is readable with POLLPRI when something in it has changed."""
+        end = time.monotonic() + SECONDS_MAX
+        with open(path / "cgroup.events", encoding="ascii") as events:
+            poll = select.poll()
+            poll.register(events, select.POLLPRI)
+            while "populated 1" in events.read() and time.monotonic() < end:
+                poll.poll(1000 * SECONDS_MAX)
+                events.seek(0)
+
+
+class Pipe:
+    """A FIFO that a server takes for its log: each line is an event that can be waited for."""
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path)
+        self.path.chmod(0o666)
+        self.file = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # so the server may close it and come back
+        self.lines, self.rest = [], ""
+
+    def end(self):
+        os.close(self.file)
+
+    def _read(self, seconds):
+        if not select.select([self.file], [], [], max(seconds, 0))[0]:
+            raise AssertionError(f"{self.path.name}: it did not come; so far: {self.lines}")
+        *lines, self.rest = (self.rest + os.read(self.file, 65536).decode()).split("\n")
+        self.lines += lines
+
+    def until(self, *texts):
+        """Waits until each of the texts has been in a line of its own since the last call, in any
+        order; returns the lines."""
+        end = time.monotonic() + SECONDS_MAX
+        while any(sum(text in line for line in self.lines) < texts.count(text) for text in texts):
+            self._read(end - time.monotonic())
+        lines, self.lines = self.lines, []
+        return lines
+
+
+class Server(Case):
+    """Tests of one server; program: it is skipped without that."""
+
+    program = None
+    has_cgroups = False
+
+    @classmethod
+    def setUpClass(cls):
+        if shutil.which(cls.program) is None:
+            raise unittest.SkipTest(f"{cls.program} is not installed")
+        cls.cgroup = Cgroup() if cls.has_cgroups else None
+        if cls.has_cgroups:
+            cls.addClassCleanup(cls.cgroup.end)
+        super().setUpClass()
+
+    @classmethod
+    def prepare(cls, world):
+        world.directory.chmod(0o711)  # servers run as others than root
+        if cls.has_cgroups:
+            world.cgroup = str(cls.cgroup.path)
+
+    def setUp(self):
+        self.name = self.id().rsplit(".", 1)[1].removeprefix("test_").replace("_", "-")
+        self.directory = self.world.directory / self.name
+        self.directory.mkdir()
+        self.addCleanup(self.kill_left)
+
+    def run(self, result=None):
+        """What the daemon has said stands below a failure."""
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            result.stream.writeln(f"--- log of svcmgrd\n{self.world.log.read_text()}---")
+
+    def give_to(self, user):
+        if IS_ROOT:
+            account = pwd.getpwnam(user)
+            os.chown(self.directory, account.pw_uid, account.pw_gid)
+
+    def pipe(self, name):
+        pipe = Pipe(self.directory / name)
+        self.addCleanup(pipe.end)
+        return pipe
+
+    def processes(self):
+        """All that work in the test's directory: their ids."""
+        found = set()
+        for path in pathlib.Path("/proc").glob("[0-9]*/cwd"):
+            try:
+                where = os.readlink(path).removesuffix(" (deleted)")
+            except OSError:  # it has ended, or is somebody else's
+                continue
+            if pathlib.Path(where).is_relative_to(self.directory):
+                found.add(int(path.parent.name))
+        return found
+
+    def kill_left(self):
+        """The last clean-up, after the service was deleted: nothing may be there."""
+        left = self.processes()
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(left, set(), "it has left processes")
+
+    def make(self, *options, exec, kind="process", **config):
+        config = {"working_directory": str(self.directory), **config,
+                  "exec": ["/bin/sh", "-c", WITNESS, "witness", *exec]}
+        self.create(self.name, kind, config, *options)
+
+    def show(self):
+        return self.json("show", self.name)
+
+    def states(self):
+        """All that it has been in so far."""
+        seen = []
+        for event in self.json("events", self.name):
+            if seen[-1:] != [event["to"]]:  # else it is the sub-state alone
+                seen.append(event["to"])
+        return seen
+
+    def await_state(self, state, after):
+        """The first settled state after that record must be this one."""
+        self.svcmgr("wait", self.name, f"--until={state}", f"--after-serial={after['StateSerial']}")
+        return self.show()
+
+    def kill(self, record):
+        """The main process alone, by force; returns the record when it is active again."""
+        self.assertGreaterEqual(self.processes(), {record["MainPID"]})
+        os.kill(record["MainPID"], signal.SIGKILL)
+        after = self.await_state("active", record)
+        self.assertEqual((after["State"], after["NRestarts"]), ("active", 1))
+        self.assertNotEqual(after["MainPID"], record["MainPID"])
+        return after
+
+    def check_began_alone(self, record):
+        """When this one, which now answers, began, nothing of the one before was left."""
+        witnesses = [path.read_text() for path in self.directory.rglob("witness")]
+        self.assertEqual(witnesses, [f"{record['MainPID']}\n"])
+
+    def stop(self):
+        self.svcmgr("stop", self.name)
+        self.assertEqual(self.processes(), set(), "it has stopped, and left processes")
+        return self.show()
+
+    def check_cgroup(self):
+        """All of it are in the service's cgroup, if it has one."""
+        path = self.show()["ControlGroup"]
+        self.assertEqual(path != "", self.has_cgroups)
+        for pid in self.processes() if self.has_cgroups else ():
+            text = pathlib.Path(f"/proc/{pid}/cgroup").read_text()
+            self.assertIn(f"0::{path}\n", text)
