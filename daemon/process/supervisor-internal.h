@@ -90,7 +90,8 @@ struct Supervisor {
     Cgroup *cgroup; /* of the run; NULL: it is followed by its session */
     ProcessGroup group;
     GList watchers_link;
-    bool watches_rest; /* in host->watchers, or the cgroup is watched */
+    bool watches_rest;
+    bool is_watcher; /* of those: in host->watchers. Else the cgroup is watched */
     StragglersQuestion stragglers;
     unsigned n_stragglers_asked; /* to end */
     uid_t uid;                   /* of the program */
@@ -106,7 +107,8 @@ struct Supervisor {
     unsigned said; /* facts that the program has changed, and that are not told yet */
     Timer *said_timer;
     uint64_t said_told_usec;
-    FdStore *stored; /* NULL: nothing was ever stored. Outlives the run */
+    bool has_told_unkept; /* that a descriptor is not kept */
+    FdStore *stored;      /* NULL: nothing was ever stored. Outlives the run */
 
     SupervisorWatchdog watchdog;
     SupervisorReload reload;

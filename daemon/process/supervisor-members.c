@@ -261,16 +261,18 @@ static bool supervisor_wants_rest(const Supervisor *supervisor)
 /* A cgroup that cannot be watched is looked at when a child dies, and when the time is up. */
 static void supervisor_begin_watch(Supervisor *supervisor)
 {
-    if (supervisor_has_own_cgroup(supervisor))
-        (void)cgroup_watch(supervisor->cgroup, on_supervisor_rest, supervisor);
-    g_queue_push_tail_link(&supervisor->host->watchers, &supervisor->watchers_link);
+    supervisor->is_watcher = !supervisor_has_own_cgroup(supervisor) ||
+                             !cgroup_watch(supervisor->cgroup, on_supervisor_rest, supervisor);
+    if (supervisor->is_watcher)
+        g_queue_push_tail_link(&supervisor->host->watchers, &supervisor->watchers_link);
 }
 
 static void supervisor_end_watch(Supervisor *supervisor)
 {
-    if (supervisor_has_own_cgroup(supervisor))
+    if (supervisor->is_watcher)
+        g_queue_unlink(&supervisor->host->watchers, &supervisor->watchers_link);
+    else
         cgroup_unwatch(supervisor->cgroup);
-    g_queue_unlink(&supervisor->host->watchers, &supervisor->watchers_link);
 }
 
 void supervisor_watch_rest(Supervisor *supervisor)

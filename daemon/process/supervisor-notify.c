@@ -137,10 +137,14 @@ static unsigned supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const N
     return FACT_MAIN_PID;
 }
 
-static void supervisor_drop_fd(const Supervisor *supervisor, int errno_value)
+static void supervisor_drop_fd(Supervisor *supervisor, int errno_value)
 {
+    if (supervisor->has_told_unkept)
+        return;
+    supervisor->has_told_unkept = true;
     log_service(LOG_LEVEL_WARNING, supervisor->service_id,
-                "does not keep a descriptor that it was given (FDSTORE=1): %s",
+                "a descriptor is not kept (FDSTORE=1): %s; further ones of this run are closed "
+                "silently",
                 errno_value == E2BIG ? "as many as fd_store_max are kept"
                                      : g_strerror(errno_value));
 }

@@ -121,7 +121,8 @@ static void rig_start_daemon(Rig *rig)
             fixture, daemon_fixture_option(fixture, "socket", fixture->socket),
             daemon_fixture_option(fixture, "runtime-dir", fixture->runtime_dir),
             daemon_fixture_option(fixture, "state-dir", rig->state_dir),
-            daemon_fixture_option(fixture, "services-dir", rig->services_dir), address, NULL);
+            daemon_fixture_option(fixture, "services-dir", rig->services_dir), "--cgroup=auto",
+            address, NULL);
 }
 
 uint64_t rig_start_pids(Rig *rig, pid_t *pids)
