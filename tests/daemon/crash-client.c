@@ -6,15 +6,29 @@
 #include <string.h>
 
 #define CRASH_OPEN_MAX 6
-#define CRASH_NOISE_PERCENT 10
+#define CRASH_NOISE_PERCENT 16
 #define CRASH_PATIENCE_USEC (60 * USEC_PER_SEC)
+
+/* Each number has its own way of being reloaded and stopped. */
+static const char *crash_config_members(unsigned tag)
+{
+    static const char *const members[] = {
+            ", \"readiness\": \"notify\"",
+            ", \"readiness\": \"notify\", \"reload_exec\": [\"/bin/sleep\", \"0.02\"]",
+            ", \"readiness\": \"notify\", \"reload_exec\": [\"/bin/false\"],"
+            " \"stop_exec\": [\"/bin/true\"]",
+            ", \"readiness\": \"notify\", \"stop_exec\": [\"/bin/sleep\", \"0.02\"]",
+            ", \"readiness\": \"notify\", \"watchdog\": \"1h\"",
+    };
+
+    return members[tag % G_N_ELEMENTS(members)];
+}
 
 char *crash_config_text(const CrashField *field, unsigned tag, bool is_oneshot)
 {
     const char *word = is_oneshot ? ", \"end\"" : tag % 3 == 0 ? ", \"child\"" : "";
 
-    return lockers_config(field->lockers, word, tag,
-                          is_oneshot ? "" : ", \"readiness\": \"notify\"");
+    return lockers_config(field->lockers, word, tag, is_oneshot ? "" : crash_config_members(tag));
 }
 
 unsigned crash_config_processes(unsigned tag)
@@ -26,7 +40,8 @@ unsigned crash_config_processes(unsigned tag)
 
 typedef struct CrashSent {
     CrashClient *client;
-    CrashService *service; /* NULL: a call that changes nothing */
+    CrashService *service;    /* NULL: a call that changes nothing */
+    const char *const *noise; /* then: the errors that it may have */
     CrashCall *call;
 } CrashSent;
 
@@ -147,7 +162,7 @@ static int on_crash_answer(sd_bus_message *answer, void *data, sd_bus_error *ret
     if (error == NULL)
         crash_see_serial(field, answer);
     if (sent->service == NULL)
-        g_assert_true(error == NULL || is_lost);
+        g_assert_true(error == NULL || is_lost || g_strv_contains(sent->noise, error->name));
     else if (!is_lost)
         crash_service_answer(sent->service, sent->call, error != NULL ? error->name : NULL);
     else
@@ -176,16 +191,43 @@ static sd_bus_message *crash_message_new(CrashClient *client, const char *path,
     return message;
 }
 
+/* What runs reads its files again: nothing of it is kept. */
+static sd_bus_message *crash_noise_service(CrashClient *client, CrashSent *sent)
+{
+    static const char *const errors[] = {"org.svcmgr1.Error.NotSupported",
+                                         "org.svcmgr1.Error.AlreadyLoading",
+                                         "org.svcmgr1.Error.Busy",
+                                         "org.svcmgr1.Error.NotFound",
+                                         "org.freedesktop.DBus.Error.UnknownObject",
+                                         NULL};
+    int at = g_rand_int_range(client->rand, 0, (int)client->services->len);
+    const CrashService *service = g_ptr_array_index(client->services, at);
+    g_autofree char *path = client_service_path(service->id);
+
+    sent->noise = errors;
+    return crash_message_new(client, path, CLIENT_SERVICE, "Reload");
+}
+
 /* Nothing has changed in the files, so nothing may come of it. */
+static sd_bus_message *crash_noise_definitions(CrashClient *client, CrashSent *sent)
+{
+    static const char *const errors[] = {NULL};
+    sd_bus_message *message =
+            crash_message_new(client, CLIENT_ROOT, CLIENT_MANAGER, "ReloadDefinitions");
+
+    crash_append(message, "a{sv}", 0);
+    sent->noise = errors;
+    return message;
+}
+
 static void crash_client_make_noise(CrashClient *client)
 {
     CrashSent *sent = g_new0(CrashSent, 1);
-    sd_bus_message *message;
 
     sent->client = client;
-    message = crash_message_new(client, CLIENT_ROOT, CLIENT_MANAGER, "ReloadDefinitions");
-    crash_append(message, "a{sv}", 0);
-    crash_client_send(client, sent, message);
+    crash_client_send(client, sent,
+                      g_rand_boolean(client->rand) ? crash_noise_service(client, sent)
+                                                   : crash_noise_definitions(client, sent));
 }
 
 static void crash_client_operate(CrashClient *client)

@@ -301,6 +301,8 @@ static const StormOperation operations[] = {
         {"config", 20, CLIENT_SERVICE, "GetConfig", true, NULL, NULL, GONE},
         {"signal", 50, CLIENT_SERVICE, "Signal", true, storm_fill_signal, NULL,
          GONE " AlreadyStopped " DBUS("Error.InvalidArgs")},
+        {"reload", 60, CLIENT_SERVICE, "Reload", true, NULL, storm_see_state,
+         GONE " AlreadyLoading Busy NotSupported"},
         {"reset", 30, CLIENT_SERVICE, "ResetFailed", true, NULL, NULL, GONE " Busy"},
         {"property", 40, DBUS("Properties"), "Get", true, storm_fill_property, NULL, GONE},
         {"properties", 30, DBUS("Properties"), "GetAll", true, storm_fill_service, storm_see_record,

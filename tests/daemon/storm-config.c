@@ -36,6 +36,30 @@ static const StormTemper tempers[] = {
         {"process", ", \"live\", \"%d\", \"ready\", \"1\"", 200, ", \"readiness\": \"notify\""},
         /* says much */
         {"process", ", \"ready\", \"0\", \"chatty\", \"%d\"", 50, ", \"readiness\": \"notify\""},
+        {"process", ", \"newline\", \"%d\"", 600, ", \"readiness\": \"fd\""},
+        {"process", ", \"newline\", \"1\", \"live\", \"%d\"", 200, ", \"readiness\": \"fd\""},
+        /* have more than one way in */
+        {"process", ", \"deaf\"", 1, ", \"reload_signal\": \"SIGHUP\""},
+        {"process", ", \"live\", \"%d\"", 300, ", \"reload_signal\": \"SIGHUP\""},
+        {"process", "", 1, ", \"reload_exec\": [\"/bin/true\"]"},
+        {"process", "", 1, ", \"reload_exec\": [\"/bin/false\"]"},
+        {"process", ", \"ready\", \"0\"", 1,
+         ", \"readiness\": \"notify\", \"reload_exec\": [\"/bin/sleep\", \"0.05\"]"},
+        {"process", ", \"ready\", \"%d\", \"live\", \"300\"", 100,
+         ", \"readiness\": \"notify\", \"reload_exec\": [\"/bin/sleep\", \"60\"]"},
+        /* or out */
+        {"process", "", 1, ", \"stop_exec\": [\"/bin/true\"]"},
+        {"process", ", \"live\", \"%d\"", 300, ", \"stop_exec\": [\"/bin/false\"]"},
+        {"process", ", \"stubborn\"", 1, ", \"stop_exec\": [\"/bin/sleep\", \"60\"]"},
+        {"oneshot", ", \"exit\", \"0\"", 1,
+         ", \"remain_after_exit\": true, \"stop_exec\": [\"/bin/true\"]"},
+        /* are watched */
+        {"process", ", \"alive\", \"40\", \"live\", \"%d\"", 2000, ", \"watchdog\": \"200ms\""},
+        {"process", "", 1, ", \"watchdog\": \"100ms\""},
+        /* have daemons of their own */
+        {"process", ", \"daemon\"", 1, ""},
+        {"process", ", \"daemon\", \"live\", \"%d\"", 300, ""},
+        {"process", ", \"daemon\", \"stubborn\"", 1, ", \"stop_mode\": \"main\""},
         /* once */
         {"oneshot", ", \"exit\", \"0\"", 1, ""},
         {"oneshot", ", \"live\", \"%d\", \"exit\", \"0\"", 300, ", \"remain_after_exit\": true"},

@@ -3,8 +3,9 @@
  * Whatever it has said is done, is there when it is back; what it has not answered is there whole
  * or not at all; and no program ever runs twice (see locker.c).
  *
- * --rounds=N: so many kills. The seed of GTest (--seed) chooses what the clients ask for and how
- * long they may; where a kill then finds the daemon depends on the machine's timing too. */
+ * --rounds=N: so many kills for each of the tests. The seed of GTest (--seed) chooses what the
+ * clients ask for and how long they may; where a kill then finds the daemon depends on the
+ * machine's timing too. */
 
 #include "crash-client.h"
 #include "storm-model.h"
@@ -16,13 +17,13 @@
 
 #define CRASH_NAME "org.svcmgr1"
 #ifdef ADDRESS_SANITIZED
-#define CRASH_ROUNDS 30
+#define CRASH_ROUNDS 16
 #define CRASH_LAUNCH_MAX_USEC (300 * USEC_PER_MSEC)
 #else
-#define CRASH_ROUNDS 100
+#define CRASH_ROUNDS 50
 #define CRASH_LAUNCH_MAX_USEC (60 * USEC_PER_MSEC)
 #endif
-#define CRASH_ROUNDS_LONG 500
+#define CRASH_ROUNDS_LONG 250
 #define CRASH_DONE_LEAST 1 /* of each operation in a round, on the whole; six are usual */
 #define CRASH_CLIENTS 6
 #define CRASH_SERVICES 4 /* of each client; one of them is a oneshot, one has a definition */
@@ -325,7 +326,7 @@ static void crash_check_running(Crash *crash, const CrashService *service)
 static void crash_check_services(Crash *crash)
 {
     g_autoptr(GHashTable) model = crash_look(crash);
-    unsigned n_services = 0, n_processes = 0;
+    unsigned n_services = 0, n_processes = 0, n_running = 0;
 
     for (unsigned i = 0; i < CRASH_CLIENTS * CRASH_SERVICES; i++)
         crash_check_truth(
@@ -337,12 +338,17 @@ static void crash_check_services(Crash *crash)
 
         crash_check_running(crash, service);
         n_services += service->truth.exists;
-        if (service->truth.exists && service->truth.wanted == CRASH_WANTED && !service->is_oneshot)
+        if (service->truth.exists && service->truth.wanted == CRASH_WANTED &&
+            !service->is_oneshot) {
             n_processes += crash_config_processes(service->truth.tag);
+            n_running++;
+        }
     }
     g_assert_cmpuint(g_hash_table_size(model), ==, n_services);
     g_assert_cmpuint(lockers_count(crash->field.lockers), ==, n_processes);
     lockers_check_single(crash->field.lockers);
+    if (crash->fixture->cgroups.path != NULL)
+        g_assert_cmpuint(daemon_fixture_count_cgroups(crash->fixture), ==, n_running);
 }
 
 /* After a start. */
@@ -423,10 +429,12 @@ static void crash_check_use(const Crash *crash)
     g_assert_cmpuint(field->n_full, >=, crash->n_rounds / CRASH_FULL_EVERY);
 }
 
-static void test_crash(DaemonFixture *fixture, const void *unused)
+static void test_crash(DaemonFixture *fixture, const void *has_cgroups)
 {
     Crash crash;
 
+    if (has_cgroups != NULL && !daemon_fixture_use_cgroups(fixture))
+        return;
     crash_set_up(&crash, fixture);
     crash_start(&crash);
     crash_check(&crash);
@@ -458,5 +466,7 @@ int main(int argc, char **argv)
         (void)sscanf(argv[1], "--rounds=%u", &crash_n_rounds); /* else as many as it is */
     g_test_add("/crash/rounds", DaemonFixture, NULL, daemon_fixture_set_up, test_crash,
                daemon_fixture_tear_down);
+    g_test_add("/crash/cgroups", DaemonFixture, GINT_TO_POINTER(1), daemon_fixture_set_up,
+               test_crash, daemon_fixture_tear_down);
     return g_test_run();
 }

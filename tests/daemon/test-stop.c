@@ -117,11 +117,20 @@ static void stop_check_back(Stop *stop)
     g_assert_cmpuint(lockers_count(stop->lockers), ==, STOP_SERVICES - STOP_BY_HAND);
 }
 
-static void test_thousand(DaemonFixture *fixture, const void *unused)
+/* Where there are any. */
+static void stop_check_cgroups(const DaemonFixture *fixture, unsigned expected)
+{
+    if (fixture->cgroups.path != NULL)
+        g_assert_cmpuint(daemon_fixture_count_cgroups(fixture), ==, expected);
+}
+
+static void test_thousand(DaemonFixture *fixture, const void *has_cgroups)
 {
     g_autofree char *slowest = stop_id(STOP_SERVICES - 1);
     Stop stop;
 
+    if (has_cgroups != NULL && !daemon_fixture_use_cgroups(fixture))
+        return;
     stop_set_up(&stop, fixture);
     daemon_fixture_start(fixture, NULL);
     g_clear_pointer(&fixture->client, client_free); /* would have a hundred thousand signals wait */
@@ -143,12 +152,14 @@ static void test_thousand(DaemonFixture *fixture, const void *unused)
     stop_check_taken(&stop);
     stop_check_events(&stop);
     g_assert_cmpuint(lockers_count(stop.lockers), ==, 0);
+    stop_check_cgroups(fixture, 0);
     stop_disconnect(&stop);
 
     daemon_fixture_start(fixture, NULL);
     g_clear_pointer(&fixture->client, client_free);
     stop_connect(&stop, true);
     stop_check_back(&stop);
+    stop_check_cgroups(fixture, STOP_SERVICES - STOP_BY_HAND);
     stop_disconnect(&stop);
     lockers_check_single(stop.lockers);
     g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
@@ -383,6 +394,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/stop/thousand", DaemonFixture, NULL, daemon_fixture_set_up, test_thousand,
                daemon_fixture_tear_down);
+    g_test_add("/stop/thousand-cgroups", DaemonFixture, GINT_TO_POINTER(1), daemon_fixture_set_up,
+               test_thousand, daemon_fixture_tear_down);
     g_test_add("/stop/calls/bus", DaemonFixture, GINT_TO_POINTER(0), daemon_fixture_set_up,
                test_calls, daemon_fixture_tear_down);
     g_test_add("/stop/calls/private", DaemonFixture, GINT_TO_POINTER(1), daemon_fixture_set_up,

@@ -3,8 +3,8 @@
  * while observers and a monitor hold every message against what must be. See storm-observer.h and
  * storm-wire.h for what that is.
  *
- * --operations=N: so many for each client. The seed of GTest (--seed) chooses what they do; what
- * becomes of it depends on the machine's timing too. */
+ * --operations=N: so many for each client of each of the two storms. The seed of GTest (--seed)
+ * chooses what they do; what becomes of it depends on the machine's timing too. */
 
 #include "base/fds.h"
 #include "storm-client.h"
@@ -21,9 +21,9 @@
 #define STORM_CLIENTS 20
 #define STORM_SERVICES 50
 #ifdef ADDRESS_SANITIZED
-#define STORM_OPERATIONS 300
+#define STORM_OPERATIONS 150
 #else
-#define STORM_OPERATIONS 1000
+#define STORM_OPERATIONS 500
 #endif
 #define STORM_LATE_OBSERVERS 4
 #define STORM_PATIENCE_USEC (60 * USEC_PER_SEC)
@@ -505,6 +505,19 @@ static void storm_await_fds(DaemonFixture *fixture, unsigned n_fds)
     }
 }
 
+/* Those of services whose last process has been reaped just now are on their way. */
+static void storm_await_no_cgroup(DaemonFixture *fixture)
+{
+    uint64_t deadline = usec_add(test_now_usec(), CLIENT_PATIENCE_USEC);
+    Client *client = client_new_bus(fixture->bus_address);
+
+    while (daemon_fixture_count_cgroups(fixture) > 0) {
+        g_assert_cmpuint(test_now_usec(), <, deadline);
+        g_free(client_get_string(client, CLIENT_ROOT, CLIENT_MANAGER, "State"));
+    }
+    client_free(client);
+}
+
 static void storm_check_memory(const DaemonFixture *fixture, unsigned kib)
 {
 #ifdef ADDRESS_SANITIZED
@@ -515,10 +528,12 @@ static void storm_check_memory(const DaemonFixture *fixture, unsigned kib)
 #endif
 }
 
-static void test_storm(DaemonFixture *fixture, const void *unused)
+static void test_storm(DaemonFixture *fixture, const void *has_cgroups)
 {
     Storm storm;
 
+    if (has_cgroups != NULL && !daemon_fixture_use_cgroups(fixture))
+        return;
     storm_warm_up(fixture);
     unsigned n_fds = storm_count_fds(fixture), rss = storm_rss_kib(fixture);
     storm_set_up(&storm, fixture, storm_n_operations);
@@ -526,6 +541,8 @@ static void test_storm(DaemonFixture *fixture, const void *unused)
     storm_calm(&storm);
     storm_report(&storm);
     storm_check_no_child(fixture);
+    if (has_cgroups != NULL)
+        storm_await_no_cgroup(fixture);
     storm_tear_down(&storm);
     storm_await_fds(fixture, n_fds);
     g_test_message("memory: %u KiB before, %u KiB after", rss, storm_rss_kib(fixture));
@@ -563,6 +580,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++)
         (void)sscanf(argv[i], "--operations=%u", &storm_n_operations);
     ADD("observers", NULL, test_storm);
+    ADD("cgroups", GINT_TO_POINTER(1), test_storm);
     ADD("stock-clients", NULL, test_stock_clients);
     return g_test_run();
 }

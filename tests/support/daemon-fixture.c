@@ -155,11 +155,47 @@ static void daemon_fixture_remove(const char *path)
     g_assert_cmpint(g_rmdir(path), ==, 0);
 }
 
+#define DAEMON_FIXTURE_LEAF ".daemon" /* where a daemon is that had to make room */
+
+bool daemon_fixture_use_cgroups(DaemonFixture *fixture)
+{
+    if (cgroup_base_open(&fixture->cgroups))
+        return true;
+    g_test_skip("there is no cgroup v2 hierarchy that can be written to");
+    return false;
+}
+
+unsigned daemon_fixture_count_cgroups(const DaemonFixture *fixture)
+{
+    g_autoptr(GPtrArray) paths = cgroup_base_list(&fixture->cgroups);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < paths->len; i++) {
+        const char *below = strchr(paths->pdata[i], '/'); /* the tree itself has none */
+
+        n += below != NULL && !g_str_equal(below + 1, DAEMON_FIXTURE_LEAF);
+    }
+    return n;
+}
+
+/* Before the guardian makes up for it. */
+static void daemon_fixture_close_cgroups(DaemonFixture *fixture)
+{
+    if (fixture->cgroups.path != NULL) {
+        g_autoptr(GPtrArray) paths = cgroup_base_list(&fixture->cgroups);
+
+        if (paths->len > 0)
+            g_error("the daemon has left the cgroup %s", (char *)paths->pdata[paths->len - 1]);
+    }
+    cgroup_base_close(&fixture->cgroups);
+}
+
 void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused)
 {
     if (fixture->daemon.pid > 0)
         g_assert_cmpint(daemon_fixture_stop(fixture, SIGTERM), ==, 0);
     g_assert_true(child_end(&fixture->bus, DAEMON_PATIENCE_USEC));
+    daemon_fixture_close_cgroups(fixture);
     g_assert_false(child_is_any_left());
     if (g_test_failed())
         daemon_fixture_copy_log(fixture->log_path);
@@ -203,8 +239,9 @@ static char **daemon_fixture_environment(const DaemonFixture *fixture)
             environment = g_environ_setenv(environment, kept[i], g_getenv(kept[i]), TRUE);
     }
     environment = g_environ_setenv(environment, "LC_ALL", "C.UTF-8", TRUE);
-    /* A test that wants them says --cgroup=auto, and is answerable for what is left of them. */
-    environment = g_environ_setenv(environment, "SVCMGR_CGROUP", "none", TRUE);
+    environment =
+            g_environ_setenv(environment, "SVCMGR_CGROUP",
+                             fixture->cgroups.path != NULL ? fixture->cgroups.path : "none", TRUE);
     for (size_t i = 0; i < G_N_ELEMENTS(directories); i++) {
         g_autofree char *path = g_build_filename(fixture->root, directories[i].folder, NULL);
 

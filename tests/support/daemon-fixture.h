@@ -8,6 +8,7 @@
  * cleanly (with exit code 0: no leak either, where a sanitizer looks), and no process may be left.
  * When it fails, the daemon's log is printed. */
 
+#include "support/cgroup-base.h"
 #include "support/child.h"
 #include "support/client.h"
 
@@ -19,6 +20,7 @@ typedef struct DaemonFixture {
     char *log_path;
     char *bus_address;
     const char *wrapper; /* a shell script that runs "$0" "$@", the daemon; NULL: none */
+    CgroupBase cgroups;  /* where it makes its tree; not opened: it has none */
     Child bus;
     Child daemon;
     int notify_fd;
@@ -34,6 +36,13 @@ void daemon_fixture_tear_down(DaemonFixture *fixture, const void *unused);
 /* The bus goes, and comes back under the same address. fixture->client is gone with it. */
 void daemon_fixture_stop_bus(DaemonFixture *fixture);
 void daemon_fixture_start_bus(DaemonFixture *fixture);
+
+/* From the next start on the daemon has cgroups, in a directory of this fixture: all that is left
+ * in it at the end of the test is removed, also when the test fails; what an end in order has left
+ * is a failure. False: there are none here; the test is skipped, unless it goes on without. */
+bool daemon_fixture_use_cgroups(DaemonFixture *fixture);
+/* How many cgroups of services there are. */
+unsigned daemon_fixture_count_cgroups(const DaemonFixture *fixture);
 
 /* Starts it with --address, --socket, --runtime-dir of the fixture and the arguments, and returns
  * when it has said READY=1. client is connected to the bus then. */
