@@ -25,6 +25,7 @@ struct CgroupTree {
     bool has_leaf;        /* the daemon is in it */
     char *why_not[_CGROUP_CONTROLLER_MAX];
     Cgroup *first;
+    GHashTable *left; /* names of directories that were to be removed and could not be */
 };
 
 /* Small: a service that runs has one. */

@@ -15,7 +15,28 @@
 #define CGROUP_PASSES 64
 #define CGROUP_OF_PROCESS_BYTES (4 * CGROUP_TEXT_BYTES)
 
-/* Its own, or one below it. */
+typedef struct CgroupMatch {
+    pid_t pid;
+    bool is_listed;
+} CgroupMatch;
+
+static bool on_cgroup_match(pid_t pid, void *data)
+{
+    CgroupMatch *match = data;
+
+    match->is_listed = pid == match->pid;
+    return !match->is_listed;
+}
+
+static bool cgroup_place_lists(const CgroupPlace *place, pid_t pid)
+{
+    CgroupMatch match = {.pid = pid};
+
+    (void)cgroup_place_walk(place, "cgroup.procs", on_cgroup_match, &match); /* then it is not */
+    return match.is_listed;
+}
+
+/* Its own, or one below it. The process is asked, as that is short; the list if that fails. */
 bool cgroup_place_has(const CgroupPlace *place, pid_t pid)
 {
     char file[64];
@@ -23,6 +44,8 @@ bool cgroup_place_has(const CgroupPlace *place, pid_t pid)
 
     (void)g_snprintf(file, sizeof file, "/proc/%d/cgroup", (int)pid);
     g_autofree char *text = cgroup_file_read(place->sys, AT_FDCWD, file, CGROUP_OF_PROCESS_BYTES);
+    if (text == NULL && errno != ENOENT && errno != ESRCH)
+        return cgroup_place_lists(place, pid);
     g_autofree char *path = text == NULL ? NULL : cgroup_path_parse(text);
     return path != NULL && strncmp(path, place->path, length) == 0 &&
            (path[length] == '\0' || path[length] == '/');

@@ -31,6 +31,7 @@ CgroupTree *cgroup_tree_new(const CgroupTreeOptions *options, GError **error)
     tree->sys = options->sys;
     tree->watches = options->watches;
     tree->name = g_strdup(options->name);
+    tree->left = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     tree->path =
             g_strconcat(g_str_equal(base_path, "/") ? "" : base_path, "/", options->name, NULL);
     tree->base_fd = base_fd;
@@ -132,6 +133,19 @@ unsigned cgroup_tree_clear_former(CgroupTree *tree)
     return n_left;
 }
 
+static gboolean on_cgroup_tree_left(gpointer name, gpointer unused, gpointer data)
+{
+    const CgroupTree *tree = data;
+    CgroupPlace place = {.sys = tree->sys, .parent_fd = tree->fd, .name = name};
+
+    return cgroup_place_remove(&place);
+}
+
+void cgroup_tree_prune(CgroupTree *tree)
+{
+    (void)g_hash_table_foreach_remove(tree->left, on_cgroup_tree_left, tree); /* how many */
+}
+
 /* The end */
 
 static bool cgroup_tree_has_children(const CgroupTree *tree)
@@ -147,6 +161,7 @@ void cgroup_tree_free(CgroupTree *tree)
     if (tree == NULL)
         return;
     g_assert(tree->first == NULL);
+    cgroup_tree_prune(tree);
     if (tree->fd >= 0 && !cgroup_tree_has_children(tree))
         cgroup_tree_disable(tree);
     if (tree->fd >= 0)
@@ -156,6 +171,7 @@ void cgroup_tree_free(CgroupTree *tree)
     (void)fd_close(tree->base_fd);
     for (unsigned i = 0; i < _CGROUP_CONTROLLER_MAX; i++)
         g_free(tree->why_not[i]);
+    g_hash_table_unref(tree->left);
     g_free(tree->name);
     g_free(tree->path);
     g_free(tree);

@@ -92,6 +92,7 @@ Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error)
 
     if (!cgroup_make(&place, error))
         return NULL;
+    (void)g_hash_table_remove(tree->left, name); /* it was not, mostly */
 
     Cgroup *cgroup = g_malloc0(sizeof *cgroup + strlen(path) + 1);
     cgroup->tree = tree;
@@ -108,7 +109,8 @@ void cgroup_free(Cgroup *cgroup)
     cgroup_unwatch(cgroup);
     cgroup_close(cgroup);
     CgroupPlace place = cgroup_place(cgroup);
-    (void)cgroup_place_remove(&place); /* else it is taken over the next time */
+    if (!cgroup_place_remove(&place))
+        (void)g_hash_table_add(cgroup->tree->left, g_strdup(place.name)); /* once is enough */
     cgroup_unlink(cgroup);
     g_free(cgroup);
 }

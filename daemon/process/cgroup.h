@@ -65,13 +65,18 @@ bool cgroup_tree_walk(const CgroupTree *tree, CgroupProcessFunc func, void *data
  * empty; returns how many are left. */
 unsigned cgroup_tree_clear_former(CgroupTree *tree);
 
+/* Tries once more to remove what cgroup_free could not: somebody who was killed takes a moment to be
+ * dead. To be called when a child has died. */
+void cgroup_tree_prune(CgroupTree *tree);
+
 /* What is asked or done below holds for all of a service's cgroup, also for those that its programs
  * have made in it. */
 typedef struct Cgroup Cgroup;
 /* The cgroup of a service, made now; its name shows the id. One of that name that is there already
  * must be empty (it is made anew): else ERROR_BUSY names a process that is in it. */
 Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error);
-/* Removes it if it is empty; else it stays (and is taken over at the next cgroup_new). NULL. */
+/* Removes it if it is empty; else it stays until cgroup_tree_prune can remove it, or cgroup_new
+ * takes it over. Accepts NULL. */
 void cgroup_free(Cgroup *cgroup);
 /* As /proc/PID/cgroup shows it: "/svcmgr-0123456789abcdef/web.svc". */
 const char *cgroup_path(const Cgroup *cgroup);

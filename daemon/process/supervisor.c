@@ -275,15 +275,21 @@ static void supervisor_tell_ending(Supervisor *supervisor)
                                   supervisor->owner);
 }
 
-/* What is left of the group was signalled before the main process was reaped. */
+/* What is left of the group was signalled before the main process was reaped; but not while
+ * stop_exec ran. */
 static void supervisor_wait_for_rest(Supervisor *supervisor)
 {
     bool by_itself = supervisor->phase == PHASE_RUN;
+    Phase next = phase_traits[supervisor->phase].after_main;
 
     if (!phase_traits[supervisor->phase].owns_main || supervisor->phase == PHASE_UNKILLABLE)
         return; /* does so already */
+    if (supervisor->phase == PHASE_STOP_EXEC) {
+        supervisor_enter(supervisor, next);
+        return;
+    }
     supervisor_continue_rest(supervisor);
-    supervisor_set_phase(supervisor, phase_traits[supervisor->phase].after_main);
+    supervisor_set_phase(supervisor, next);
     if (by_itself)
         supervisor_tell_ending(supervisor);
 }

@@ -14,6 +14,7 @@ typedef enum InjectCall {
     INJECT_FORK,
     INJECT_PIDFD_OPEN,
     INJECT_PIPE2,
+    INJECT_PIPE2_READY, /* of readiness "fd" */
     INJECT_SOCKET,
     INJECT_FCHMOD,
     INJECT_SETSOCKOPT,
@@ -25,6 +26,9 @@ typedef enum InjectCall {
     INJECT_WATCH_NOTIFY, /* epoll_ctl, by what the descriptor is */
     INJECT_WATCH_EXEC,
     INJECT_WATCH_MAIN,
+    INJECT_WATCH_READY,
+    INJECT_WATCH_STORED,
+    INJECT_WATCH_CGROUP,
     INJECT_PIDFD_SIGNAL,
     INJECT_KILL,       /* with a signal */
     INJECT_KILL_PROBE, /* without */
@@ -36,13 +40,17 @@ typedef enum InjectCall {
     INJECT_GETPGID,
     INJECT_OPEN,
     INJECT_READ_EXEC, /* of the pipe of a child */
+    INJECT_READ_READY,
     INJECT_READ_PROC,
+    INJECT_READ_CGROUP,
     INJECT_GETDENTS,
+    INJECT_GETDENTS_CGROUP,
     INJECT_RECVMSG,
-    INJECT_OPENAT,
+    INJECT_OPENAT, /* in a hierarchy of cgroups, as the three below it */
     INJECT_WRITE,
     INJECT_MKDIRAT,
     INJECT_UNLINKAT,
+    INJECT_OPENAT_PROC,
     INJECT_PRLIMIT, /* of another process */
     INJECT_SAME_FILE,
     /* In the child */
@@ -63,8 +71,10 @@ typedef enum InjectCall {
     INJECT_CHILD_EXECVE,
     INJECT_CHILD_FACCESSAT,
     INJECT_CHILD_WRITE,
+    INJECT_CHILD_ENTER, /* its cgroup */
     INJECT_CHILD_CLOSE,
     INJECT_CHILD_FCNTL,
+    INJECT_CHILD_MOVE_UP, /* F_DUPFD_CLOEXEC */
     _INJECT_CALL_MAX,
 } InjectCall;
 
