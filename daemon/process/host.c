@@ -312,6 +312,8 @@ void process_host_sweep(ProcessHost *host)
     while (n < HOST_REAPS_PER_TURN && process_host_reap_one(host))
         n++;
     process_host_check_groups(host);
+    if (host->cgroups != NULL)
+        cgroup_tree_prune(host->cgroups);
 
     uint64_t ended_usec = clock_monotonic_usec(host->clock);
     bool is_behind = n == HOST_REAPS_PER_TURN;
