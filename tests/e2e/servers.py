@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the tests with stock servers share. Each test has a directory that its server works in, which
-is also how the test finds every process of it, whatever becomes of titles, sessions and parents; and
-each class of tests comes twice: without cgroups, and with one of its own below which the daemon
+"""What the tests with stock servers share. Each test has a directory that its server works in. That
+is also how the test finds every process of it, whatever becomes of titles, sessions and parents.
+Each class of tests comes twice: without cgroups, and with one of its own below which the daemon
 keeps its services."""
 
 import os
@@ -30,7 +30,8 @@ exec "$@"
 
 
 class Cgroup:
-    """A directory of a cgroup v2 hierarchy, for one world. None of it is left, whoever was killed."""
+    """A directory of a cgroup v2 hierarchy, for one world. None of it is left, also when the daemon
+    was killed."""
 
     def __init__(self):
         where = next((path for path in UNIFIED if (path / "cgroup.procs").exists()), None)
@@ -66,7 +67,8 @@ class Pipe:
         self.path = path
         os.mkfifo(path)
         self.path.chmod(0o666)
-        self.file = os.open(path, os.O_RDWR | os.O_NONBLOCK)  # so the server may close it and come back
+        # For both, so that a server may close it and come back.
+        self.file = os.open(path, os.O_RDWR | os.O_NONBLOCK)
         self.lines, self.rest = [], ""
 
     def end(self):
@@ -122,10 +124,11 @@ class Server(Case):
         if len(result.failures) + len(result.errors) > before:
             result.stream.writeln(f"--- log of svcmgrd\n{self.world.log.read_text()}---")
 
-    def give_to(self, user):
+    @staticmethod
+    def give_to(user, path):
         if IS_ROOT:
             account = pwd.getpwnam(user)
-            os.chown(self.directory, account.pw_uid, account.pw_gid)
+            os.chown(path, account.pw_uid, account.pw_gid)
 
     def pipe(self, name):
         pipe = Pipe(self.directory / name)
@@ -186,8 +189,8 @@ class Server(Case):
         witnesses = [path.read_text() for path in self.directory.rglob("witness")]
         self.assertEqual(witnesses, [f"{record['MainPID']}\n"])
 
-    def stop(self):
-        self.svcmgr("stop", self.name)
+    def stop(self, status=0):
+        self.svcmgr("stop", self.name, status=status)
         self.assertEqual(self.processes(), set(), "it has stopped, and left processes")
         return self.show()
 

@@ -86,8 +86,8 @@ class Nginx(Server):
         """A new configuration, taken over by the same master: its former workers are gone."""
         self.write_config(answer)
         self.svcmgr("reload", self.name, *arguments)
-        lines = self.log.until(*["start worker process "] * N_WORKERS,
-                               *(f"worker process {pid} exited with code 0" for pid in self.workers))
+        gone = [f"worker process {pid} exited with code 0" for pid in self.workers]
+        lines = self.log.until(*["start worker process "] * N_WORKERS, *gone)
         self.workers = re.findall(r"start worker process (\d+)", "\n".join(lines))
         self.assertEqual(len(self.workers), N_WORKERS)
 
