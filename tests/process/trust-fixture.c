@@ -4,6 +4,7 @@
 
 #include "trust-fixture.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,6 +85,133 @@ void trust_add(const char *path, TrustFunc func, const void *data)
 Service *trust_start(TrustFixture *fixture, const char *config)
 {
     return fixture_start(&fixture->process, fixture->process.process, config);
+}
+
+void trust_signal(Service *service, int signo)
+{
+    pid_t pid = fixture_main_pid(service);
+
+    g_assert_cmpint(pid, >, 1);
+    g_assert_cmpint(kill(pid, signo), ==, 0);
+}
+
+/* Waiting */
+
+typedef struct TrustWait {
+    TrustFixture *fixture;
+    Service *service;
+    const char *name;
+    const char *text;
+    int value;
+} TrustWait;
+
+static bool trust_file_has(void *data)
+{
+    const TrustWait *wait = data;
+    g_autofree char *text = fixture_read(&wait->fixture->process, wait->name);
+
+    return text != NULL && strstr(text, wait->text) != NULL;
+}
+
+static bool trust_history_has(void *data)
+{
+    const TrustWait *wait = data;
+
+    return strstr(wait->fixture->process.history->str, wait->text) != NULL;
+}
+
+static bool trust_log_has(void *data)
+{
+    const TrustWait *wait = data;
+
+    return strstr(wait->fixture->process.log->str, wait->text) != NULL;
+}
+
+static bool trust_status_is(void *data)
+{
+    const TrustWait *wait = data;
+
+    return g_str_equal(fixture_property(wait->service, "StatusText").s, wait->text);
+}
+
+static bool trust_errno_is(void *data)
+{
+    const TrustWait *wait = data;
+
+    return fixture_property(wait->service, "StatusErrno").i == wait->value;
+}
+
+static unsigned n_messages;
+
+/* The table of system calls has no place for who counts. */
+static ssize_t trust_recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t n = sys_linux.recvmsg(fd, message, flags);
+
+    n_messages += n > 0;
+    return n;
+}
+
+static bool trust_messages_have_come(void *data)
+{
+    return n_messages >= *(const unsigned *)data;
+}
+
+void trust_wait_file(TrustFixture *fixture, const char *name, const char *text)
+{
+    TrustWait wait = {.fixture = fixture, .name = name, .text = text};
+
+    fixture_run_until(&fixture->process, trust_file_has, &wait);
+}
+
+void trust_wait_history(TrustFixture *fixture, const char *text)
+{
+    TrustWait wait = {.fixture = fixture, .text = text};
+
+    fixture_run_until(&fixture->process, trust_history_has, &wait);
+}
+
+void trust_wait_log(TrustFixture *fixture, const char *text)
+{
+    TrustWait wait = {.fixture = fixture, .text = text};
+
+    fixture_run_until(&fixture->process, trust_log_has, &wait);
+}
+
+void trust_wait_messages(TrustFixture *fixture, unsigned n)
+{
+    n_messages = 0;
+    fixture->process.sys.recvmsg = trust_recvmsg;
+    fixture_run_until(&fixture->process, trust_messages_have_come, &n);
+    fixture->process.sys.recvmsg = sys_linux.recvmsg;
+}
+
+void trust_wait_status(TrustFixture *fixture, Service *service, const char *text)
+{
+    TrustWait wait = {.service = service, .text = text};
+
+    fixture_run_until(&fixture->process, trust_status_is, &wait);
+}
+
+void trust_wait_errno(TrustFixture *fixture, Service *service, int value)
+{
+    TrustWait wait = {.service = service, .value = value};
+
+    fixture_run_until(&fixture->process, trust_errno_is, &wait);
+}
+
+/* What is left */
+
+bool trust_has_moved(const Service *service, State from, State to, Cause cause)
+{
+    HistoryEntry moves[SERVICE_HISTORY];
+    size_t n = service_history(service, moves);
+
+    for (size_t i = 0; i < n; i++) {
+        if (moves[i].from == from && moves[i].to == to && moves[i].cause == cause)
+            return true;
+    }
+    return false;
 }
 
 bool trust_cgroup_exists(const TrustFixture *fixture, const char *control_group)

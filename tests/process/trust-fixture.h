@@ -22,6 +22,21 @@ void trust_add(const char *path, TrustFunc func, const void *data);
 /* A service of the kind process, started with JSON as in fixture_service. The reference is the
  * caller's; see fixture_drop. */
 Service *trust_start(TrustFixture *fixture, const char *config);
+/* To the main process. */
+void trust_signal(Service *service, int signo);
+/* Until DIRECTORY/name is there and contains text. */
+void trust_wait_file(TrustFixture *fixture, const char *name, const char *text);
+/* Until the history of all services contains text. */
+void trust_wait_history(TrustFixture *fixture, const char *text);
+/* Until the daemon's log contains text. */
+void trust_wait_log(TrustFixture *fixture, const char *text);
+/* Until so many messages more have come from programs, whatever they say. */
+void trust_wait_messages(TrustFixture *fixture, unsigned n);
+/* Until the program has said so. */
+void trust_wait_status(TrustFixture *fixture, Service *service, const char *text);
+void trust_wait_errno(TrustFixture *fixture, Service *service, int value);
+/* Whether the service has ever gone from one state to the other, for this cause. */
+bool trust_has_moved(const Service *service, State from, State to, Cause cause);
 /* Whether the directory of the cgroup that the property ControlGroup names is there; false where
  * there are none. */
 bool trust_cgroup_exists(const TrustFixture *fixture, const char *control_group);

@@ -28,7 +28,7 @@
  *   @write-fd N TEXT   writes to descriptor N, as readiness by a descriptor wants it
  *   @close-fd N        closes it
  *   @on SIGNAL ... @end  does what is between them whenever the signal comes (HUP, INT, TERM, USR1,
- *                      USR2); to be said before it may come
+ *                      USR2, ABRT); to be said before it may come
  *   @control FIFO      once it stays, does what lines of FIFO say: words as here, with a tab
  * between Everything ends after a minute, whatever happens. */
 
@@ -272,7 +272,7 @@ static struct {
     char **words; /* NULL: as the kernel does */
 } reactions[] = {
         {"HUP", SIGHUP, NULL},   {"INT", SIGINT, NULL},   {"TERM", SIGTERM, NULL},
-        {"USR1", SIGUSR1, NULL}, {"USR2", SIGUSR2, NULL},
+        {"USR1", SIGUSR1, NULL}, {"USR2", SIGUSR2, NULL}, {"ABRT", SIGABRT, NULL},
 };
 #define N_REACTIONS (sizeof reactions / sizeof reactions[0])
 
