@@ -170,9 +170,9 @@ class Server(Case):
                 seen.append(event["to"])
         return seen
 
-    def await_state(self, state, after):
-        """The first settled state after that record must be this one."""
-        self.svcmgr("wait", self.name, f"--until={state}", f"--after-serial={after['StateSerial']}")
+    def await_state(self, until, after):
+        """See "svcmgr wait"; after: a record."""
+        self.svcmgr("wait", self.name, f"--until={until}", f"--after-serial={after['StateSerial']}")
         return self.show()
 
     def kill(self, record):
@@ -195,9 +195,13 @@ class Server(Case):
         return self.show()
 
     def check_cgroup(self):
-        """All of it are in the service's cgroup, if it has one."""
-        path = self.show()["ControlGroup"]
+        """All of it are in the service's cgroup and are counted there, if it has one."""
+        record = self.show()
+        path = record["ControlGroup"]
         self.assertEqual(path != "", self.has_cgroups)
-        for pid in self.processes() if self.has_cgroups else ():
-            text = pathlib.Path(f"/proc/{pid}/cgroup").read_text()
-            self.assertIn(f"0::{path}\n", text)
+        if self.has_cgroups:
+            processes = self.processes()
+            self.assertEqual(record["Usage"]["processes"], len(processes))
+            for pid in processes:
+                text = pathlib.Path(f"/proc/{pid}/cgroup").read_text()
+                self.assertIn(f"0::{path}\n", text)
