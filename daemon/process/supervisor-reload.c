@@ -2,7 +2,7 @@
 /* A reload ends when the program says so: RELOADING=1, then READY=1 (sd_notify(3)). A program that
  * does not speak like that has done it when reload_exec has ended, or when the signal is sent. Who
  * was only signalled and could speak has a moment to begin; if it begins later than that, it is a
- * reload of its own accord. */
+ * reload of its own accord. Who has spoken before in this run has to, as long as that may take. */
 
 #include "base/errors.h"
 #include "base/parse.h"
@@ -39,12 +39,11 @@ static void supervisor_reload_finish(Supervisor *supervisor, const Failure *fail
     supervisor->events->on_reloaded(failure, supervisor->owner);
 }
 
-static void supervisor_reload_time_out(Supervisor *supervisor)
+static void supervisor_reload_time_out(Supervisor *supervisor, const char *received)
 {
     g_autofree char *limit = format_duration(supervisor->spec->rules.start_timeout_usec);
-    g_autoptr(GError) error =
-            g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
-                        "has not reloaded within %s (RELOADING=1, but no READY=1 received)", limit);
+    g_autoptr(GError) error = g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                                          "has not reloaded within %s (%s)", limit, received);
     Failure failure = {.failure_class = FAILURE_TIMEOUT, .error = error};
 
     supervisor_reload_finish(supervisor, &failure);
@@ -60,10 +59,13 @@ static void on_supervisor_reload_timer(void *data)
         return;
     switch (supervisor->reload.step) {
     case RELOAD_SIGNALLED:
-        supervisor_reload_finish(supervisor, NULL);
+        if (supervisor->reload.speaks)
+            supervisor_reload_time_out(supervisor, "no RELOADING=1 received");
+        else
+            supervisor_reload_finish(supervisor, NULL);
         break;
     case RELOAD_ANNOUNCED:
-        supervisor_reload_time_out(supervisor);
+        supervisor_reload_time_out(supervisor, "RELOADING=1, but no READY=1 received");
         break;
     case RELOAD_EXEC: /* has a limit of its own */
     case RELOAD_NONE:
@@ -111,8 +113,11 @@ bool supervisor_reload(Supervisor *supervisor, GError **error)
         return error_set(error, ERROR_FAILED, "it is not ready");
     reload->began_usec = clock_monotonic_usec(supervisor->host->clock);
     reload->is_announced = false;
-    return supervisor->spec->reload_exec != NULL ? supervisor_reload_by_exec(supervisor, error)
-                                                 : supervisor_reload_by_signal(supervisor, error);
+    if (supervisor->spec->reload_exec != NULL ? supervisor_reload_by_exec(supervisor, error)
+                                              : supervisor_reload_by_signal(supervisor, error))
+        return true;
+    supervisor->events->on_sub_state("running", supervisor->owner); /* as it was before */
+    return false;
 }
 
 void supervisor_reload_exec_done(Supervisor *supervisor, const Failure *failure)
@@ -140,6 +145,8 @@ static void supervisor_reload_announce(Supervisor *supervisor, const NotifyMessa
 {
     SupervisorReload *reload = &supervisor->reload;
     uint64_t limit_usec = supervisor->spec->rules.start_timeout_usec;
+    bool is_new = !message->has_monotonic || message->monotonic_usec >= reload->began_usec;
+    bool has_spoken = reload->speaks;
 
     reload->speaks = true;
     switch (reload->step) {
@@ -151,8 +158,9 @@ static void supervisor_reload_announce(Supervisor *supervisor, const NotifyMessa
         reload->is_announced = true;
         break;
     case RELOAD_SIGNALLED:
-        if (!message->has_monotonic || message->monotonic_usec >= reload->began_usec)
-            supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED, limit_usec);
+        if (is_new || !has_spoken)
+            supervisor_reload_enter(supervisor, is_new ? RELOAD_ANNOUNCED : RELOAD_SIGNALLED,
+                                    limit_usec);
         break;
     case RELOAD_ANNOUNCED:
     case _RELOAD_MAX:
