@@ -1,53 +1,44 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A server that was not written for us: redis-server, as Debian has it, with "supervised systemd".
-It says READY=1 when it has loaded its data, and STATUS= as it goes."""
+"""redis-server, as Debian has it. With "supervised systemd" it says READY=1 when it has loaded its
+data, and STATUS= as it goes; with "daemonize yes" it goes its own way."""
 
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import unittest
 
-from harness import SECONDS_MAX, Case
+from harness import SECONDS_MAX
+from servers import Server
 
-CONFIG = """\
-supervised systemd
-daemonize no
-port 0
-unixsocket {directory}/socket
-dir {directory}
-logfile {directory}/log
-pidfile ""
-save ""
-appendonly no
-"""
+CONFIG = {"supervised": "systemd", "daemonize": "no", "port": 0, "pidfile": '""', "save": '""',
+          "appendonly": "no"}
 
 # A database with nothing in it: magic and version, end, no checksum.
 EMPTY_DATABASE = b"REDIS0010\xff" + bytes(8)
 
 READY = "ready to accept connections at"  # in redis's own log
 
+QUICKLY = {"initial_delay": "10ms", "min_delay": "10ms"}
 
-class Redis(Case):
-    @classmethod
-    def setUpClass(cls):
-        if shutil.which("redis-server") is None:
-            raise unittest.SkipTest("redis-server is not installed")
-        super().setUpClass()
+# What starts it, and tells of it when it is told to, as an old start script might.
+LAUNCHER = '"$@" && read -r pid <go && systemd-notify "MAINPID=$pid" READY=1; exit'
 
-    def setUp(self):
-        self.name = self.id().rsplit("_", 1)[1]
-        self.directory = self.world.directory / self.name
-        self.directory.mkdir()
 
-    def definition(self, **more):
-        path = self.directory / "redis.conf"
-        path.write_text(CONFIG.format(directory=self.directory))
-        return {"exec": ["redis-server", str(path)], "readiness": "notify", **more}
+class Redis(Server):
+    program = "redis-server"
 
-    def make(self, *options, **more):
-        self.create(self.name, "process", self.definition(**more), *options)
+    def write_config(self, **more):
+        settings = {**CONFIG, "unixsocket": self.directory / "socket", "dir": self.directory,
+                    "logfile": self.directory / "log", **more}
+        text = "".join(f"{name} {value}\n" for name, value in settings.items())
+        (self.directory / "redis.conf").write_text(text)
+
+    def command(self):
+        return ["redis-server", str(self.directory / "redis.conf")]
+
+    def create_server(self, *options, **more):
+        self.make(*options, **{"exec": self.command(), "readiness": "notify", **more})
 
     def ask(self, command):
         with socket.socket(socket.AF_UNIX) as peer:
@@ -59,17 +50,6 @@ class Redis(Case):
     def log(self):
         return (self.directory / "log").read_text()
 
-    def show(self):
-        return self.json("show", self.name)
-
-    def states(self):
-        """All that it has been in so far."""
-        seen = []
-        for event in self.json("events", self.name):
-            if seen[-1:] != [event["to"]]:  # else it is the sub-state alone
-                seen.append(event["to"])
-        return seen
-
     def on_late(self, signo, frame):
         self.fail(f"redis does not read its database:\n{self.world.log.read_text()}")
 
@@ -77,7 +57,8 @@ class Redis(Case):
         """Its database is a pipe that nobody has written to: it runs, but is not ready."""
         database = self.directory / "dump.rdb"
         os.mkfifo(database)
-        self.make("--start", "--no-wait", start_timeout="30s")
+        self.write_config()
+        self.create_server("--start", "--no-wait", start_timeout="30s")
         signal.signal(signal.SIGALRM, self.on_late)
         signal.alarm(SECONDS_MAX)
         with open(database, "wb") as pipe:  # as soon as redis reads
@@ -95,37 +76,37 @@ class Redis(Case):
 
     def test_life(self):
         """It answers, tells how it is, and is gone without a trace after a stop."""
-        self.make("--start")
+        self.write_config()
+        self.create_server("--start")
+        self.check_cgroup()
         self.assertEqual(self.ask(b"PING"), b"+PONG\r\n")
         record = self.show()
         self.assertEqual(record["StatusText"], "Ready to accept connections")
         self.assertIn("Ready to accept connections", self.svcmgr("status", self.name).out)
         self.assertIn(f"process_id:{record['MainPID']}\r", self.ask(b"INFO server").decode())
 
-        self.svcmgr("stop", self.name)
+        after = self.stop()
         self.assertFalse(pathlib.Path(f"/proc/{record['MainPID']}").exists())
         self.assertRaises((FileNotFoundError, ConnectionRefusedError), self.ask, b"PING")
-        after = self.show()
         self.assertEqual((after["State"], after["Error"]), ("inactive", ""))
         self.assertEqual((after["ExitCode"], after["ExitSignal"], after["MainPID"]), (0, "", 0))
         self.assertIn("Redis is now ready to exit", self.log())
 
     def test_killed(self):
-        """It is started again, and is not active before it is ready again."""
-        self.make("--start", restart={"initial_delay": "100ms", "min_delay": "100ms"})
-        before = self.show()
-        self.svcmgr("signal", self.name, "SIGKILL")
-        self.svcmgr("wait", self.name, "--until=active", f"--after-serial={before['StateSerial']}")
-        after = self.show()
-        self.assertEqual((after["State"], after["NRestarts"]), ("active", 1))
-        self.assertNotEqual(after["MainPID"], before["MainPID"])
-        self.assertEqual(self.ask(b"PING"), b"+PONG\r\n")
+        """It is started again, is not active before it is ready again, and has its data."""
+        self.write_config(appendonly="yes", appendfsync="always")
+        self.create_server("--start", restart=QUICKLY)
+        self.assertEqual(self.ask(b"SET name value"), b"+OK\r\n")
+        after = self.kill(self.show())
+        self.check_began_alone(after)
+        self.assertEqual(self.ask(b"GET name"), b"$5\r\nvalue\r\n")
         self.assertEqual(self.states(),
                          ["starting", "active", "backoff", "starting", "active"])
 
     def test_shutdown(self):
         """SHUTDOWN from a client of its own is a clean end: nothing to be restarted."""
-        self.make("--start")
+        self.write_config()
+        self.create_server("--start")
         self.assertEqual(self.ask(b"SHUTDOWN NOSAVE"), b"")
         self.svcmgr("wait", self.name, "--until=inactive")
         record = self.show()
@@ -134,9 +115,8 @@ class Redis(Case):
 
     def test_misconfigured(self):
         """It gives up, with a reason; what redis says about it is in the log."""
-        definition = self.definition(restart={"max_attempts": 1})
         (self.directory / "redis.conf").write_text("no-such-directive yes\n")
-        self.create(self.name, "process", definition)
+        self.create_server(restart={"max_attempts": 1})
         reason = r"main process \d+ exited with status 1 before it was ready"
         self.assertRegex(self.svcmgr("start", self.name, status=1).err, reason)
         record = self.show()
@@ -144,6 +124,68 @@ class Redis(Case):
         self.assertRegex(record["Error"], f"^{reason}$")
         self.assertEqual(self.states(), ["inactive", "starting", "failed"])
         self.assertIn("no-such-directive", self.world.log.read_text())
+
+    def test_daemon(self):
+        """What it has left in the background is no service: it goes with its main process."""
+        self.write_config(supervised="no", daemonize="yes")
+        self.create_server("--start", readiness="spawned")
+        self.svcmgr("wait", self.name, "--until=inactive")
+        record = self.show()
+        self.assertEqual((record["State"], record["Error"], record["ExitCode"]),
+                         ("inactive", "", 0))
+        self.assertEqual(self.processes(), set())
+
+    def launch(self, **more):
+        """In the background, and named as the main process; returns its record."""
+        log = self.pipe("log")
+        go = self.pipe("go")
+        self.write_config(supervised="no", daemonize="yes", pidfile=self.directory / "pid")
+        self.create_server("--start", "--no-wait", exec=["/bin/sh", "-c", LAUNCHER, "sh",
+                                                         *self.command()], **more)
+        log.until(READY)
+        self.assertEqual(self.state(self.name), "starting")
+        pid = int((self.directory / "pid").read_text())
+        os.write(go.file, f"{pid}\n".encode())
+        self.svcmgr("wait", self.name, "--until=active")
+        record = self.show()
+        self.assertEqual(record["MainPID"], pid)
+        return record
+
+    def test_daemon_is_named(self):
+        """With MAINPID= it is the service from then on, without who has started it."""
+        self.launch()
+        self.assertEqual(self.ask(b"PING"), b"+PONG\r\n")
+        self.check_cgroup()
+        record = self.stop()
+        self.assertEqual((record["State"], record["Error"], record["ExitCode"]),
+                         ("inactive", "", 0))
+
+    def test_daemon_is_killed(self):
+        """The end of what it has become is seen as that of any other."""
+        before = self.launch(restart={"policy": "no"})
+        os.kill(before["MainPID"], signal.SIGKILL)
+        self.svcmgr("wait", self.name, "--until=inactive")  # or failed
+        record = self.show()
+        self.assertEqual((record["State"], record["FailureClass"], record["ExitSignal"]),
+                         ("failed", "signal", "SIGKILL"))
+        self.assertEqual(self.processes(), set())
+
+    def test_daemon_of_a_script(self):
+        """Nobody has named it, its title is its own, so is its session: it goes all the same."""
+        log = self.pipe("log")
+        self.write_config(supervised="no", daemonize="yes")
+        self.create_server("--start", readiness="spawned", exec=[
+            "/bin/sh", "-c", '"$@" && exec sleep infinity', "sh", *self.command()])
+        log.until(READY)
+        self.assertEqual(self.ask(b"PING"), b"+PONG\r\n")
+        self.assertEqual(len(self.processes()), 2)
+        self.check_cgroup()
+        self.stop()
+        self.assertRaises((FileNotFoundError, ConnectionRefusedError), self.ask, b"PING")
+
+
+class RedisInCgroup(Redis):
+    has_cgroups = True
 
 
 if __name__ == "__main__":
