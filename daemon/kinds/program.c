@@ -254,6 +254,8 @@ static bool program_take_over(Program *program, Config *config, GError **error)
     config_ref(config);
     config_unref(program->running);
     program->running = config;
+    service_set_sub_state(program->service,
+                          supervisor_is_running(program->supervisor) ? "running" : "exited");
     return true;
 }
 
