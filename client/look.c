@@ -87,7 +87,7 @@ void look_list_print(const Output *output, const json_t *services)
         table_add(table, output_state_colour(state), state);
         table_add(table, COLOUR_NONE, value_string(service, "SubState"));
         table_add(table, COLOUR_NONE, ago);
-        table_add(table, has_error ? output_state_colour(state) : COLOUR_NONE, remark);
+        table_add(table, has_error ? output_error_colour(state) : COLOUR_NONE, remark);
     }
     table_print(table, output);
 }

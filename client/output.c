@@ -97,6 +97,13 @@ Colour output_state_colour(const char *state)
     return COLOUR_NONE;
 }
 
+Colour output_error_colour(const char *state)
+{
+    Colour colour = output_state_colour(state);
+
+    return colour == COLOUR_RED ? COLOUR_RED : COLOUR_YELLOW;
+}
+
 const char *output_dot(const Output *output)
 {
     return output->is_utf8 ? "●" : "*";

@@ -49,6 +49,8 @@ void output_done(Output *output);
 const char *output_colour(const Output *output, Colour colour);
 const char *output_reset(const Output *output, Colour colour);
 Colour output_state_colour(const char *state);
+/* Of the error of a service in that state, which may be active all the same. */
+Colour output_error_colour(const char *state);
 /* The character where the terminal knows it, else its stand-in in ASCII. */
 const char *output_dot(const Output *output);
 const char *output_arrow(const Output *output);

@@ -39,7 +39,7 @@ static char *status_error(const Output *output, const json_t *service)
 {
     const char *error = value_string(service, "Error");
     const char *failure_class = value_string(service, "FailureClass");
-    Colour colour = output_state_colour(value_string(service, "State"));
+    Colour colour = output_error_colour(value_string(service, "State"));
     g_autofree char *escaped = text_escape(error);
     g_autofree char *escaped_class = text_escape(failure_class);
 

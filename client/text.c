@@ -106,6 +106,8 @@ char *text_span(uint64_t usec)
 
     if (usec == USEC_INFINITY)
         return g_strdup("forever");
+    if (usec == 0)
+        return g_strdup("0s");
     if (usec < USEC_PER_MSEC)
         return g_strdup_printf("%" G_GUINT64_FORMAT "us", usec);
     if (usec < USEC_PER_SEC)

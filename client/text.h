@@ -19,7 +19,7 @@ int text_width(const char *string);
 /* At most width columns; what was cut is shown by ellipsis. */
 char *text_cut(const char *string, int width, const char *ellipsis);
 
-/* The two largest units of a time span: "2min 3s", "3d 4h", "1.2s", "250ms". */
+/* The two largest units of a time span: "2min 3s", "3d 4h", "1.2s", "250ms"; "0s". */
 char *text_span(uint64_t usec);
 /* "512 B", "5.2 KiB", "64 MiB". */
 char *text_bytes(uint64_t bytes);

@@ -153,7 +153,7 @@ static void on_lifecycle_change(const Change *change, void *data)
     const char *id = service_id(change->service);
     bool was_active = old_state != NULL && old_state->active;
     bool began_again = was_active && new_state->active && old_state->state == STATE_STOPPING &&
-                       new_state->state != STATE_STOPPING;
+                       new_state->state != STATE_STOPPING && new_state->state != STATE_BACKOFF;
 
     if (change->type == CHANGE_REMOVE)
         return; /* it was inactive before */

@@ -250,6 +250,24 @@ static void test_retry(Fixture *fixture, const void *unused)
     assert_told(fixture, "ProcessEnd:a ");
 }
 
+/* Whether what is left of the last attempt had to be ended first, or not. */
+static void test_retry_after_the_rest(Fixture *fixture, const void *unused)
+{
+    Service *service = create(fixture, "a");
+
+    begin_watched(fixture);
+    start(fixture, service);
+    assert_told(fixture, "ProcessStart:a ");
+    fake_ending(service, "killed");
+    assert_state(service, STATE_STOPPING);
+    fake_ended(service, "killed");
+    assert_state(service, STATE_BACKOFF);
+    assert_told(fixture, "");
+    core_fixture_advance(&fixture->core, 60 * USEC_PER_SEC);
+    assert_state(service, STATE_STARTING);
+    assert_told(fixture, "");
+}
+
 static void test_failure(Fixture *fixture, const void *unused)
 {
     Service *service = create(fixture, "a");
@@ -337,6 +355,7 @@ int main(int argc, char **argv)
     ADD("services/start-and-stop", test_start_and_stop);
     ADD("services/restart", test_restart);
     ADD("services/retry", test_retry);
+    ADD("services/retry-after-the-rest", test_retry_after_the_rest);
     ADD("services/failure", test_failure);
     ADD("services/watched-from-now", test_watch_tells_who_runs);
     ADD("services/silent-after-the-end", test_silent_after_the_end);

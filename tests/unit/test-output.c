@@ -93,7 +93,8 @@ static void test_text_span(void)
         uint64_t usec;
         const char *text;
     } cases[] = {
-            {0, "0us"},
+            {0, "0s"},
+            {1, "1us"},
             {999, "999us"},
             {250 * USEC_PER_MSEC, "250ms"},
             {USEC_PER_SEC, "1s"},
@@ -261,6 +262,16 @@ static void test_table_terminal(void)
                        "an-id-that-is-longe…  x\n*");
 }
 
+/* Green is for what is well. */
+static void test_output_error_colour(void)
+{
+    g_assert_cmpint(output_error_colour("failed"), ==, COLOUR_RED);
+    g_assert_cmpint(output_error_colour("degraded"), ==, COLOUR_RED);
+    g_assert_cmpint(output_error_colour("backoff"), ==, COLOUR_YELLOW);
+    g_assert_cmpint(output_error_colour("active"), ==, COLOUR_YELLOW);
+    g_assert_cmpint(output_error_colour("inactive"), ==, COLOUR_YELLOW);
+}
+
 static void test_output_json_mode(void)
 {
     g_assert_cmpint(json_mode_from_string("pretty"), ==, JSON_MODE_PRETTY);
@@ -286,6 +297,7 @@ int main(int argc, char **argv)
     g_test_add_func("/output/table/pipe/subprocess", test_table_pipe_child);
     g_test_add_func("/output/table/terminal", test_table_terminal);
     g_test_add_func("/output/table/terminal/subprocess", test_table_terminal_child);
+    g_test_add_func("/output/error-colour", test_output_error_colour);
     g_test_add_func("/output/json-mode", test_output_json_mode);
     return g_test_run();
 }
