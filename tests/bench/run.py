@@ -66,6 +66,9 @@ FIGURES = {
     "store/creates": "",
     "store/commit": "",
     "store/load": "",
+    "notify/median": "",
+    "notify/p99": "",
+    "notify/load": "",
 }
 
 COMPARISONS = {"<=": lambda value, limit: value <= limit, ">=": lambda value, limit: value >= limit}
@@ -104,7 +107,8 @@ def environment(build):
     return {**os.environ, "TMPDIR": "/tmp", "SVCMGRD": str(build / "daemon/svcmgrd"),
             "SVCMGR": str(build / "client/svcmgr"),
             "BENCH_BUS_CALL": str(build / "tests/bench/bench-bus-call"),
-            "BENCH_BUS_FLOOR": str(build / "tests/bench/bench-bus-floor")}
+            "BENCH_BUS_FLOOR": str(build / "tests/bench/bench-bus-floor"),
+            "BENCH_FLOODER": str(build / "tests/daemon/flooder")}
 
 
 def run(build, name, quick):
