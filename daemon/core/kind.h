@@ -105,6 +105,8 @@ struct Kind {
     void (*reload)(void *instance, ApplyContext *context, Config *config);
     bool (*signal)(void *instance, SignalWhom whom, int signo, GError **error);
     bool (*owns_pid)(const void *instance, uint32_t pid); /* instance may be NULL as well */
+    /* Nothing runs, and the apply that was due does not come: what was kept for it may go. */
+    void (*rest)(void *instance);
     const char *interface;          /* D-Bus name of the kind's own interface */
     const KindProperty *properties; /* ends with a NULL name */
 

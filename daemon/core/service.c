@@ -336,6 +336,8 @@ static void service_fail_start_limit(Service *service, const GError *error, cons
     service_draft_set_error(service, draft, error, FAILURE_START_LIMIT);
     error_buffer_append(service_errors(service), error);
     log_service(LOG_LEVEL_ERROR, service->id, "failed: %s", error->message);
+    if (service->kind->rest != NULL && service->instance != NULL)
+        service->kind->rest(service->instance);
     service_commit(service, draft, STATE_FAILED, origin);
 }
 

@@ -517,6 +517,11 @@ static void program_instance_free(void *instance)
     g_free(program);
 }
 
+static void program_forget(void *instance)
+{
+    supervisor_drop_stored(((const Program *)instance)->supervisor);
+}
+
 static ConfigApplied program_how_applied(const Config *running, const Config *next)
 {
     return program_config_needs_restart(running, next) ? CONFIG_RESTARTED : CONFIG_RELOADED;
@@ -547,6 +552,7 @@ Kind *program_kind_new(const Kind *table, ProcessHost *host)
     kind->reload = program_reload;
     kind->signal = program_signal;
     kind->owns_pid = program_owns_pid;
+    kind->rest = program_forget;
     kind->interface = "org.svcmgr1.Process";
     kind->properties = program_properties;
     kind->data = host;
