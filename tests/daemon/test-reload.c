@@ -254,6 +254,46 @@ static void test_untouched(DaemonFixture *fixture, const void *unused)
     g_assert_cmpuint(reload_count_signals(fixture, "same"), ==, 0);
 }
 
+static bool reload_is_revision(sd_bus_message *message, void *id)
+{
+    g_autofree char *path = client_service_path(id);
+    uint64_t revision;
+
+    return g_strcmp0(sd_bus_message_get_path(message), path) == 0 &&
+           client_changed_unsigned(message, CLIENT_SERVICE, "ConfigRevision", &revision) &&
+           revision == 2;
+}
+
+/* What needs no new start is taken over by what runs; it is told all the same. */
+static void test_in_place(DaemonFixture *fixture, const void *unused)
+{
+    g_autofree char *path = client_service_path("web");
+
+    daemon_fixture_define(fixture, "web", STARTED(SLEEP ", \"restart\": {\"policy\": \"no\"}"));
+    reload_start(fixture, NULL);
+    trouble_wait_active(fixture, "web");
+    uint64_t pid = reload_main_pid(fixture, "web");
+    g_free(client_call_refused(fixture->client, "org.svcmgr1.Error.NotSupported", path,
+                               CLIENT_SERVICE, "Reload", ""));
+    fixture->client->cursor = fixture->client->signals->len;
+    daemon_fixture_define(fixture, "web",
+                          STARTED(SLEEP ", \"reload_exec\": [\"/bin/true\"], \"stop_timeout\": 5,"
+                                        " \"stop_signal\": \"SIGINT\", \"restart\": {\"policy\": "
+                                        "\"always\", \"initial_delay\": 0}"));
+    g_autoptr(Answer) answer = reload(fixture);
+    assert_list(answer, "changed", "web");
+    client_wait(fixture->client, reload_is_revision, (void *)"web");
+    trouble_wait_active(fixture, "web");
+    g_assert_cmpuint(reload_main_pid(fixture, "web"), ==, pid);
+
+    /* Both are in force. */
+    client_operate(fixture->client, "web", "Reload");
+    client_wait_state(fixture->client, "web", "active");
+    g_assert_cmpuint(reload_main_pid(fixture, "web"), ==, pid);
+    g_assert_cmpint(kill((pid_t)pid, SIGKILL), ==, 0);
+    client_wait_main_pid(fixture->client, "web", pid);
+}
+
 /* Each is in another state when its configuration changes. */
 static void test_states(DaemonFixture *fixture, const void *unused)
 {
@@ -516,6 +556,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("report", test_report);
     ADD("untouched", test_untouched);
+    ADD("in-place", test_in_place);
     ADD("states", test_states);
     ADD("remade", test_remade);
     ADD("bad-files", test_bad_files);
