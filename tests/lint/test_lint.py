@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The lint programs themselves: each is fed a small tree with a violation and one without."""
 
+import json
 import pathlib
 import shutil
 import tempfile
@@ -12,7 +13,9 @@ import calls
 import formatting
 import includes
 import lengths
+import manual
 import spdx
+import units
 
 SOURCE_ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -226,6 +229,75 @@ class Behaviours(unittest.TestCase):
         self.assertEqual(len(self.check("`test_b.py` `test_d`")), 1)
         self.assertEqual(len(self.check("`d.sh` `test_c`")), 1)
         self.assertEqual(len(self.check("nothing")), 1)
+
+
+class Manual(unittest.TestCase):
+    """The page of definitions, changed in one place, against the schemas."""
+
+    def setUp(self):
+        self.page = (SOURCE_ROOT / "data" / "man" / "svcmgr-service.5").read_text()
+        self.schemas = [json.loads((SOURCE_ROOT / "data" / "schemas" / f"{kind}.json").read_text())
+                        for kind in ("process", "oneshot")]
+        self.parser = (SOURCE_ROOT / "daemon" / "base" / "definition-text.c").read_text()
+
+    def check(self):
+        return list(manual.compare_definitions(self.page, self.schemas, self.parser))
+
+    def change(self, old, new):
+        self.assertEqual(self.page.count(old), 1)
+        self.page = self.page.replace(old, new)
+
+    def test_good(self):
+        self.assertEqual(self.check(), [])
+
+    def test_bad_page(self):
+        page = self.page
+        for old, new, expected in [
+            (".It Va watchdog No", ".It Em watchdog No", "member watchdog is missing"),
+            (".It Va watchdog No", ".It Va watchdog , whistle No", "there is no member whistle"),
+            (".It Va labels No", ".It Em labels No", "member labels is missing"),
+            (".It Va pids_max No", ".It Va pids_min No", "there is no member of cgroup pids_min"),
+            (".It Va rttime No", ".It Em rttime No", "member of limits rttime is missing"),
+            ("1.5)", "2)", "the default of factor of process is 1.5, not 2"),
+            (r"of oneshot \(dqinfinity\(dq", r"of oneshot \(dq1h\(dq",
+             "the default of start_timeout of oneshot is \"infinity\", not \"1h\""),
+            ("default 64;", "default 32;", "the default of fd_store_max of process is 64, not 32"),
+            ("default false; oneshot only", "default false", "remain_after_exit is one of oneshot"),
+            (".It Va umask No (octal string such as \\(dq0027\\(dq, default the daemon's)",
+             ".It Va umask No (octal string, default 0022; process only)", "member umask is one of process, oneshot"),
+        ]:
+            with self.subTest(new=new):
+                self.page = page
+                self.change(old, new)
+                self.assertIn(expected, "\n".join(self.check()))
+
+    def test_bad_schema(self):
+        properties = self.schemas[0]["properties"]
+        properties["nice"]["description"] = "Its scheduling priority."
+        del properties["umask"]["description"]
+        properties["speed"] = {"description": "Default: 1."}
+        found = "\n".join(self.check())
+        self.assertIn("process.json: member nice says no default", found)
+        self.assertIn("process.json: member umask has no description", found)
+        self.assertIn("svcmgr-service.5: member speed is missing", found)
+
+
+@unittest.skipIf(shutil.which("systemd-analyze") is None, "systemd-analyze is not installed")
+class Units(TreeCase):
+    UNIT = "[Unit]\nDocumentation=man:x(8)\n[Service]\nExecStart=/bin/true\nDelegate=yes\n"
+
+    def test_good(self):
+        self.write("data/man/x.8", "")
+        self.assertEqual(units.complaints("--system", self.UNIT), [])
+        self.assertEqual(units.complaints("--user", self.UNIT), [])
+        self.assertEqual(list(units.missing_pages(self.root, self.UNIT)), [])
+
+    def test_bad(self):
+        self.assertEqual(list(units.missing_pages(self.root, self.UNIT)), ["there is no manual page x(8)"])
+        for old, new in [("Delegate", "Deligate"), ("yes", "perhaps"), ("/bin/true", "/no/such")]:
+            with self.subTest(new=new):
+                found = units.complaints("--system", self.UNIT.replace(old, new))
+                self.assertIn(new, "\n".join(found))
 
 
 if __name__ == "__main__":
