@@ -58,9 +58,7 @@ bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GEr
     if (supervisor->phase != PHASE_RUN || supervisor->control != NULL ||
         supervisor->reload.step != RELOAD_NONE)
         return false;
-    if (supervisor->cgroup != NULL &&
-        !cgroup_limits_are_equal(&supervisor->spec->limits, &spec->limits) &&
-        !cgroup_set_limits(supervisor->cgroup, &spec->limits, error))
+    if (!supervisor_change_limits(supervisor, &spec->limits, error))
         return false;
     supervisor->spec = spec;
     return true;

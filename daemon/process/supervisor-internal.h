@@ -197,6 +197,8 @@ bool supervisor_spawn(Supervisor *supervisor, const SupervisorSpec *spec, char *
                       GError **error);
 /* Of the run that is over, or that never began. */
 void supervisor_let_go(Supervisor *supervisor);
+/* Of what runs. False: they are as before, for they cannot be had. */
+bool supervisor_change_limits(Supervisor *supervisor, const CgroupLimits *limits, GError **error);
 bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
 
 /* supervisor-notify.c */

@@ -58,6 +58,14 @@ static bool supervisor_check_limits(const ProcessHost *host, const CgroupLimits 
     return false;
 }
 
+bool supervisor_change_limits(Supervisor *supervisor, const CgroupLimits *limits, GError **error)
+{
+    if (cgroup_limits_are_equal(&supervisor->spec->limits, limits))
+        return true;
+    return supervisor->cgroup != NULL ? cgroup_set_limits(supervisor->cgroup, limits, error)
+                                      : supervisor_check_limits(supervisor->host, limits, error);
+}
+
 static bool supervisor_limits_cgroup(const SupervisorSpec *spec)
 {
     static const CgroupLimits none = {0};
