@@ -202,6 +202,48 @@ static void test_by_itself(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* The program of a reload is in the way of that of the stop, and is gone first. */
+static void test_during_reload(TrustFixture *fixture, const void *main_ends)
+{
+    Service *service =
+            stop_start(fixture, NOTIFY STAYER
+                       ", 'child', '@DIR/pid'], 'stop_timeout': '60s', 'reload_exec': "
+                       "['@PROGRAMS/program-stayer', 'stubborn', 'child', '@DIR/reloads'], "
+                       "'stop_exec': ['/usr/bin/touch', '@DIR/stopped']");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(service_reload(service, &origin_test, &error));
+    trust_wait_file(fixture, "reloads", "\n");
+    if (main_ends != NULL)
+        g_assert_cmpint(kill(fixture_main_pid(service), SIGTERM), ==, 0);
+    fixture_request_stop(service);
+    fixture_wait_settled(&fixture->process, service);
+    assert_state(service, STATE_INACTIVE);
+    g_assert_true(main_ends != NULL || stop_has_file(fixture, "stopped"));
+    stop_assert_gone(fixture, service);
+    fixture_wait_gone(&fixture->process, fixture_read_pid(&fixture->process, "reloads"));
+    fixture_wait_gone(&fixture->process, fixture_read_pid(&fixture->process, "pid"));
+    fixture_drop(&fixture->process, service);
+}
+
+/* The same way down, and then up again. */
+static void test_restart(TrustFixture *fixture, const void *unused)
+{
+    Service *service =
+            stop_start(fixture, NOTIFY STAYER "], 'stop_exec': ['/usr/bin/touch', '@DIR/stopped']");
+    g_autofree char *id = g_strdup(fixture_property(service, "InvocationId").s);
+    g_autoptr(GError) error = NULL;
+    pid_t pid = fixture_main_pid(service);
+
+    g_assert_true(service_restart(service, &origin_test, &error));
+    fixture_wait_settled(&fixture->process, service);
+    assert_state(service, STATE_ACTIVE);
+    g_assert_true(stop_has_file(fixture, "stopped"));
+    g_assert_cmpint(fixture_main_pid(service), !=, pid);
+    g_assert_cmpuint(trust_count_processes(id), ==, 0);
+    fixture_drop(&fixture->process, service);
+}
+
 /* The clock of whatever is armed when stop_exec has ended is a minute ahead: only what was armed
  * with the stop comes in time. */
 static void test_one_limit(TrustFixture *fixture, const void *unused)
@@ -401,6 +443,9 @@ int main(int argc, char **argv)
     trust_add("/trust/stop/by-itself", test_by_itself, NULL);
     trust_add("/trust/stop/one-limit", test_one_limit, NULL);
     trust_add("/trust/stop/delete", test_delete, NULL);
+    trust_add("/trust/stop/restart", test_restart, NULL);
+    trust_add("/trust/stop/during-reload", test_during_reload, NULL);
+    trust_add("/trust/stop/during-reload/ended", test_during_reload, "ended");
     trust_add("/trust/undo/interface", test_interface, NULL);
     trust_add("/trust/undo/interface/changed", test_interface_changed, NULL);
     trust_add("/trust/undo/stopped", test_stop_while_undone, NULL);
