@@ -93,7 +93,7 @@ DBUS_ADDRESS=${DBUS_ADDRESS%%,*}
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mkdir "$dir/services"
 for file in data/examples/*.json; do
-    sed -e "s|18480|$port|" "$file" >"$dir/services/${file##*/}"
+    sed -e "s|18480|$port|" -e "s|/etc/ticker|$dir/ticker|" "$file" >"$dir/services/${file##*/}"
 done
 
 start_daemon() { # and waits until it has its name on the bus
@@ -151,6 +151,17 @@ cat "$dir/seen"
 grep -q '^s "backoff"$' "$dir/seen"
 run svcmgr status web
 run svcmgr wait web --until active --timeout 10
+
+heading "A program reads its file again and goes on: the same process, without a stop"
+pid=$(busctl get-property org.svcmgr1 $service/ticker org.svcmgr1.Process MainPID)
+echo 2 >"$dir/ticker"
+run svcmgr reload ticker
+run svcmgr status ticker >"$dir/seen"
+cat "$dir/seen"
+grep -q 'ticks every 2 s' "$dir/seen"
+[ "$(busctl get-property org.svcmgr1 $service/ticker org.svcmgr1.Process MainPID)" = "$pid" ]
+echo "how such processes are followed, also those that want to get away:"
+run svcmgr status
 
 heading "A bad configuration is refused, with its place; nothing has changed"
 expect_failure busctl call org.svcmgr1 $service/web org.svcmgr1.Service Configure s \

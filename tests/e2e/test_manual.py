@@ -60,6 +60,23 @@ class Manual(unittest.TestCase):
             (self.world.services / example.name).write_text(json.dumps({**document, "enabled": False}))
         self.assert_all_good(len(examples))
 
+    def test_ticker(self):
+        """The example that says all that can be said: its reload, and that its watchdog bounds what it reads."""
+        document = json.loads((ROOT / "data" / "examples" / "ticker.json").read_text())
+        config = {**document["config"], "exec": ["python3", str(ROOT / "data" / "examples" / "ticker.py")],
+                  "environment": {"TICKER_FILE": str(self.world.directory / "ticker")}}
+        self.world.define("ticker", "process", config)
+        self.world.start_daemon(with_bus=False)
+        self.assertEqual(self.svcmgr("start", "ticker").status, 0)
+        main_pid = self.svcmgr("show", "ticker", "MainPID").out
+        for written, said in ("3", "ticks every 3 s"), ("60", "ticks every 15 s"):
+            self.world.file("ticker", written)
+            done = self.svcmgr("reload", "ticker")
+            self.assertEqual(done.status, 0, done)
+            self.assertIn(said, self.svcmgr("show", "ticker", "StatusText").out)
+        self.assertEqual(self.svcmgr("show", "ticker", "MainPID").out, main_pid)
+        self.assertEqual(self.svcmgr("stop", "ticker").status, 0)
+
     def test_config_files(self):
         texts = [literal for _, literal in literals("svcmgrd.json.5")]
         texts.append((ROOT / "data" / "svcmgrd.json").read_text())
