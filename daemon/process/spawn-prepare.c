@@ -102,7 +102,8 @@ static void spawn_set_extras(Environment *environment, const SpawnExtras *extras
         environment_set(environment, "LISTEN_FDNAMES", extras->listen_names);
 }
 
-/* INVOCATION_ID comes first: those who look for it in /proc find it at the beginning. */
+/* INVOCATION_ID comes first: those who look for it in /proc find it at the beginning. As root,
+ * systemd-notify(1) names its parent as the sender, unless that is the MANAGERPID. */
 static Environment *spawn_make_environment(const SpawnSpec *spec, const SpawnExtras *extras,
                                            GError **error)
 {
@@ -113,6 +114,8 @@ static Environment *spawn_make_environment(const SpawnSpec *spec, const SpawnExt
     environment_set(environment, "PATH", ENVIRONMENT_PATH);
     if (language != NULL)
         environment_set(environment, "LANG", language);
+    if (extras->notify_socket != NULL)
+        spawn_set_number(environment, "MANAGERPID", (uint64_t)getpid());
     spawn_set_user_environment(environment, extras->identity);
     if (spec->environment_file != NULL &&
         !environment_add_file(environment, spec->environment_file, error))

@@ -143,8 +143,10 @@ static void test_listen(ProcessFixture *fixture, const void *mode)
             "|SVCMGR_ID=web|NOTIFY_SOCKET=/run/x|MAINPID=4711|WATCHDOG_USEC=1500000"
             "|WATCHDOG_PID=%s|LISTEN_FDS=2|LISTEN_PID=%s|LISTEN_FDNAMES=http:stored",
             pid, pid);
+    g_autofree char *manager = g_strdup_printf("|MANAGERPID=%d|", (int)getpid());
 
     g_assert_true(g_str_has_suffix(variables, expected));
+    g_assert_nonnull(strstr(variables, manager));
     assert_open(fixture, text, "3 a|4 b|9 a");
     (void)fd_close(a);
     (void)fd_close(b);
