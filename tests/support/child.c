@@ -61,7 +61,8 @@ bool child_wait(Child *child, uint64_t timeout_usec, siginfo_t *ret_info)
     struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
 
     g_assert_cmpint(child->pid, >, 0);
-    for (uint64_t now = test_now_usec(); poll(&end, 1, (int)((deadline - now) / 1000)) <= 0;) {
+    for (uint64_t now = test_now_usec();
+         poll(&end, 1, now < deadline ? (int)((deadline - now) / 1000) : 0) <= 0;) {
         now = test_now_usec();
         if (now >= deadline)
             return false;
