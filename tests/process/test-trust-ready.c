@@ -64,6 +64,12 @@ static void drop_and_check(TrustFixture *fixture, Service *service)
     g_assert_false(trust_cgroup_exists(fixture, group));
 }
 
+/* Who executes another program just now has no environment for a moment. */
+static bool some_process_is_seen(void *service)
+{
+    return trust_count_processes(fixture_property(service, "InvocationId").s) > 0;
+}
+
 static void test_ready(TrustFixture *fixture, const void *data)
 {
     const ReadyCase *row = data;
@@ -72,7 +78,7 @@ static void test_ready(TrustFixture *fixture, const void *data)
     fixture_wait_settled(&fixture->process, service);
     assert_state(service, STATE_ACTIVE);
     assert_contains(fixture->process.history->str, row->sub_state);
-    g_assert_cmpuint(trust_count_processes(fixture_property(service, "InvocationId").s), >=, 1);
+    fixture_run_until(&fixture->process, some_process_is_seen, service);
     g_assert_true(trust_cgroup_exists(fixture, fixture_property(service, "ControlGroup").s) ==
                   fixture->has_cgroups);
     drop_and_check(fixture, service);
@@ -123,7 +129,8 @@ static const EndCase end_cases[] = {
         {"after/fd-exit", "{" NOTIFIER "'@write-fd', '3', '\\\\n', '@exit', '8'], " FD "}",
          FAILURE_EXIT_CODE, "exited with status 8", true, 8, ""},
         {"after/signal",
-         "{" SHELL "'@PROGRAMS/program-notifier READY=1 @exit 0; kill -KILL $$'], " NOTIFY "}",
+         "{" SHELL "'@PROGRAMS/program-notifier READY=1 @barrier @exit 0; kill -KILL $$'], " NOTIFY
+         "}",
          FAILURE_SIGNAL, "was killed by SIGKILL", true, -1, "SIGKILL"},
         {"after/spawned", "{'exec': ['@PROGRAMS/program-ender', 'exit', '5'], " ONCE "}",
          FAILURE_EXIT_CODE, "exited with status 5", true, 5, ""},
@@ -201,6 +208,14 @@ static void test_one_breath(TrustFixture *fixture, const void *unused)
 
 /* The main process */
 
+/* How it ends is only known of a child: the one between must have gone. */
+static bool main_is_our_child(void *service)
+{
+    siginfo_t info;
+
+    return waitid(P_PID, (id_t)fixture_main_pid(service), &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* The program forks and leaves: who it has named is followed, in a session of its own. */
 static void test_hand_over(TrustFixture *fixture, const void *words)
 {
@@ -211,6 +226,7 @@ static void test_hand_over(TrustFixture *fixture, const void *words)
     assert_state(service, STATE_ACTIVE);
     pid_t pid = fixture_main_pid(service);
     g_assert_cmpint(getsid(pid), ==, pid);
+    fixture_run_until(&fixture->process, main_is_our_child, service);
     trust_signal(service, SIGUSR2);
     fixture_wait_state(&fixture->process, service, STATE_FAILED);
     assert_failure(service, FAILURE_SIGNAL, "was killed by SIGUSR2");
