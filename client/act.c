@@ -171,9 +171,10 @@ const Command act_commands[] = {
          "A service that is down is started.", "svcmgr restart web", 1, COMMAND_ANY, NULL,
          act_restart},
         {"reload", "ID|PATTERN...", "Have services read their own files again",
-         "Without a stop; how is a matter of their configuration (reload_signal, reload_exec).\n"
-         "Exit status 1 if one cannot, or if its reload fails; it goes on then as it was.\n"
-         "The definitions of services: svcmgr daemon-reload.",
+         "They are not stopped for that. How they are told is in their configuration:\n"
+         "reload_signal or reload_exec. Waits until it is done. Exit status 1 if a service has\n"
+         "neither, or if its reload fails; it then goes on as it was. To read changed\n"
+         "definitions: svcmgr daemon-reload.",
          "svcmgr reload web", 1, COMMAND_ANY, NULL, act_reload},
         {"enable", "ID|PATTERN...", "Start services whenever svcmgrd starts",
          "Stands above what a definition says. Without --now nothing is started now.",

@@ -49,10 +49,8 @@ bool environment_name_is_valid(const char *name, size_t length)
 bool environment_name_is_reserved(const char *name)
 {
     static const char *const reserved[] = {
-            "INVOCATION_ID",  "SVCMGR_ID",  "NOTIFY_SOCKET",
-            "MANAGERPID",     "MAINPID",    "WATCHDOG_USEC",
-            "WATCHDOG_PID",   "LISTEN_FDS", "LISTEN_PID",
-            "LISTEN_FDNAMES", NULL,
+            "INVOCATION_ID", "SVCMGR_ID",  "NOTIFY_SOCKET", "MAINPID",        "WATCHDOG_USEC",
+            "WATCHDOG_PID",  "LISTEN_FDS", "LISTEN_PID",    "LISTEN_FDNAMES", NULL,
     };
 
     return g_strv_contains(reserved, name);

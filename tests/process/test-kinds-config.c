@@ -232,7 +232,6 @@ static const BadRow bad_rows[] = {
         {"{'exec': ['a'], 'environment': {'INVOCATION_ID': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment': {'SVCMGR_ID': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment': {'MAINPID': ''}}", "is set by the daemon itself"},
-        {"{'exec': ['a'], 'environment': {'MANAGERPID': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment': {'WATCHDOG_PID': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment': {'LISTEN_FDNAMES': ''}}", "is set by the daemon itself"},
         {"{'exec': ['a'], 'environment_file': 'e'}", "environment_file: expected"},
