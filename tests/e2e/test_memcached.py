@@ -86,9 +86,11 @@ class Memcached(MemcachedServer):
 
     def test_limits(self):
         """It takes as many descriptors as it needs, which is more than the soft limit."""
-        self.start("-c", "150", limits={"nofile": {"soft": 100, "hard": 200}})
+        self.start("-c", "150", limits={"nofile": {"soft": 100, "hard": 200},
+                                        "memlock": {"soft": "64KiB", "hard": "128KiB"}})
         self.assertEqual(self.stats("settings")["maxconns"], "150")
         self.assertRegex(self.proc("limits"), r"\nMax open files +150 +150 ")
+        self.assertRegex(self.proc("limits"), r"\nMax locked memory +65536 +131072 ")
 
     @unittest.skipUnless(IS_ROOT, "root may raise every limit: this is what others are refused")
     def test_limits_are_too_small(self):
