@@ -458,6 +458,15 @@ static void program_report_ended(Program *program, const Failure *failure, const
     program_rest(program);
 }
 
+static void program_fail_apply(Program *program, const Failure *failure)
+{
+    g_autoptr(Service) service = service_ref(program->service);
+
+    service_set_sub_state(service, "dead");
+    program_finish_apply(program, failure);
+    program_rest(program);
+}
+
 static void on_program_gone(const Failure *failure, const Ending *ending, void *owner)
 {
     Program *program = owner;
@@ -476,8 +485,7 @@ static void on_program_gone(const Failure *failure, const Ending *ending, void *
             program->running = g_steal_pointer(&ran);
         program_finish_once(program, remains, &ending->exit);
     } else if (program->context != NULL) {
-        service_set_sub_state(program->service, "dead");
-        program_finish_apply(program, failure);
+        program_fail_apply(program, failure);
     } else {
         program_report_ended(program, failure, &ending->exit);
     }

@@ -20,6 +20,7 @@ struct CgroupTree {
     char *path;
     int base_fd;          /* in which the tree is */
     int fd;               /* of the tree */
+    int spare_fd;         /* given up for as long as a question needs one and there is none */
     unsigned controllers; /* bits: enabled */
     unsigned enabled;     /* bits: in the base, by us */
     bool has_leaf;        /* the daemon is in it */
@@ -37,6 +38,11 @@ struct Cgroup {
     char path[]; /* the last part is the name */
 };
 const char *cgroup_name(const Cgroup *cgroup);
+/* A call has failed with errno_value. True: for want of a descriptor, and now there is one; it can
+ * be made again, and cgroup_tree_take_spare is called then. */
+bool cgroup_tree_give_spare(CgroupTree *tree, int errno_value);
+/* Unless there is one. Leaves errno alone. */
+void cgroup_tree_take_spare(CgroupTree *tree);
 
 /* A directory of a hierarchy, a service's or what is left of one. Borrows. */
 typedef struct CgroupPlace {
@@ -99,7 +105,7 @@ bool cgroup_each_child(const Sys *sys, int directory_fd, CgroupChildFunc func, v
 bool cgroup_place_remove(const CgroupPlace *place);
 
 bool cgroup_place_has(const CgroupPlace *place, pid_t pid);
-/* A process that lives, not_pid excepted; 0: none. */
+/* A process that lives, not_pid excepted; 0: none, or (errno) nobody knows. */
 pid_t cgroup_place_find(const CgroupPlace *place, pid_t not_pid);
 bool cgroup_place_kill(const CgroupPlace *place);
 

@@ -76,7 +76,8 @@ pid_t cgroup_place_find(const CgroupPlace *place, pid_t not_pid)
 {
     CgroupFind find = {.not_pid = not_pid};
 
-    (void)cgroup_place_walk(place, "cgroup.procs", on_cgroup_find, &find); /* then nobody */
+    if (cgroup_place_walk(place, "cgroup.procs", on_cgroup_find, &find))
+        errno = 0;
     return find.found;
 }
 
@@ -191,5 +192,18 @@ bool cgroup_kill(Cgroup *cgroup)
 {
     CgroupPlace place = cgroup_place(cgroup);
 
-    return cgroup_place_kill(&place);
+    if (cgroup_place_kill(&place))
+        return true;
+    if (!cgroup_tree_give_spare(cgroup->tree, errno))
+        return false;
+    bool ok = cgroup_place_kill(&place);
+    cgroup_tree_take_spare(cgroup->tree);
+    return ok;
+}
+
+void cgroup_thaw(Cgroup *cgroup)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+
+    (void)cgroup_place_write(&place, "cgroup.freeze", "0"); /* SIGKILL comes through in any case */
 }

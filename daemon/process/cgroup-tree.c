@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The daemon's own directory. Two descriptors stay open, of it and of the base that it is in, so
- * that whatever is mounted or renamed later, what we make and remove is in our own directory. */
+/* The daemon's own directory. Two descriptors stay open, of it and of the base that it is in (and a
+ * spare one), so that whatever is mounted or renamed later, what we make and remove is in our own
+ * directory. */
 
 #include "process/cgroup-internal.h"
 
@@ -35,14 +36,34 @@ CgroupTree *cgroup_tree_new(const CgroupTreeOptions *options, GError **error)
     tree->path =
             g_strconcat(g_str_equal(base_path, "/") ? "" : base_path, "/", options->name, NULL);
     tree->base_fd = base_fd;
+    tree->spare_fd = -1;
     tree->fd = cgroup_tree_open(tree);
     if (tree->fd < 0) {
         error_set_errno(error, errno, "cannot make the cgroup %s", tree->path);
         cgroup_tree_free(tree);
         return NULL;
     }
+    cgroup_tree_take_spare(tree);
     cgroup_tree_enable(tree, base_path);
     return tree;
+}
+
+/* Without a descriptor nobody could see whether a cgroup is empty, nor kill what is in it. */
+void cgroup_tree_take_spare(CgroupTree *tree)
+{
+    int saved = errno;
+
+    if (tree->spare_fd < 0)
+        tree->spare_fd = fcntl(tree->fd, F_DUPFD_CLOEXEC, 0); /* -1: there is none to be had */
+    errno = saved;
+}
+
+bool cgroup_tree_give_spare(CgroupTree *tree, int errno_value)
+{
+    if ((errno_value != EMFILE && errno_value != ENFILE) || tree->spare_fd < 0)
+        return false;
+    tree->spare_fd = fd_close(tree->spare_fd);
+    return true;
 }
 
 /* Children */
@@ -167,6 +188,7 @@ void cgroup_tree_free(CgroupTree *tree)
     if (tree->fd >= 0)
         (void)tree->sys->unlinkat(tree->fd, CGROUP_LEAF, AT_REMOVEDIR); /* if it is there */
     (void)tree->sys->unlinkat(tree->base_fd, tree->name, AT_REMOVEDIR); /* if empty */
+    (void)fd_close(tree->spare_fd);
     (void)fd_close(tree->fd);
     (void)fd_close(tree->base_fd);
     for (unsigned i = 0; i < _CGROUP_CONTROLLER_MAX; i++)

@@ -93,6 +93,7 @@ Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error)
     if (!cgroup_make(&place, error))
         return NULL;
     (void)g_hash_table_remove(tree->left, name); /* it was not, mostly */
+    cgroup_tree_take_spare(tree);
 
     Cgroup *cgroup = g_malloc0(sizeof *cgroup + strlen(path) + 1);
     cgroup->tree = tree;
@@ -143,12 +144,24 @@ void cgroup_close(Cgroup *cgroup)
 
 /* Emptiness */
 
-bool cgroup_is_empty(const Cgroup *cgroup)
+static bool cgroup_read_populated(const Cgroup *cgroup, uint64_t *ret_populated)
 {
     CgroupPlace place = cgroup_place(cgroup);
+
+    if (cgroup_place_stat(&place, "cgroup.events", "populated", ret_populated))
+        return true;
+    if (!cgroup_tree_give_spare(cgroup->tree, errno))
+        return false;
+    bool ok = cgroup_place_stat(&place, "cgroup.events", "populated", ret_populated);
+    cgroup_tree_take_spare(cgroup->tree);
+    return ok;
+}
+
+bool cgroup_is_empty(const Cgroup *cgroup)
+{
     uint64_t populated;
 
-    if (!cgroup_place_stat(&place, "cgroup.events", "populated", &populated))
+    if (!cgroup_read_populated(cgroup, &populated))
         return errno == ENOENT || errno == ENODEV; /* somebody has removed it */
     errno = 0;
     return populated == 0;

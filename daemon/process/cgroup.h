@@ -65,8 +65,8 @@ bool cgroup_tree_walk(const CgroupTree *tree, CgroupProcessFunc func, void *data
  * empty; returns how many are left. */
 unsigned cgroup_tree_clear_former(CgroupTree *tree);
 
-/* Tries once more to remove what cgroup_free could not: somebody who was killed takes a moment to be
- * dead. To be called when a child has died. */
+/* Tries once more to remove what cgroup_free could not: somebody who was killed takes a moment to
+ * be dead. To be called when a child has died. */
 void cgroup_tree_prune(CgroupTree *tree);
 
 /* What is asked or done below holds for all of a service's cgroup, also for those that its programs
@@ -101,12 +101,15 @@ void cgroup_limits_check(const CgroupLimits *limits, const CgroupTree *tree, con
 /* Whether no process is in it; zombies do not count, and one that somebody has removed is empty.
  * When it cannot be read: false and errno. */
 bool cgroup_is_empty(const Cgroup *cgroup);
-/* A process of it that lives, not_pid excepted; 0: none. */
+/* A process of it that lives, not_pid excepted; 0: none, or (errno) nobody knows. */
 pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid);
 bool cgroup_has(const Cgroup *cgroup, pid_t pid);
 /* To every process in it; one that has left in between is not reached, whoever has its number now.
  * Returns how many were reached. */
 unsigned cgroup_signal(Cgroup *cgroup, int signo);
+/* Lets those go on whom somebody has frozen there: they get no signal but SIGKILL else. Does
+ * nothing where nobody is, or can be. */
+void cgroup_thaw(Cgroup *cgroup);
 /* SIGKILL to all of it at once (cgroup.kill); by passes where the kernel has none. False and errno
  * when it cannot. */
 bool cgroup_kill(Cgroup *cgroup);

@@ -72,13 +72,19 @@ static bool supervisor_send_groups(Supervisor *supervisor, int signo)
     return found > 0 && (found == group->leader || found == group->adopted);
 }
 
-/* Most consist of their main process. */
+/* Most consist of their main process. Where nobody knows, it has its group with it, mostly. */
 static void supervisor_send_cgroup(Supervisor *supervisor, int signo)
 {
-    if (cgroup_find_member(supervisor->cgroup, supervisor->facts.main_pid) == 0)
-        supervisor_send_main(supervisor, signo);
-    else
+    pid_t main_pid = supervisor->facts.main_pid;
+    bool has_others = cgroup_find_member(supervisor->cgroup, main_pid) != 0;
+    bool is_known = has_others || errno == 0;
+
+    if (has_others)
         (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
+    else if (!is_known && main_pid > 0 && main_pid == supervisor->group.leader)
+        process_group_signal(supervisor->host, &supervisor->group, signo);
+    else
+        supervisor_send_main(supervisor, signo);
 }
 
 static void supervisor_send_all(Supervisor *supervisor, int signo)
@@ -92,10 +98,18 @@ static void supervisor_send_all(Supervisor *supervisor, int signo)
         supervisor_send_main(supervisor, signo);
 }
 
-/* A stopped process gets its signal only when it goes on. */
+static void supervisor_thaw(const Supervisor *supervisor)
+{
+    if (supervisor_has_own_cgroup(supervisor))
+        cgroup_thaw(supervisor->cgroup);
+}
+
+/* A stopped process gets its signal only when it goes on, and so does a frozen one. */
 void supervisor_send_stop(Supervisor *supervisor)
 {
     int signo = supervisor->spec->rules.stop_signal;
+
+    supervisor_thaw(supervisor);
 
     if (supervisor->spec->stop_mode == STOP_MODE_MAIN && supervisor->main_pidfd >= 0) {
         supervisor_send_main(supervisor, signo);
@@ -108,6 +122,7 @@ void supervisor_send_stop(Supervisor *supervisor)
 
 void supervisor_send_abort(Supervisor *supervisor)
 {
+    supervisor_thaw(supervisor);
     supervisor_send_main(supervisor, SIGABRT);
     supervisor_send_main(supervisor, SIGCONT);
 }

@@ -42,6 +42,7 @@ typedef struct Row {
     const char *text;
     bool waits;
     unsigned first, last; /* of what number in the act the call is; 0: whatever it is */
+    bool is_rare;         /* who is faster decides whether the call is made */
 } Row;
 
 #define ERRNOS(...) ((const int[]){__VA_ARGS__, 0})

@@ -102,7 +102,6 @@ static const char *const inject_names[] = {
         [INJECT_CHILD_ENTER] = "child write(cgroup)",
         [INJECT_CHILD_CLOSE] = "child close",
         [INJECT_CHILD_FCNTL] = "child fcntl",
-        [INJECT_CHILD_MOVE_UP] = "child fcntl(F_DUPFD_CLOEXEC)",
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(inject_names) == _INJECT_CALL_MAX);
 
@@ -166,8 +165,6 @@ static INJECT_FUNCTION InjectCall inject_raw_call(long number, const long *argum
         return INJECT_CHILD_PRLIMIT_GET;
     if (number == SYS_prlimit64 && arguments[1] == RLIMIT_LOCKS)
         return INJECT_CHILD_MARK;
-    if (number == SYS_fcntl && arguments[1] == F_DUPFD_CLOEXEC)
-        return INJECT_CHILD_MOVE_UP;
     if (number == SYS_write && arguments[2] == 1) /* "0" */
         return INJECT_CHILD_ENTER;
     for (unsigned i = 0; i < G_N_ELEMENTS(inject_raw_calls); i++) {

@@ -74,7 +74,6 @@ typedef enum InjectCall {
     INJECT_CHILD_ENTER, /* its cgroup */
     INJECT_CHILD_CLOSE,
     INJECT_CHILD_FCNTL,
-    INJECT_CHILD_MOVE_UP, /* F_DUPFD_CLOEXEC */
     _INJECT_CALL_MAX,
 } InjectCall;
 
