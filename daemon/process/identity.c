@@ -74,12 +74,14 @@ static bool identity_find_group(const char *name, gid_t *ret_gid, GError **error
     return error_set_errno(error, ERANGE, "cannot look up group '%s'", name);
 }
 
-static void identity_take_groups_of_user(Identity *identity, const Passwd *entry)
+/* Those that the group database gives to the user, and the one that it runs as: the group of the
+ * user's own entry only if that is it. */
+static void identity_take_groups_of_user(Identity *identity, const char *name)
 {
     int size = 64, n = size;
     gid_t *groups = g_new(gid_t, (size_t)size);
 
-    while (getgrouplist(entry->pw_name, entry->pw_gid, groups, &n) < 0) {
+    while (getgrouplist(name, identity->gid, groups, &n) < 0) {
         size = MIN(MAX(n, size * 2), IDENTITY_GROUPS_MAX);
         groups = g_renew(gid_t, groups, (size_t)size);
         if (n >= IDENTITY_GROUPS_MAX) {
@@ -107,7 +109,6 @@ static bool identity_take_user(Identity *identity, const char *user, bool group_
         identity->name = g_strdup(entry.pw_name);
         identity->home = g_strdup(entry.pw_dir);
         identity->shell = g_strdup(entry.pw_shell);
-        identity_take_groups_of_user(identity, &entry);
         return true;
     }
     if (errno != 0)
@@ -145,6 +146,8 @@ static bool identity_look_up(Identity *identity, const char *user, const char *g
             return false;
         identity->sets_group = true;
     }
+    if (identity->name != NULL)
+        identity_take_groups_of_user(identity, identity->name);
     if (supplementary != NULL && supplementary[0] != NULL)
         return identity_take_supplementary(identity, supplementary, error);
     return true;
