@@ -5,7 +5,7 @@
  * may call a lifecycle operation (service.h) on its own service from inside a callback.
  *
  * The promise of a kind: when it reports a failed apply, an end, or the end of a stop, nothing of
- * the service runs any more. */
+ * the service runs any more, unless it says of an apply that what ran before it goes on. */
 
 #include "core/config.h"
 #include "core/state.h"
@@ -101,6 +101,9 @@ struct Kind {
 
     /* Optional from here on. */
     ConfigApplied (*how_applied)(const Config *running, const Config *next); /* default: reloaded */
+    /* Whether this host has what config asks for; asked before a Configure of an active service,
+     * which is refused with the error. */
+    bool (*check_host)(const Kind *kind, const Config *config, GError **error);
     bool (*can_reload)(const Config *config);
     void (*reload)(void *instance, ApplyContext *context, Config *config);
     bool (*signal)(void *instance, SignalWhom whom, int signo, GError **error);

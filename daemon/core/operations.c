@@ -178,12 +178,24 @@ static ConfigApplied service_how_applied(const Service *service, const Config *r
                                               : CONFIG_RELOADED;
 }
 
+/* What does not run may have a configuration for another host. */
+static bool service_check_host(const Service *service, const Config *config, GError **error)
+{
+    if (!service->record->active || service->kind->check_host == NULL ||
+        service->kind->check_host(service->kind, config, error))
+        return true;
+    g_prefix_error(error, "service '%s': ", service->id);
+    return false;
+}
+
 Config *service_prepare_config(const Service *service, const char *text, size_t length,
                                GError **error)
 {
     if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
         return NULL;
-    return service_parse(service, text, length, error);
+    g_autoptr(Config) config = service_parse(service, text, length, error);
+    return config != NULL && service_check_host(service, config, error) ? g_steal_pointer(&config)
+                                                                        : NULL;
 }
 
 /* Puts what is being loaded aside: a newer apply takes its place. */

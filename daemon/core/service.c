@@ -425,7 +425,7 @@ void apply_context_done(ApplyContext *context, const Failure *failure)
     apply_context_release(context);
     if (failure == NULL)
         service_on_applied(service);
-    else if (reload)
+    else if (reload || failure->goes_on)
         service_on_reload_failed(service, failure);
     else
         service_after_end(service, failure, &failure->exit);

@@ -91,7 +91,8 @@ typedef struct ExitStatus {
 /* Why an apply failed, or what ran ended. error is the giver's; whoever keeps it copies it. */
 typedef struct Failure {
     FailureClass failure_class;
-    bool abort; /* no retry, whatever the policy says */
+    bool abort;   /* no retry, whatever the policy says */
+    bool goes_on; /* what ran before runs on, as it was: the service stays active */
     ExitStatus exit;
     const GError *error;
 } Failure;

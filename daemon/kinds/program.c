@@ -285,6 +285,20 @@ static void program_replace(Program *program, Config *config)
     }
 }
 
+static bool program_check_host(const Kind *kind, const Config *config, GError **error)
+{
+    return process_host_has_limits(kind->data, &program_config(config)->spec.limits, error);
+}
+
+/* What cannot be in force here is no reason to end what runs well. */
+static void program_go_on(Program *program, GError *error)
+{
+    Failure failure = {.failure_class = FAILURE_CONFIG, .goes_on = true, .error = error};
+
+    service_set_sub_state(program->service, "running");
+    program_finish_apply(program, &failure);
+}
+
 static void program_apply(void *instance, ApplyContext *context, Config *config)
 {
     Program *program = instance;
@@ -293,8 +307,13 @@ static void program_apply(void *instance, ApplyContext *context, Config *config)
     g_assert(program->context == NULL && program->next == NULL);
     program_count_restart(program);
     program->context = apply_context_ref(context);
-    if (program_take_over(program, config, &error))
+    if (supervisor_is_ready(program->supervisor) &&
+        !program_check_host(service_kind(program->service), config, &error))
+        program_go_on(program, error);
+    else if (program_take_over(program, config, &error))
         program_finish_apply(program, NULL);
+    else if (error != NULL)
+        program_go_on(program, error);
     else
         program_replace(program, config);
 }
@@ -556,6 +575,7 @@ Kind *program_kind_new(const Kind *table, ProcessHost *host)
     kind->cancel = program_cancel;
     kind->stop = program_stop;
     kind->how_applied = program_how_applied;
+    kind->check_host = program_check_host;
     kind->can_reload = program_can_reload;
     kind->reload = program_reload;
     kind->signal = program_signal;

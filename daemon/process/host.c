@@ -211,6 +211,25 @@ void process_host_check_limits(const ProcessHost *host, const CgroupLimits *limi
                         func, data);
 }
 
+static void on_host_limit_missing(const char *member, const char *reason, void *data)
+{
+    GError **missing = data;
+
+    if (*missing == NULL)
+        error_set(missing, ERROR_NOT_SUPPORTED, "cgroup.%s: %s", member, reason);
+}
+
+bool process_host_has_limits(const ProcessHost *host, const CgroupLimits *limits, GError **error)
+{
+    g_autoptr(GError) missing = NULL;
+
+    process_host_check_limits(host, limits, on_host_limit_missing, &missing);
+    if (missing == NULL)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&missing));
+    return false;
+}
+
 char **process_host_features(const ProcessHost *host)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();

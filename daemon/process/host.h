@@ -56,6 +56,8 @@ char **process_host_features(const ProcessHost *host);
 void process_host_check_limits(const ProcessHost *host, const CgroupLimits *limits,
                                void (*func)(const char *member, const char *reason, void *data),
                                void *data);
+/* The same as one error, NotSupported, of the first: "cgroup.memory_max: ...". */
+bool process_host_has_limits(const ProcessHost *host, const CgroupLimits *limits, GError **error);
 /* No supervisor may be left (asserted). Accepts NULL. */
 void process_host_free(ProcessHost *host);
 /* Reaps orphans, never stealing a main process's exit from its supervisor, and tells supervisors

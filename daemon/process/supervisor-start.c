@@ -37,33 +37,12 @@ static unsigned supervisor_forget_last_run(Supervisor *supervisor)
     return facts;
 }
 
-static void on_supervisor_limit(const char *member, const char *reason, void *data)
-{
-    GError **error = data;
-
-    if (*error == NULL)
-        error_set(error, ERROR_NOT_SUPPORTED, "cgroup.%s: %s", member, reason);
-}
-
-/* Without a cgroup. */
-static bool supervisor_check_limits(const ProcessHost *host, const CgroupLimits *limits,
-                                    GError **error)
-{
-    g_autoptr(GError) missing = NULL;
-
-    process_host_check_limits(host, limits, on_supervisor_limit, &missing);
-    if (missing == NULL)
-        return true;
-    g_propagate_error(error, g_steal_pointer(&missing));
-    return false;
-}
-
 bool supervisor_change_limits(Supervisor *supervisor, const CgroupLimits *limits, GError **error)
 {
     if (cgroup_limits_are_equal(&supervisor->spec->limits, limits))
         return true;
     return supervisor->cgroup != NULL ? cgroup_set_limits(supervisor->cgroup, limits, error)
-                                      : supervisor_check_limits(supervisor->host, limits, error);
+                                      : process_host_has_limits(supervisor->host, limits, error);
 }
 
 static bool supervisor_limits_cgroup(const SupervisorSpec *spec)
@@ -82,7 +61,7 @@ bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, 
         return true;
     }
     if (host->cgroups == NULL || supervisor->service_id == NULL)
-        return supervisor_check_limits(host, &spec->limits, error);
+        return process_host_has_limits(host, &spec->limits, error);
     supervisor->cgroup = cgroup_new(host->cgroups, supervisor->service_id, error);
     if (supervisor->cgroup == NULL)
         return false;

@@ -565,3 +565,8 @@ bool supervisor_is_running(const Supervisor *supervisor)
 {
     return supervisor->phase != PHASE_IDLE;
 }
+
+bool supervisor_is_ready(const Supervisor *supervisor)
+{
+    return supervisor->phase == PHASE_RUN;
+}

@@ -113,6 +113,8 @@ void supervisor_drop_stored(Supervisor *supervisor);
 /* False: nothing runs. */
 bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage);
 bool supervisor_is_running(const Supervisor *supervisor);
+/* It runs, is ready, and nothing has ended or stopped it yet. */
+bool supervisor_is_ready(const Supervisor *supervisor);
 const SupervisorFacts *supervisor_facts(const Supervisor *supervisor);
 /* To the main process, or to all. */
 bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **error);

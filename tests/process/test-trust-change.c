@@ -295,6 +295,89 @@ static void test_during_reload(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* What is not to be had here */
+
+/* A limit without a controller; NULL: all are to be had. */
+static const char *change_find_missing(const TrustFixture *fixture)
+{
+    static const struct {
+        const char *member;
+        CgroupLimits limits;
+    } rows[] = {
+            {"memory_max", {.memory_max_bytes = 100}},
+            {"pids_max", {.pids_max = 100}},
+            {"cpu_weight", {.cpu_weight = 100}},
+            {"io_weight", {.io_weight = 100}},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (!process_host_has_limits(fixture->process.host, &rows[i].limits, NULL))
+            return rows[i].member;
+    }
+    g_test_skip("all limits of cgroups can be set here");
+    return NULL;
+}
+
+static char *change_limit_text(const TrustFixture *fixture, const char *member, const char *others)
+{
+    g_autofree char *members = g_strdup_printf(NEVER "%s'cgroup': {'%s': 100}, ", others, member);
+
+    return change_text(fixture, members);
+}
+
+static const char *const limit_others[] = {"", "'nice': 3, "}; /* taken over; started again */
+
+static void test_refused(TrustFixture *fixture, const void *unused)
+{
+    const char *member = change_find_missing(fixture);
+    Service *service = change_start(fixture, NEVER);
+    pid_t pid = fixture_main_pid(service);
+    uint64_t revision = service_state(service)->config_revision;
+
+    for (size_t i = 0; member != NULL && i < G_N_ELEMENTS(limit_others); i++) {
+        g_autofree char *text = change_limit_text(fixture, member, limit_others[i]);
+        g_autofree char *name = g_strdup_printf("cgroup.%s: ", member);
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(service_configure(service, text, strlen(text), &origin_test, NULL, &error));
+        g_assert_error(error, SVCMGR_ERROR, ERROR_NOT_SUPPORTED);
+        assert_contains(error->message, name);
+        assert_state(service, STATE_ACTIVE);
+        g_assert_cmpuint(service_state(service)->config_revision, ==, revision);
+        g_assert_cmpint(fixture_main_pid(service), ==, pid);
+    }
+    fixture_drop(&fixture->process, service);
+}
+
+/* It may be a definition for another host: nobody is there to be refused. */
+static void test_refused_definition(TrustFixture *fixture, const void *unused)
+{
+    const char *member = change_find_missing(fixture);
+    g_autofree char *plain = g_strdup_printf("{%s%s}", NEVER, NOTIFIER);
+
+    for (size_t i = 0; member != NULL && i < G_N_ELEMENTS(limit_others); i++) {
+        Service *service = fixture_service(&fixture->process, fixture->process.process, plain);
+        g_autofree char *text = change_limit_text(fixture, member, limit_others[i]);
+        g_autoptr(GError) error = NULL;
+        Config *config = service_prepare_config(service, text, strlen(text), &error);
+
+        g_assert_no_error(error);
+        g_assert_true(service_start(service, &origin_test, &error));
+        fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+        pid_t pid = fixture_main_pid(service);
+        (void)service_adopt_config(service, config, CONFIG_FROM_DEFINITION, &origin_test);
+        fixture_wait_settled(&fixture->process, service);
+        assert_state(service, STATE_ACTIVE);
+        assert_sub_state(service, "running");
+        g_assert_cmpint(fixture_main_pid(service), ==, pid);
+        g_assert_error(service_state(service)->error, SVCMGR_ERROR, ERROR_NOT_SUPPORTED);
+        g_assert_cmpint(change_configure(fixture, service, NEVER, CHANGE_FROM_BUS), !=,
+                        CONFIG_STORED);
+        g_assert_no_error(service_state(service)->error);
+        assert_state(service, STATE_ACTIVE);
+        fixture_drop(&fixture->process, service);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -303,6 +386,8 @@ int main(int argc, char **argv)
         trust_add(path, test_taken_over, &change_rows[i]);
     }
     trust_add("/trust/change/restarted", test_restarted, NULL);
+    trust_add("/trust/change/refused", test_refused, NULL);
+    trust_add("/trust/change/refused-definition", test_refused_definition, NULL);
     trust_add("/trust/change/stored", test_stored, NULL);
     trust_add("/trust/change/during-reload", test_during_reload, NULL);
     return g_test_run();
