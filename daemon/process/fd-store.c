@@ -134,6 +134,16 @@ int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t
     return r;
 }
 
+size_t fd_store_trim(FdStore *store, size_t max)
+{
+    size_t n = store->entries->len;
+
+    if (n <= max)
+        return 0;
+    g_ptr_array_set_size(store->entries, (int)max);
+    return n - max;
+}
+
 size_t fd_store_remove(FdStore *store, const char *name)
 {
     size_t n_before = store->entries->len;

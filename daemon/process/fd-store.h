@@ -21,6 +21,8 @@ bool fd_store_name_is_valid(const char *name);
  * and needs no room. 0, or -E2BIG: max are kept; -EMFILE: the daemon's last descriptors are not for
  * this. */
 int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max);
+/* Closes those that came last, until max are left. Returns how many. */
+size_t fd_store_trim(FdStore *store, size_t max);
 /* Returns how many had this name ("" is "stored"). */
 size_t fd_store_remove(FdStore *store, const char *name);
 size_t fd_store_count(const FdStore *store);

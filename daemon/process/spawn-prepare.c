@@ -160,17 +160,22 @@ static int spawn_compare_passes(const void *a, const void *b)
     return ((const ChildPass *)a)->target - ((const ChildPass *)b)->target;
 }
 
-static ChildPass *spawn_sort_passes(const SpawnExtras *extras)
+static bool spawn_make_passes(const SpawnExtras *extras, ChildPass **ret_passes, GError **error)
 {
-    ChildPass *passes = g_new(ChildPass, extras->n_passes);
+    g_autofree ChildPass *passes = g_new(ChildPass, extras->n_passes);
 
     for (size_t i = 0; i < extras->n_passes; i++)
         passes[i] = (ChildPass){extras->passes[i].fd, extras->passes[i].target};
     if (extras->n_passes > 0)
         qsort(passes, extras->n_passes, sizeof *passes, spawn_compare_passes);
-    for (size_t i = 0; i < extras->n_passes; i++)
-        g_assert(passes[i].target > (i > 0 ? passes[i - 1].target : STDERR_FILENO));
-    return passes;
+    for (size_t i = 0; i < extras->n_passes; i++) {
+        g_assert(passes[i].target > STDERR_FILENO);
+        if (i > 0 && passes[i].target == passes[i - 1].target)
+            return error_set(error, ERROR_FAILED, "descriptor %d would have to be two at once",
+                             passes[i].target);
+    }
+    *ret_passes = g_steal_pointer(&passes);
+    return true;
 }
 
 static bool spawn_is_without_new_privileges(const SpawnSpec *spec, const Identity *identity)
@@ -244,12 +249,13 @@ bool spawn_prepare(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *
 
     if (environment == NULL)
         return false;
+    if (!spawn_make_passes(extras, &prepared->passes, error))
+        return false;
     prepared->path = spawn_find_program(exec[0], environment_get(environment, "PATH"), error);
     if (prepared->path == NULL)
         return false;
     prepared->envp = environment_to_strv(g_steal_pointer(&environment));
     prepared->argv = spawn_make_argv(extras);
-    prepared->passes = spawn_sort_passes(extras);
     prepared->plan = (ChildPlan){
             .sys = host->sys,
             .dispositions = host->dispositions,

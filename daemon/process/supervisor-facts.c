@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What is wanted of a run, and what is known of it. */
 
+#include "base/log.h"
 #include "process/supervisor-internal.h"
+
+#include <inttypes.h>
 
 static const char *const readiness_table[] = {"spawned", "notify", "fd"};
 G_STATIC_ASSERT(G_N_ELEMENTS(readiness_table) == _READINESS_MAX);
@@ -51,6 +54,17 @@ void supervisor_drop_stored(Supervisor *supervisor)
     g_clear_pointer(&supervisor->stored, fd_store_free);
 }
 
+void supervisor_trim_stored(Supervisor *supervisor, const SupervisorSpec *spec)
+{
+    size_t n =
+            supervisor->stored != NULL ? fd_store_trim(supervisor->stored, spec->fd_store_max) : 0;
+
+    if (n > 0)
+        log_service(LOG_LEVEL_WARNING, supervisor->service_id,
+                    "closed %zu of the stored descriptors: fd_store_max is %" PRIu64 " now", n,
+                    spec->fd_store_max);
+}
+
 /* A program that helps still uses the former one, and so does the word of its way to the program.
  */
 bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GError **error)
@@ -60,6 +74,7 @@ bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GEr
         return false;
     if (!supervisor_change_limits(supervisor, &spec->limits, error))
         return false;
+    supervisor_trim_stored(supervisor, spec);
     supervisor->spec = spec;
     return true;
 }

@@ -135,6 +135,8 @@ void supervisor_extend_timeout(Supervisor *supervisor, uint64_t extend_usec);
  */
 void supervisor_set_text(const char **fact, const char *text);
 void supervisor_tell_facts(Supervisor *supervisor, unsigned facts);
+/* To be called before spec is used for the first time: it may want fewer than are stored. */
+void supervisor_trim_stored(Supervisor *supervisor, const SupervisorSpec *spec);
 /* Follows pid as the main process from now on, instead of the present one if there is one. */
 bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd);
 void supervisor_unfollow(Supervisor *supervisor);

@@ -194,6 +194,8 @@ bool supervisor_spawn(Supervisor *supervisor, const SupervisorSpec *spec, char *
     if (!spawn_resolve_identity(&spec->spawn, &identity, error))
         return false;
     supervisor->spec = spec;
+    if (supervisor->helps == NULL)
+        supervisor_trim_stored(supervisor, spec);
     unsigned facts = supervisor_forget_last_run(supervisor);
 
     bool spawned = supervisor_equip(supervisor, spec, exec, &identity, error);

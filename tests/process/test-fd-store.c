@@ -208,6 +208,22 @@ static void test_limit(StoreFixture *fixture, const void *unused)
     g_assert_cmpint(fd, ==, -1);
 }
 
+/* The last come go. */
+static void test_trim(StoreFixture *fixture, const void *unused)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    int n_before = fd_count_open();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        g_assert_cmpint(store_add(fixture, make_memory(), names[i]), ==, 0);
+    g_assert_cmpuint(fd_store_trim(fixture->store, 3), ==, 0);
+    g_assert_cmpuint(fd_store_trim(fixture->store, 1), ==, 2);
+    assert_names(fixture, "a");
+    g_assert_cmpint(fd_count_open(), ==, n_before + 1);
+    g_assert_cmpuint(fd_store_trim(fixture->store, 0), ==, 1);
+    assert_names(fixture, "");
+}
+
 /* To close one must not take the daemon half a minute: one that is removed, and one too many. */
 static void test_lingering(StoreFixture *fixture, const void *unused)
 {
@@ -292,6 +308,7 @@ int main(int argc, char **argv)
     ADD("duplicates", test_duplicates);
     ADD("duplicates/unknown", test_duplicates_unknown);
     ADD("limit", test_limit);
+    ADD("trim", test_trim);
     ADD("lingering", test_lingering);
     ADD("last-descriptors", test_last_descriptors);
     ADD("failures/watch", test_watch_fails);

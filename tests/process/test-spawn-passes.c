@@ -123,6 +123,23 @@ static void test_above_its_limit(ProcessFixture *fixture, const void *mode)
     (void)fd_close(a);
 }
 
+/* Two that want one number: an error of this start. */
+static void test_one_number(ProcessFixture *fixture, const void *mode)
+{
+    int a = open_at(fixture, "a", 10);
+    const SpawnPass passes[] = {{a, 5}, {a, 4}, {a, 5}};
+    char *argv[] = {(char *)spawn_printer(fixture), NULL};
+    SpawnSpec spec = {SPAWN_KEEP_ALL, .exec = argv};
+    g_autoptr(GError) error = NULL;
+    Spawned spawned;
+
+    g_assert_false(spawn_with(fixture, &spec, &(SpawnExtras){.passes = passes, .n_passes = 3},
+                              &spawned, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_FAILED);
+    assert_contains(error->message, "descriptor 5 would have to be two at once");
+    (void)fd_close(a);
+}
+
 static void test_listen(ProcessFixture *fixture, const void *mode)
 {
     int a = open_at(fixture, "a", 10), b = open_at(fixture, "b", 10);
@@ -220,6 +237,7 @@ static const SpawnTest tests[] = {
         {"exchanged", test_exchanged},
         {"without-close-range", test_without_close_range},
         {"above-its-limit", test_above_its_limit},
+        {"one-number", test_one_number},
         {"listen", test_listen},
         {"variables-alone", test_variables_alone},
         {"command", test_command},

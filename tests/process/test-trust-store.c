@@ -166,6 +166,28 @@ static void test_limit_0(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* A configuration that wants fewer than there are: at once where it is taken over, else before the
+ * next start, whose readiness descriptor may have the number of one of them. */
+static void test_fewer(TrustFixture *fixture, const void *unused)
+{
+    int n_fds;
+    Service *service = start_and_give(fixture, "{" NOTIFIER THREE SHOWS AGAIN "}");
+
+    n_fds = fd_count_open();
+    fixture_configure(&fixture->process, service,
+                      "{" NOTIFIER THREE SHOWS "'fd_store_max': 2, " AGAIN "}");
+    assert_kept(fixture, n_fds, -1);
+    assert_contains(fixture->process.log->str, "closed 1 of the stored descriptors");
+    die_and_wait(fixture, service);
+    assert_passed(fixture, "LISTEN_FDS=2 LISTEN_PID=mine\n3 b file one\n4 stored file two\n");
+    fixture_configure(&fixture->process, service,
+                      "{" NOTIFIER "'@passed', '@DIR/passed', '@write-fd', '4', '\\\\n'], "
+                      "'readiness': 'fd', 'readiness_fd': 4, " AGAIN "}");
+    assert_passed(fixture, "LISTEN_FDS=1 LISTEN_PID=mine\n3 b file one\n");
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    fixture_drop(&fixture->process, service);
+}
+
 /* What has another end goes with that: by a word, and by the death of who has it. */
 static void test_hang_up(TrustFixture *fixture, const void *unused)
 {
@@ -292,6 +314,7 @@ static const struct {
         {"/trust/store/remove", test_remove},
         {"/trust/store/limit", test_limit},
         {"/trust/store/limit-0", test_limit_0},
+        {"/trust/store/fewer", test_fewer},
         {"/trust/store/hang-up", test_hang_up},
         {"/trust/store/below-readiness", test_below_readiness},
         {"/trust/store/not-for-others", test_not_for_others},
