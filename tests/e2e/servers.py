@@ -4,6 +4,7 @@ is also how the test finds every process of it, whatever becomes of titles, sess
 Each class of tests comes twice: without cgroups, and with one of its own below which the daemon
 keeps its services."""
 
+import atexit
 import os
 import pathlib
 import pwd
@@ -38,15 +39,15 @@ class Cgroup:
         if where is None or not os.access(where, os.W_OK):
             raise unittest.SkipTest("there is no cgroup v2 hierarchy that may be written to")
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="svcmgr-e2e-", dir=where))
+        atexit.register(self.end)  # after that of the world, which is made later
 
     def end(self):
-        """Says whether the daemon had left something."""
+        atexit.unregister(self.end)
         below = sorted(path for path in self.path.rglob("*") if path.is_dir())
         (self.path / "cgroup.kill").write_text("1")
         for path in (*reversed(below), self.path):
             self._await_empty(path)
             path.rmdir()
-        return [str(path) for path in below]
 
     @staticmethod
     def _await_empty(path):
