@@ -94,13 +94,17 @@ typedef struct Run {
     int n_fds; /* before it */
 } Run;
 
+static bool run_has_begun(void *service)
+{
+    return *fixture_property(service, "InvocationId").s != '\0';
+}
+
 static Run run_begin(TrustFixture *fixture, const Kind *kind, const char *config)
 {
     int n_fds = fd_count_open();
     Service *service = fixture_start(&fixture->process, kind, config);
 
-    while (*fixture_property(service, "InvocationId").s == '\0')
-        fixture_settle(&fixture->process);
+    fixture_run_until(&fixture->process, run_has_begun, service);
     return (Run){
             .fixture = fixture,
             .service = service,
@@ -260,12 +264,16 @@ static const GoneRow gone_rows[] = {
          2, GONE_RELOADED, STATE_INACTIVE},
 };
 
-static void suspend(const Pids *pids)
+static bool process_is_suspended(void *pid)
+{
+    return process_state(*(pid_t *)pid) == 'T';
+}
+
+static void suspend(TrustFixture *fixture, Pids *pids)
 {
     for (unsigned i = 0; i < pids->n; i++) {
         g_assert_cmpint(kill(pids->pids[i], SIGSTOP), ==, 0);
-        while (process_state(pids->pids[i]) != 'T')
-            ; /* it is on its way there */
+        fixture_run_until(&fixture->process, process_is_suspended, &pids->pids[i]);
     }
 }
 
@@ -296,7 +304,7 @@ static void gone_end(const Run *run, GoneHow how, bool is_oneshot)
         Pids pids = pids_read(run->fixture, "pids");
         g_assert_cmpuint(pids_count_living(&pids), ==, pids.n);
         if (how == GONE_SUSPENDED)
-            suspend(&pids);
+            suspend(run->fixture, &pids);
     }
     if (how == GONE_KILLED)
         g_assert_cmpint(kill(fixture_main_pid(service), SIGKILL), ==, 0);
@@ -424,6 +432,11 @@ static bool bomb_has_grown(void *data)
            !service_state(wait->service)->active;
 }
 
+static bool bomb_has_file(void *fd)
+{
+    return lseek(*(int *)fd, 0, SEEK_END) >= (off_t)sizeof(BombCounts);
+}
+
 /* While it multiplies; the end of its first process, which each runner is, is a stop as well.
  * Whether the signal reaches all of them in time is a matter of luck. */
 static void test_bomb(TrustFixture *fixture, const void *data)
@@ -437,8 +450,7 @@ static void test_bomb(TrustFixture *fixture, const void *data)
 
     wait_for_file(fixture, "counts");
     autofd int fd = open(fixture_path(&fixture->process, "counts"), O_RDWR | O_CLOEXEC);
-    while (lseek(fd, 0, SEEK_END) < (off_t)sizeof(BombCounts))
-        fixture_settle(&fixture->process);
+    fixture_run_until(&fixture->process, bomb_has_file, &fd);
     BombWait wait = {
             mmap(NULL, sizeof(BombCounts), PROT_READ, MAP_SHARED, fd, 0),
             run.service,
