@@ -51,9 +51,13 @@ char *cgroup_file_read(const Sys *sys, int directory_fd, const char *path, size_
     return fd < 0 ? NULL : cgroup_file_read_fd(sys, fd, max_bytes);
 }
 
+/* A memory.max that is opened with O_NONBLOCK leaves it to those in the cgroup to reclaim what is
+ * above the limit, when they ask for more (the kernel's cgroup-v2.rst). Older kernels take the flag
+ * and reclaim within our write all the same: then the loop stands still meanwhile, until the
+ * cgroup is below its limit or one of it is killed. */
 bool cgroup_file_write(const Sys *sys, int directory_fd, const char *path, const char *text)
 {
-    autofd int fd = cgroup_file_open(sys, directory_fd, path, O_WRONLY);
+    autofd int fd = cgroup_file_open(sys, directory_fd, path, O_WRONLY | O_NONBLOCK);
     size_t length = strlen(text);
     ssize_t n;
 

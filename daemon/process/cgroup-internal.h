@@ -35,6 +35,7 @@ struct Cgroup {
     Cgroup *previous, *next;
     struct CgroupWatch *watch; /* or NULL */
     int directory_fd, procs_fd;
+    CgroupLimits limits; /* in force, as far as they were set here */
     char path[]; /* the last part is the name */
 };
 const char *cgroup_name(const Cgroup *cgroup);
@@ -59,6 +60,7 @@ int cgroup_file_open(const Sys *sys, int directory_fd, const char *path, int fla
 /* At most max_bytes of it, NUL-terminated; NULL and errno. */
 char *cgroup_file_read(const Sys *sys, int directory_fd, const char *path, size_t max_bytes);
 char *cgroup_file_read_fd(const Sys *sys, int fd, size_t max_bytes);
+/* Never waits for memory to be reclaimed, where the kernel can do without. */
 bool cgroup_file_write(const Sys *sys, int directory_fd, const char *path, const char *text);
 /* The same of a file of a place. */
 char *cgroup_place_read(const CgroupPlace *place, const char *file);

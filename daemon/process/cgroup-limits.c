@@ -82,6 +82,20 @@ static bool cgroup_limit_set(const CgroupPlace *place, const CgroupLimit *limit,
                            text, place->path, limit->file);
 }
 
+/* Those of the first n members whose controller is there. */
+static void cgroup_limits_put_back(const Cgroup *cgroup, size_t n)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+
+    for (size_t i = 0; i < n; i++) {
+        const CgroupLimit *limit = &cgroup_limits_table[i];
+
+        if (cgroup_tree_has(cgroup->tree,
+                            limit->controller)) /* then it stays: nobody can do more */
+            (void)cgroup_limit_set(&place, limit, cgroup_limit_value(limit, &cgroup->limits), NULL);
+    }
+}
+
 bool cgroup_set_limits(Cgroup *cgroup, const CgroupLimits *limits, GError **error)
 {
     CgroupPlace place = cgroup_place(cgroup);
@@ -96,8 +110,11 @@ bool cgroup_set_limits(Cgroup *cgroup, const CgroupLimits *limits, GError **erro
         const CgroupLimit *limit = &cgroup_limits_table[i];
 
         if (cgroup_tree_has(cgroup->tree, limit->controller) &&
-            !cgroup_limit_set(&place, limit, cgroup_limit_value(limit, limits), error))
+            !cgroup_limit_set(&place, limit, cgroup_limit_value(limit, limits), error)) {
+            cgroup_limits_put_back(cgroup, i);
             return false;
+        }
     }
+    cgroup->limits = *limits;
     return true;
 }

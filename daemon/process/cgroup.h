@@ -89,8 +89,8 @@ int cgroup_procs_fd(Cgroup *cgroup);
 void cgroup_close(Cgroup *cgroup);
 
 /* Sets each limit, also those that are none (for what was set before). ERROR_NOT_SUPPORTED, with
- * the reason, where the controller is missing; nothing is set then. The error begins with the
- * member: "cgroup.memory_max: ...". */
+ * the reason, where the controller is missing; nothing is set then. When one cannot be set, those
+ * before it are put back. The error begins with the member: "cgroup.memory_max: ...". */
 bool cgroup_set_limits(Cgroup *cgroup, const CgroupLimits *limits, GError **error);
 /* Whether the limits could be set in this tree (NULL: there is none; why then says why): func is
  * called with the member ("memory_max") and the reason for each that could not. */

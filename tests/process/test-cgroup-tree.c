@@ -304,6 +304,59 @@ static void test_limits(CgroupFake *fake, const void *unused)
     cgroup_tree_free(tree);
 }
 
+/* What was in force is so again. */
+static void test_limits_put_back(CgroupFake *fake, const void *unused)
+{
+    CgroupLimits before = {.memory_max_bytes = 4096, .cpu_weight = 7}, after = {8192, 64, 200, 50};
+    CgroupTree *tree = tree_made(fake);
+    g_autoptr(GError) error = NULL;
+    Cgroup *cgroup = cgroup_new(tree, "web", &error);
+
+    g_assert_true(cgroup_set_limits(cgroup, &before, &error));
+    g_free(cgroup_fake_take(fake));
+    fake->fail_path = WEB "io.weight";
+    fake->fail_text = "default 50";
+    fake->fail_errno = EINVAL;
+    for (unsigned i = 0; i < 2; i++) { /* once more: it has not been taken for set */
+        g_assert_false(cgroup_set_limits(cgroup, &after, &error));
+        g_assert_true(g_str_has_prefix(error->message, "cgroup.io_weight: cannot write "));
+        g_clear_error(&error);
+        assert_written(fake, WEB "memory.max=8192\n" WEB "pids.max=64\n" WEB "cpu.weight=200\n" WEB
+                                 "io.weight=default 50 !\n" WEB "memory.max=4096\n" WEB
+                                 "pids.max=max\n" WEB "cpu.weight=7\n");
+    }
+    cgroup_free(cgroup);
+    cgroup_tree_free(tree);
+}
+
+static unsigned n_blocking, n_opened;
+
+static int openat_counted(int directory_fd, const char *path, int flags)
+{
+    if (g_str_has_suffix(path, "memory.max")) {
+        n_opened++;
+        n_blocking += (flags & O_NONBLOCK) == 0;
+    }
+    return sys_linux.openat(directory_fd, path, flags);
+}
+
+/* The kernel would reclaim what is above the limit before it lets us go on. */
+static void test_limits_wait(CgroupFake *fake, const void *unused)
+{
+    CgroupLimits limits = {.memory_max_bytes = 4096};
+    CgroupTree *tree = tree_made(fake);
+    g_autoptr(GError) error = NULL;
+    Cgroup *cgroup = cgroup_new(tree, "web", &error);
+
+    n_blocking = n_opened = 0;
+    fake->sys.openat = openat_counted;
+    g_assert_true(cgroup_set_limits(cgroup, &limits, &error));
+    g_assert_cmpuint(n_opened, ==, 1);
+    g_assert_cmpuint(n_blocking, ==, 0);
+    cgroup_free(cgroup);
+    cgroup_tree_free(tree);
+}
+
 /* A kernel with the io controller, but without what weighs it. */
 static void test_limits_file(CgroupFake *fake, const void *unused)
 {
@@ -455,6 +508,8 @@ int main(int argc, char **argv)
     ADD("/cgroup/controllers/leaf-stays", NULL, test_leaf_stays);
     ADD("/cgroup/controllers/busy", NULL, test_busy);
     ADD("/cgroup/limits/written", NULL, test_limits);
+    ADD("/cgroup/limits/put-back", NULL, test_limits_put_back);
+    ADD("/cgroup/limits/wait", NULL, test_limits_wait);
     ADD("/cgroup/limits/cut", NULL, test_limits_cut);
     ADD("/cgroup/limits/file-missing", NULL, test_limits_file);
     ADD("/cgroup/limits/controller-missing", NULL, test_limits_missing);
