@@ -4,171 +4,14 @@
  * a stop, the moment to start the next configuration, a failed or finished apply, or an end that
  * nobody asked for. */
 
-#include "kinds/program.h"
-
 #include "base/errors.h"
 #include "base/log.h"
-#include "core/service.h"
+#include "kinds/program-instance.h"
 #include "process/former.h"
-
-typedef struct Program {
-    Service *service;
-    Supervisor *supervisor;
-    ApplyContext *context; /* of the apply under way, or NULL */
-    ApplyContext *reload;  /* of the reload under way, or NULL */
-    Config *next;          /* of that apply, until the program before it is gone */
-    Config *running;       /* of what the supervisor runs, or has run last */
-    bool stop_is_asked;    /* core waits for service_stop_done */
-    unsigned n_restarts;
-} Program;
-
-typedef enum ProgramProperty {
-    PROGRAM_MAIN_PID,
-    PROGRAM_EXIT_CODE,
-    PROGRAM_EXIT_SIGNAL,
-    PROGRAM_STATUS_TEXT,
-    PROGRAM_STATUS_ERRNO,
-    PROGRAM_N_RESTARTS,
-    PROGRAM_INVOCATION_ID,
-    PROGRAM_CONTROL_GROUP,
-    PROGRAM_CORE_DUMPED,
-    PROGRAM_USAGE,
-    _PROGRAM_PROPERTY_MAX,
-} ProgramProperty;
 
 static const ProgramConfig *program_config(const Config *config)
 {
     return config->own;
-}
-
-static const SupervisorFacts *program_facts(const void *instance)
-{
-    static const SupervisorFacts none = {
-            .status_text = "", .invocation_id = "", .control_group = ""};
-
-    return instance != NULL ? supervisor_facts(((const Program *)instance)->supervisor) : &none;
-}
-
-/* Properties */
-
-static void program_get_main_pid(const void *instance, KindValue *ret_value)
-{
-    ret_value->u = (uint32_t)program_facts(instance)->main_pid;
-}
-
-static void program_get_exit_code(const void *instance, KindValue *ret_value)
-{
-    const ExitStatus *exit = &program_facts(instance)->last_exit;
-
-    ret_value->i = exit->known && !exit->signaled ? exit->value : -1;
-}
-
-static void program_get_exit_signal(const void *instance, KindValue *ret_value)
-{
-    const ExitStatus *exit = &program_facts(instance)->last_exit;
-
-    ret_value->s = exit->known && exit->signaled ? ending_signal_name(exit->value) : "";
-}
-
-static void program_get_status_text(const void *instance, KindValue *ret_value)
-{
-    ret_value->s = program_facts(instance)->status_text;
-}
-
-static void program_get_status_errno(const void *instance, KindValue *ret_value)
-{
-    ret_value->i = program_facts(instance)->status_errno;
-}
-
-static void program_get_n_restarts(const void *instance, KindValue *ret_value)
-{
-    ret_value->u = instance != NULL ? ((const Program *)instance)->n_restarts : 0;
-}
-
-static void program_get_invocation_id(const void *instance, KindValue *ret_value)
-{
-    ret_value->s = program_facts(instance)->invocation_id;
-}
-
-static void program_get_control_group(const void *instance, KindValue *ret_value)
-{
-    ret_value->s = program_facts(instance)->control_group;
-}
-
-static void program_get_core_dumped(const void *instance, KindValue *ret_value)
-{
-    ret_value->b = program_facts(instance)->last_exit.core_dumped;
-}
-
-/* Nothing of what runs no more. */
-static size_t program_get_usage(const void *instance, KindEntry ret_entries[KIND_ENTRIES_MAX])
-{
-    const Program *program = instance;
-    Usage usage;
-    size_t n = 0;
-
-    if (program == NULL || !supervisor_usage(program->supervisor, &usage))
-        return 0;
-
-    const struct {
-        const char *name;
-        bool is_known;
-        uint64_t value;
-    } rows[] = {
-            {"cpu_usec", usage.has_cpu, usage.cpu_usec},
-            {"memory_bytes", usage.has_memory, usage.memory_bytes},
-            {"memory_peak_bytes", usage.has_memory_peak, usage.memory_peak_bytes},
-            {"tasks", usage.has_tasks, usage.n_tasks},
-            {"processes", usage.has_tasks, usage.n_processes},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (rows[i].is_known)
-            ret_entries[n++] = (KindEntry){rows[i].name, 't', {.t = rows[i].value}};
-    }
-    const char *source = *program_facts(program)->control_group != '\0' ? "cgroup" : "proc";
-    ret_entries[n++] = (KindEntry){"source", 's', {.s = source}};
-    return n;
-}
-
-static const KindProperty program_properties[] = {
-        [PROGRAM_MAIN_PID] = {"MainPID", 'u', program_get_main_pid},
-        [PROGRAM_EXIT_CODE] = {"ExitCode", 'i', program_get_exit_code},
-        [PROGRAM_EXIT_SIGNAL] = {"ExitSignal", 's', program_get_exit_signal},
-        [PROGRAM_STATUS_TEXT] = {"StatusText", 's', program_get_status_text},
-        [PROGRAM_STATUS_ERRNO] = {"StatusErrno", 'i', program_get_status_errno},
-        [PROGRAM_N_RESTARTS] = {"NRestarts", 'u', program_get_n_restarts},
-        [PROGRAM_INVOCATION_ID] = {"InvocationId", 's', program_get_invocation_id, NULL},
-        [PROGRAM_CONTROL_GROUP] = {"ControlGroup", 's', program_get_control_group, NULL},
-        [PROGRAM_CORE_DUMPED] = {"CoreDumped", 'b', program_get_core_dumped, NULL},
-        [PROGRAM_USAGE] = {"Usage", 'a', NULL, program_get_usage},
-        [_PROGRAM_PROPERTY_MAX] = {NULL, 0, NULL, NULL},
-};
-
-typedef struct ProgramFact {
-    unsigned fact;
-    uint32_t mask;
-} ProgramFact;
-
-static const ProgramFact program_fact_masks[] = {
-        {FACT_MAIN_PID, 1U << PROGRAM_MAIN_PID},
-        {FACT_LAST_EXIT,
-         1U << PROGRAM_EXIT_CODE | 1U << PROGRAM_EXIT_SIGNAL | 1U << PROGRAM_CORE_DUMPED},
-        {FACT_STATUS_TEXT, 1U << PROGRAM_STATUS_TEXT},
-        {FACT_STATUS_ERRNO, 1U << PROGRAM_STATUS_ERRNO},
-        {FACT_INVOCATION_ID, 1U << PROGRAM_INVOCATION_ID},
-        {FACT_CONTROL_GROUP, 1U << PROGRAM_CONTROL_GROUP},
-};
-
-static void on_program_facts(unsigned facts, void *owner)
-{
-    Program *program = owner;
-    uint32_t mask = 0;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(program_fact_masks); i++) {
-        if ((facts & program_fact_masks[i].fact) != 0)
-            mask |= program_fact_masks[i].mask;
-    }
-    service_properties_changed(program->service, mask);
 }
 
 /* Apply, cancel and stop */
@@ -270,19 +113,26 @@ static bool program_undo(Program *program, GError **error)
            supervisor_undo(program->supervisor, spec, error);
 }
 
-static void program_replace(Program *program, Config *config)
+/* Nothing runs. */
+static void program_replace_remains(Program *program)
 {
     g_autoptr(GError) error = NULL;
 
+    if (program_undo(program, &error))
+        return;
+    if (error != NULL)
+        log_service(LOG_LEVEL_WARNING, service_id(program->service),
+                    "the work of the program before is not undone: %s", error->message);
+    program_begin(program);
+}
+
+static void program_replace(Program *program, Config *config)
+{
     program->next = config_ref(config);
-    if (supervisor_is_running(program->supervisor)) {
+    if (supervisor_is_running(program->supervisor))
         supervisor_stop(program->supervisor);
-    } else if (!program_undo(program, &error)) {
-        if (error != NULL)
-            log_service(LOG_LEVEL_WARNING, service_id(program->service),
-                        "the work of the program before is not undone: %s", error->message);
-        program_begin(program);
-    }
+    else
+        program_replace_remains(program);
 }
 
 static bool program_check_host(const Kind *kind, const Config *config, GError **error)
@@ -390,6 +240,45 @@ static bool program_can_reload(const Config *config)
     return spec->reload_signal != 0 || spec->reload_exec != NULL;
 }
 
+/* A oneshot that has done its work has nobody who could be told: its reload_exec is run as it was.
+ * What it does is still in force when that fails. */
+static bool program_redo(Program *program, GError **error)
+{
+    if (program->running == NULL)
+        return error_set(error, ERROR_FAILED, "it is not ready");
+    program->redo = g_memdup2(&program_config(program->running)->spec, sizeof *program->redo);
+    program->redo->spawn.exec = program->redo->reload_exec;
+    program->is_redoing = true; /* its sub-state is told from inside */
+    if (supervisor_start(program->supervisor, program->redo, error))
+        return true;
+    g_clear_pointer(&program->redo, g_free);
+    program->is_redoing = false;
+    g_prefix_error(error, "reload_exec: ");
+    service_set_sub_state(program->service, "exited");
+    return false;
+}
+
+static void program_finish_redo(Program *program, const Failure *failure)
+{
+    g_autoptr(GError) error = failure != NULL ? g_error_copy(failure->error) : NULL;
+    Failure told = failure != NULL ? *failure : (Failure){0};
+
+    program->is_redoing = false;
+    if (program->stop_is_asked) {
+        program_stop_remains(program);
+        return;
+    }
+    if (program->next != NULL) {
+        program_replace_remains(program);
+        return;
+    }
+    if (error != NULL)
+        g_prefix_error(&error, "reload_exec: ");
+    told.error = error;
+    service_set_sub_state(program->service, "exited");
+    program_finish_reload(program, failure != NULL ? &told : NULL);
+}
+
 static void program_reload(void *instance, ApplyContext *context, Config *config)
 {
     Program *program = instance;
@@ -397,7 +286,8 @@ static void program_reload(void *instance, ApplyContext *context, Config *config
 
     g_assert(program->reload == NULL);
     program->reload = apply_context_ref(context);
-    if (supervisor_reload(program->supervisor, &error))
+    if (supervisor_is_running(program->supervisor) ? supervisor_reload(program->supervisor, &error)
+                                                   : program_redo(program, &error))
         return;
     Failure failure = {.failure_class = FAILURE_EXEC, .error = error};
     program_finish_reload(program, &failure);
@@ -439,12 +329,16 @@ static void on_program_unkillable(const GError *error, void *owner)
     g_clear_pointer(&program->context, apply_context_unref);
     g_clear_pointer(&program->reload, apply_context_unref);
     g_clear_pointer(&program->next, config_unref);
+    program->is_redoing = false; /* its end is that of the service now */
     service_report_unkillable(program->service, error);
 }
 
 static void on_program_sub_state(const char *sub_state, void *owner)
 {
-    service_set_sub_state(((Program *)owner)->service, sub_state);
+    const Program *program = owner;
+    bool is_reload = program->is_redoing && g_str_equal(sub_state, "start");
+
+    service_set_sub_state(program->service, is_reload ? "reload" : sub_state);
 }
 
 /* A program that runs once has done so. Without remain_after_exit the service passes through active
@@ -489,8 +383,13 @@ static void program_fail_apply(Program *program, const Failure *failure)
 static void on_program_gone(const Failure *failure, const Ending *ending, void *owner)
 {
     Program *program = owner;
-    g_autoptr(Config) ran = g_steal_pointer(&program->running);
 
+    g_clear_pointer(&program->redo, g_free);
+    if (program->is_redoing) {
+        program_finish_redo(program, failure);
+        return;
+    }
+    g_autoptr(Config) ran = g_steal_pointer(&program->running);
     g_clear_pointer(&program->reload, apply_context_unref);
     if (program->stop_is_asked) {
         program_finish_stop(program, failure);

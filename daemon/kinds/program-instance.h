@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* A program of a service, as the files of this folder see it: how it is run (program.c), and what
+ * can be read of it, org.svcmgr1.Process (program-properties.c). */
+
+#include "core/service.h"
+#include "kinds/program.h"
+
+typedef struct Program {
+    Service *service;
+    Supervisor *supervisor;
+    ApplyContext *context; /* of the apply under way, or NULL */
+    ApplyContext *reload;  /* of the reload under way, or NULL */
+    Config *next;          /* of that apply, until the program before it is gone */
+    Config *running;       /* of what the supervisor runs, or has run last */
+    bool stop_is_asked;    /* core waits for service_stop_done */
+    bool is_redoing;       /* what the supervisor runs is reload_exec, of a oneshot that remains */
+    SupervisorSpec *redo;  /* for that, else NULL; borrows from running */
+    unsigned n_restarts;
+} Program;
+
+/* Indices of program_properties, which ends with a NULL name. */
+typedef enum ProgramProperty {
+    PROGRAM_MAIN_PID,
+    PROGRAM_EXIT_CODE,
+    PROGRAM_EXIT_SIGNAL,
+    PROGRAM_STATUS_TEXT,
+    PROGRAM_STATUS_ERRNO,
+    PROGRAM_N_RESTARTS,
+    PROGRAM_INVOCATION_ID,
+    PROGRAM_CONTROL_GROUP,
+    PROGRAM_CORE_DUMPED,
+    PROGRAM_USAGE,
+    _PROGRAM_PROPERTY_MAX,
+} ProgramProperty;
+
+extern const KindProperty program_properties[];
+
+/* SupervisorEvents.on_facts: tells who reads the properties that these facts are in. */
+void on_program_facts(unsigned facts, void *owner);
