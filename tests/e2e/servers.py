@@ -196,13 +196,21 @@ class Server(Case):
         return self.show()
 
     def check_cgroup(self):
-        """All of it are in the service's cgroup and are counted there, if it has one."""
+        """All of it are in the service's cgroup and are counted there, if it has one. A server may
+        have some that come and go."""
+        before = self.processes()
         record = self.show()
         path = record["ControlGroup"]
         self.assertEqual(path != "", self.has_cgroups)
-        if self.has_cgroups:
-            processes = self.processes()
-            self.assertEqual(record["Usage"]["processes"], len(processes))
-            for pid in processes:
+        if not self.has_cgroups:
+            return
+        for pid in before:
+            try:
                 text = pathlib.Path(f"/proc/{pid}/cgroup").read_text()
-                self.assertIn(f"0::{path}\n", text)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if f"0::{path}\n" not in text:
+                self.assertNotIn(pid, self.processes(), text)  # its end puts it elsewhere
+        stayed = before & self.processes()
+        self.assertGreater(len(stayed), 0)
+        self.assertGreaterEqual(record["Usage"]["processes"], len(stayed))
