@@ -36,19 +36,41 @@ static bool cgroup_place_lists(const CgroupPlace *place, pid_t pid)
     return match.is_listed;
 }
 
-/* Its own, or one below it. The process is asked, as that is short; the list if that fails. */
-bool cgroup_place_has(const CgroupPlace *place, pid_t pid)
+/* Its own, or one below it. */
+static bool cgroup_place_shows(const CgroupPlace *place, const char *path)
 {
-    char file[64];
     size_t length = strlen(place->path);
 
+    return strncmp(path, place->path, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+/* What the process itself says. NULL and errno. */
+static char *cgroup_place_ask(const CgroupPlace *place, pid_t pid)
+{
+    char file[64];
+
     (void)g_snprintf(file, sizeof file, "/proc/%d/cgroup", (int)pid);
-    g_autofree char *text = cgroup_file_read(place->sys, AT_FDCWD, file, CGROUP_OF_PROCESS_BYTES);
+    return cgroup_file_read(place->sys, AT_FDCWD, file, CGROUP_OF_PROCESS_BYTES);
+}
+
+/* The process is asked, as that is short; the list if that fails. */
+bool cgroup_place_has(const CgroupPlace *place, pid_t pid)
+{
+    g_autofree char *text = cgroup_place_ask(place, pid);
+
     if (text == NULL && errno != ENOENT && errno != ESRCH)
         return cgroup_place_lists(place, pid);
     g_autofree char *path = text == NULL ? NULL : cgroup_path_parse(text);
-    return path != NULL && strncmp(path, place->path, length) == 0 &&
-           (path[length] == '\0' || path[length] == '/');
+    return path != NULL && cgroup_place_shows(place, path);
+}
+
+bool cgroup_has_left(const Cgroup *cgroup, pid_t pid)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+    g_autofree char *text = cgroup_place_ask(&place, pid);
+    g_autofree char *path = text == NULL ? NULL : cgroup_path_parse(text);
+
+    return path != NULL && !cgroup_place_shows(&place, path);
 }
 
 bool cgroup_has(const Cgroup *cgroup, pid_t pid)

@@ -88,6 +88,7 @@ struct Supervisor {
     uint64_t deadline_usec; /* of the phase, before the program asked for more */
     Watch *main_watch;
     Cgroup *cgroup; /* of the run; NULL: it is followed by its session */
+    bool has_left;  /* a main process has gone elsewhere, perhaps with others */
     ProcessGroup group;
     GList watchers_link;
     bool watches_rest;
@@ -151,6 +152,9 @@ void supervisor_watch_rest(Supervisor *supervisor);
 bool supervisor_may_stray(const Supervisor *supervisor);
 /* Where the main process is now: it may have left its group without a word. */
 void supervisor_find_group(Supervisor *supervisor);
+/* Whether the main process is elsewhere than in the cgroup of its run, also when it is dead and not
+ * reaped; that it was counts for who is looked for later. */
+bool supervisor_note_left(Supervisor *supervisor);
 /* The main process is gone. REST_ASKED: supervisor_on_stragglers comes. */
 Rest supervisor_find_rest(Supervisor *supervisor);
 /* After REST_ASKED, when no stragglers were found: whether there is nobody else either. */

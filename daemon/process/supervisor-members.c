@@ -3,10 +3,13 @@
  * program that was started leads its group for as long as it lives. A main process that it has
  * named by MAINPID= may go to another group or session at any time, and nobody tells: so it is
  * looked up before each signal, and is signalled by its descriptor as well when it still was not
- * where the signal went. Who has left the group is looked for when all others are gone
- * (stragglers.h), which takes a turn of the loop. */
+ * where the signal went. A main process may leave its cgroup, too (cgexec, a PAM session, a
+ * container's runtime): it is signalled by its descriptor then, and what it has started elsewhere
+ * is looked for in the same way as without cgroups. Who has left the group is looked for when all
+ * others are gone (stragglers.h), which takes a turn of the loop. */
 
 #include "base/errors.h"
+#include "base/log.h"
 #include "process/supervisor-internal.h"
 
 #include <errno.h>
@@ -72,18 +75,35 @@ static bool supervisor_send_groups(Supervisor *supervisor, int signo)
     return found > 0 && (found == group->leader || found == group->adopted);
 }
 
+bool supervisor_note_left(Supervisor *supervisor)
+{
+    pid_t pid = supervisor->facts.main_pid;
+
+    if (pid == 0 || !supervisor_has_own_cgroup(supervisor) ||
+        !cgroup_has_left(supervisor->cgroup, pid))
+        return false;
+    if (!supervisor->has_left)
+        log_service(LOG_LEVEL_WARNING, supervisor->service_id,
+                    "main process %d has left its cgroup %s: what it has started elsewhere is "
+                    "neither limited nor counted there",
+                    (int)pid, cgroup_path(supervisor->cgroup));
+    supervisor->has_left = true;
+    return true;
+}
+
 /* Most consist of their main process. Where nobody knows, it has its group with it, mostly. */
 static void supervisor_send_cgroup(Supervisor *supervisor, int signo)
 {
     pid_t main_pid = supervisor->facts.main_pid;
     bool has_others = cgroup_find_member(supervisor->cgroup, main_pid) != 0;
     bool is_known = has_others || errno == 0;
+    bool is_elsewhere = supervisor_note_left(supervisor);
 
     if (has_others)
         (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
-    else if (!is_known && main_pid > 0 && main_pid == supervisor->group.leader)
+    if (!is_known && main_pid > 0 && main_pid == supervisor->group.leader)
         process_group_signal(supervisor->host, &supervisor->group, signo);
-    else
+    else if (!has_others || is_elsewhere)
         supervisor_send_main(supervisor, signo);
 }
 
@@ -127,6 +147,11 @@ void supervisor_send_abort(Supervisor *supervisor)
     supervisor_send_main(supervisor, SIGCONT);
 }
 
+static bool supervisor_looks_for_stragglers(const Supervisor *supervisor)
+{
+    return supervisor->cgroup == NULL || supervisor->has_left;
+}
+
 /* Where the cgroup cannot do it there still are the groups, and those that carry the number. */
 void supervisor_send_kill(Supervisor *supervisor)
 {
@@ -136,7 +161,7 @@ void supervisor_send_kill(Supervisor *supervisor)
         (void)supervisor_send_groups(supervisor, SIGKILL); /* main gets it in any case */
     }
     supervisor_send_main(supervisor, SIGKILL);
-    if (supervisor->facts.main_pid == 0 && supervisor->cgroup == NULL)
+    if (supervisor->facts.main_pid == 0 && supervisor_looks_for_stragglers(supervisor))
         supervisor_signal_stragglers(supervisor, true);
 }
 
@@ -237,16 +262,20 @@ Rest supervisor_find_rest(Supervisor *supervisor)
         return REST_SOME;
     if (supervisor->helps != NULL)
         return REST_NONE;
-    if (supervisor->cgroup != NULL)
+    if (!supervisor_looks_for_stragglers(supervisor))
         return cgroup_is_empty(supervisor->cgroup) ? REST_NONE : REST_SOME;
-    bool is_gone = supervisor_is_group_gone(supervisor);
+    bool is_gone = supervisor->cgroup != NULL ? cgroup_is_empty(supervisor->cgroup)
+                                              : supervisor_is_group_gone(supervisor);
     supervisor_ask_for_stragglers(supervisor); /* they are to be asked to end while others are */
     return is_gone ? REST_ASKED : REST_SOME;
 }
 
 bool supervisor_is_alone(Supervisor *supervisor)
 {
-    return supervisor->control == NULL && process_group_prune(supervisor->host, &supervisor->group);
+    if (supervisor->control != NULL)
+        return false;
+    return supervisor->cgroup != NULL ? cgroup_is_empty(supervisor->cgroup)
+                                      : process_group_prune(supervisor->host, &supervisor->group);
 }
 
 bool supervisor_has_rest(Supervisor *supervisor)
@@ -257,9 +286,11 @@ bool supervisor_has_rest(Supervisor *supervisor)
         return true;
     if (supervisor->helps != NULL)
         return false;
-    if (supervisor->cgroup != NULL)
-        return !cgroup_is_empty(supervisor->cgroup);
-    return !process_group_prune_dead(host, &supervisor->group) ||
+    if (supervisor->cgroup != NULL && !cgroup_is_empty(supervisor->cgroup))
+        return true;
+    if (!supervisor_looks_for_stragglers(supervisor))
+        return false;
+    return (supervisor->cgroup == NULL && !process_group_prune_dead(host, &supervisor->group)) ||
            stragglers_signal(host, supervisor->facts.invocation_id, 0, 0) > 0;
 }
 
@@ -273,10 +304,11 @@ static bool supervisor_wants_rest(const Supervisor *supervisor)
     return waits || (supervisor->phase != PHASE_IDLE && supervisor_may_stray(supervisor));
 }
 
-/* A cgroup that cannot be watched is looked at when a child dies, and when the time is up. */
+/* A cgroup that cannot be watched, or does not have all of it, is looked at when a child dies, and
+ * when the time is up. */
 static void supervisor_begin_watch(Supervisor *supervisor)
 {
-    supervisor->is_watcher = !supervisor_has_own_cgroup(supervisor) ||
+    supervisor->is_watcher = !supervisor_has_own_cgroup(supervisor) || supervisor->has_left ||
                              !cgroup_watch(supervisor->cgroup, on_supervisor_rest, supervisor);
     if (supervisor->is_watcher)
         g_queue_push_tail_link(&supervisor->host->watchers, &supervisor->watchers_link);

@@ -23,7 +23,7 @@ static unsigned supervisor_forget_last_run(Supervisor *supervisor)
     supervisor->group = (ProcessGroup){0};
     supervisor->n_dropped = supervisor->n_stragglers_asked = 0;
     supervisor->access = NOTIFY_ACCESS_ALL;
-    supervisor->has_told_unkept = false;
+    supervisor->has_told_unkept = supervisor->has_left = false;
     supervisor->reload.speaks = false;
     supervisor->watchdog.interval_usec = supervisor->spec->watchdog_usec;
     g_clear_error(&supervisor->stop_error);

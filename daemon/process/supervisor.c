@@ -404,6 +404,7 @@ void supervisor_check_main(Supervisor *supervisor)
     if (r == 0 && info.si_pid == 0)
         return; /* lives, or is held by a tracer */
     supervisor_exec_check(supervisor);
+    (void)supervisor_note_left(supervisor); /* for later */
     supervisor_signal_rest(supervisor);
     supervisor->ending.oom_killed = r == 0 && supervisor_is_oom_killed(supervisor, &info);
     supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
