@@ -24,9 +24,10 @@ fsync = off
 work_mem = {work_mem}
 """
 
-# Nothing that waits, so that the end of its parent does not wake it.
-BUSY = "SELECT count(*) FROM generate_series(1, 1000000000000)"
-WAITING = "SELECT pg_sleep(1000)"
+# Nothing that waits, so that the end of its parent does not wake it; a signal ends it once it has
+# begun.
+BUSY = "DO $$ BEGIN RAISE NOTICE 'has begun'; LOOP END LOOP; END $$"
+WAITING = "DO $$ BEGIN RAISE NOTICE 'has begun'; PERFORM pg_sleep(1000); END $$"
 
 
 class Postgresql(Server):
@@ -79,7 +80,9 @@ class Postgresql(Server):
         """One that takes longer than the test: who asks, and the process that works for him."""
         client = Follower(self.psql("SELECT pg_backend_pid()", statement), self.world.environment())
         self.addCleanup(client.end)
-        return client, int(client.line())
+        pid = int(client.line())
+        client.until("has begun")
+        return client, pid
 
     def check_cut_off(self, client):
         client.process.wait(SECONDS_MAX)
