@@ -20,7 +20,8 @@
 
 /* Judged in one turn of the loop. */
 #define STRAGGLERS_PER_TURN 2048
-/* When the list cannot be read for want of something; not for ever, since somebody waits. */
+/* When something cannot be read for want of something. Somebody waits, and hears some time that it
+ * is not known. */
 #define STRAGGLERS_RETRY_USEC (100 * USEC_PER_MSEC)
 #define STRAGGLERS_RETRIES_MAX 10
 /* A look that takes no longer needs no pause after it. */
@@ -32,6 +33,7 @@ struct Stragglers {
     Timer *timer;
     uint64_t next_usec; /* not before */
     unsigned n_retries; /* of the look */
+    bool is_blind;      /* the last look was given up, which is said */
     GQueue asked;       /* of StragglersQuestion: for the next look */
     GQueue looked_for;  /* by the look that is under way */
     GHashTable *by_id;  /* invocation id -> how many of it were found (unsigned) */
@@ -44,11 +46,18 @@ struct Stragglers {
 
 /* Whose a process is */
 
+static bool stragglers_is_want(int errno_value)
+{
+    return errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOMEM;
+}
+
+/* False and errno, which is 0 if the environment could be read. */
 static bool stragglers_environment_has(const ProcessHost *host, const char *invocation_id,
                                        pid_t pid)
 {
     g_autofree char *variable = g_strconcat("INVOCATION_ID=", invocation_id, NULL);
 
+    errno = 0;
     return proc_environ_has(host->sys, pid, variable);
 }
 
@@ -78,7 +87,7 @@ static bool stragglers_find_by_environment(const Stragglers *stragglers, pid_t p
     size_t length = 0;
     g_autofree char *text = proc_read_environ(stragglers->host->sys, pid, &length);
 
-    if (text == NULL && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    if (text == NULL && stragglers_is_want(errno))
         return false;
 
     const char *id = text != NULL ? proc_environ_find(text, length, "INVOCATION_ID") : NULL;
@@ -128,6 +137,7 @@ static void stragglers_begin_look(Stragglers *stragglers)
 static void stragglers_answer(Stragglers *stragglers)
 {
     StragglersQuestion *question;
+    bool is_blind = stragglers->is_blind;
 
     stragglers->is_looking = false;
     while ((question = g_queue_peek_head(&stragglers->looked_for)) != NULL) {
@@ -135,7 +145,7 @@ static void stragglers_answer(Stragglers *stragglers)
 
         g_queue_unlink(&stragglers->looked_for, &question->link);
         question->is_asked = question->is_looked_for = false;
-        question->func(*n_found, question->data);
+        question->func(is_blind && *n_found == 0 ? STRAGGLERS_UNKNOWN : *n_found, question->data);
     }
     g_hash_table_remove_all(stragglers->by_run);
     g_hash_table_remove_all(stragglers->by_id);
@@ -229,6 +239,16 @@ static void stragglers_pause(Stragglers *stragglers, StragglersTurn turn, uint64
                 took_usec > STRAGGLERS_CHEAP_USEC ? usec_add(now_usec, took_usec) : 0;
 }
 
+/* Of many looks in a row that are given up only the first one is worth a line. */
+static void stragglers_give_up(Stragglers *stragglers, int errno_value)
+{
+    if (!stragglers->is_blind)
+        log_warning("cannot look for what has left the session of its service, which is taken to "
+                    "be running until that is known: %s",
+                    g_strerror(errno_value));
+    stragglers->is_blind = true;
+}
+
 static void on_stragglers_timer(void *data)
 {
     Stragglers *stragglers = data;
@@ -240,12 +260,14 @@ static void on_stragglers_timer(void *data)
     if (!stragglers->is_looking)
         stragglers_begin_look(stragglers);
     StragglersTurn turn = stragglers_turn(stragglers);
-    if (turn == STRAGGLERS_RETRY && ++stragglers->n_retries > STRAGGLERS_RETRIES_MAX) {
-        log_warning("cannot look for what has left the session of its service: %s",
-                    g_strerror(errno));
+    int saved_errno = errno;
+    stragglers_pause(stragglers, turn, began_usec);
+    if (turn == STRAGGLERS_DONE) {
+        stragglers->is_blind = false;
+    } else if (turn == STRAGGLERS_RETRY && ++stragglers->n_retries > STRAGGLERS_RETRIES_MAX) {
+        stragglers_give_up(stragglers, saved_errno);
         turn = STRAGGLERS_DONE;
     }
-    stragglers_pause(stragglers, turn, began_usec);
     if (turn != STRAGGLERS_DONE || !g_queue_is_empty(&stragglers->asked))
         timer_arm(stragglers->timer, stragglers->next_usec);
     if (turn == STRAGGLERS_DONE)
@@ -317,12 +339,16 @@ typedef struct StragglersHunt {
     int signo;
     GArray *spared;    /* of pid_t: the daemon and its ancestors */
     GHashTable *found; /* of pids */
+    bool is_blind;     /* not all could be looked at */
 } StragglersHunt;
 
-static bool stragglers_is_prey(const StragglersHunt *hunt, pid_t pid)
+static bool stragglers_is_prey(StragglersHunt *hunt, pid_t pid)
 {
-    return stragglers_has(hunt->host, hunt->invocation_id, pid) &&
-           !stragglers_is_dead(hunt->host, pid);
+    errno = 0;
+    if (stragglers_has(hunt->host, hunt->invocation_id, pid))
+        return !stragglers_is_dead(hunt->host, pid);
+    hunt->is_blind = hunt->is_blind || stragglers_is_want(errno);
+    return false;
 }
 
 static bool stragglers_is_spared(const StragglersHunt *hunt, pid_t pid)
@@ -335,7 +361,7 @@ static bool stragglers_is_spared(const StragglersHunt *hunt, pid_t pid)
 }
 
 /* It is looked at once more when nobody else can have its number. False: it is none of the run. */
-static bool stragglers_send(const StragglersHunt *hunt, pid_t pid)
+static bool stragglers_send(StragglersHunt *hunt, pid_t pid)
 {
     const Sys *sys = hunt->host->sys;
     autofd int pidfd = sys->pidfd_open(pid, 0);
@@ -358,14 +384,16 @@ static void stragglers_hunt(StragglersHunt *hunt, pid_t pid)
         g_hash_table_add(hunt->found, GINT_TO_POINTER(pid));
 }
 
-/* False: there is nobody whom the pass before did not find, or nobody can be found. */
+/* False: there is nobody whom the pass before did not find, or nobody can be found now. */
 static bool stragglers_pass(StragglersHunt *hunt)
 {
     g_autoptr(GArray) pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
     unsigned n_before = g_hash_table_size(hunt->found);
 
-    if (!proc_read_all(hunt->host->sys, pids))
+    if (!proc_read_all(hunt->host->sys, pids)) {
+        hunt->is_blind = errno != ENOENT;
         return false;
+    }
     for (unsigned i = 0; i < pids->len; i++)
         stragglers_hunt(hunt, g_array_index(pids, pid_t, i));
     return g_hash_table_size(hunt->found) > n_before;
@@ -386,5 +414,6 @@ unsigned stragglers_signal(ProcessHost *host, const char *invocation_id, pid_t n
     for (unsigned i = 0; stragglers_pass(&hunt) && signo == SIGKILL && i < STRAGGLERS_PASSES_MAX;
          i++)
         ;
-    return g_hash_table_size(found);
+    unsigned n_found = g_hash_table_size(found);
+    return n_found == 0 && hunt.is_blind ? STRAGGLERS_UNKNOWN : n_found;
 }

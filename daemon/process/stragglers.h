@@ -9,10 +9,15 @@
 
 #include "process/host.h"
 
+#include <limits.h>
 #include <stdbool.h>
 
 /* A question whether there are any; it is the asker's, zeroed before its first use. */
 typedef struct StragglersQuestion StragglersQuestion;
+/* Instead of a number: they could not be looked for (too many open files, no memory). Whoever hears
+ * it has to take it that somebody is left, and may ask again at once: the next look takes its time.
+ * That there is no /proc is no such case: then nobody can ever be found. */
+#define STRAGGLERS_UNKNOWN UINT_MAX
 /* n_found: how many live. Called from the loop; may ask again, or free the question. */
 typedef void (*StragglersFunc)(unsigned n_found, void *data);
 struct StragglersQuestion {
@@ -30,7 +35,8 @@ void stragglers_ask(ProcessHost *host, StragglersQuestion *question);
 void stragglers_forget(ProcessHost *host, StragglersQuestion *question); /* also if not asked */
 
 /* Looks at all processes now, and sends signo to those of the run (0: to nobody), wherever they
- * are, not_pid excepted. Returns how many there are. Not for what happens often. */
+ * are, not_pid excepted. Returns how many there are, or STRAGGLERS_UNKNOWN if none was found and
+ * not all could be looked at. Not for what happens often. */
 unsigned stragglers_signal(ProcessHost *host, const char *invocation_id, pid_t not_pid, int signo);
 /* Whether pid is of the run, by its number or its environment. A hint, unless the caller holds on
  * to the process. */

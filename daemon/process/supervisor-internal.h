@@ -166,13 +166,17 @@ void supervisor_send_abort(Supervisor *supervisor);
 void supervisor_send_kill(Supervisor *supervisor);
 /* The main process is dead, but not reaped: to the others. */
 void supervisor_signal_rest(Supervisor *supervisor);
-void supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
+/* False: it is not known whom to signal; to be asked for again. */
+bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
+/* supervisor_on_stragglers follows, after a look that begins after this. */
+void supervisor_ask_for_stragglers(Supervisor *supervisor);
 /* Somebody is left, and was stopped before the signal: it shall have it. */
 void supervisor_continue_rest(Supervisor *supervisor);
 GError *supervisor_describe_unkillable(const Supervisor *supervisor);
 /* Kills what has been started and cannot be watched. */
 void supervisor_kill_spawned(Supervisor *supervisor, const Spawned *spawned);
-/* Found that many; supervisor.c says what follows from it. May free supervisor. */
+/* Found that many, or STRAGGLERS_UNKNOWN; supervisor.c says what follows from it. May free
+ * supervisor. */
 void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found);
 
 /* supervisor-exec.c */

@@ -124,6 +124,19 @@ static void supervisor_thaw(const Supervisor *supervisor)
         cgroup_thaw(supervisor->cgroup);
 }
 
+static void on_supervisor_stragglers(unsigned n_found, void *data)
+{
+    supervisor_on_stragglers(data, n_found);
+}
+
+void supervisor_ask_for_stragglers(Supervisor *supervisor)
+{
+    supervisor->stragglers.invocation_id = supervisor->facts.invocation_id;
+    supervisor->stragglers.func = on_supervisor_stragglers;
+    supervisor->stragglers.data = supervisor;
+    stragglers_ask(supervisor->host, &supervisor->stragglers);
+}
+
 /* A stopped process gets its signal only when it goes on, and so does a frozen one. */
 void supervisor_send_stop(Supervisor *supervisor)
 {
@@ -189,16 +202,18 @@ void supervisor_continue_rest(Supervisor *supervisor)
         process_group_signal(supervisor->host, &supervisor->group, SIGCONT);
 }
 
-void supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill)
+bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill)
 {
     ProcessHost *host = supervisor->host;
     const char *id = supervisor->facts.invocation_id;
     int signo = to_kill ? SIGKILL : supervisor->spec->rules.stop_signal;
 
     if (supervisor->helps != NULL)
-        return;
-    if (stragglers_signal(host, id, 0, signo) > 0 && !to_kill)
+        return true;
+    unsigned n_found = stragglers_signal(host, id, 0, signo);
+    if (n_found > 0 && !to_kill)
         (void)stragglers_signal(host, id, 0, SIGCONT); /* seen when they are gone */
+    return n_found != STRAGGLERS_UNKNOWN;
 }
 
 bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **error)
@@ -230,19 +245,6 @@ void supervisor_kill_spawned(Supervisor *supervisor, const Spawned *spawned)
 static void on_supervisor_rest(void *data)
 {
     supervisor_check_rest(data);
-}
-
-static void on_supervisor_stragglers(unsigned n_found, void *data)
-{
-    supervisor_on_stragglers(data, n_found);
-}
-
-static void supervisor_ask_for_stragglers(Supervisor *supervisor)
-{
-    supervisor->stragglers.invocation_id = supervisor->facts.invocation_id;
-    supervisor->stragglers.func = on_supervisor_stragglers;
-    supervisor->stragglers.data = supervisor;
-    stragglers_ask(supervisor->host, &supervisor->stragglers);
 }
 
 /* Most have nobody else in their group. To reap, the kernel walks over all our children. */

@@ -318,7 +318,23 @@ void supervisor_check_rest(Supervisor *supervisor)
         supervisor_settle_rest(supervisor);
 }
 
-/* They had no part in the signals before, for they were in no group that was known. */
+/* They had no part in the signals before, for they were in no group that was known. Those that were
+ * found, but cannot be looked for again to be asked, are still to be asked. */
+static void supervisor_ask_stragglers_to_end(Supervisor *supervisor, unsigned n_found)
+{
+    bool to_kill = phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL;
+
+    if (!to_kill && n_found <= supervisor->n_stragglers_asked) {
+        supervisor->n_stragglers_asked = n_found;
+        return;
+    }
+    if (supervisor_signal_stragglers(supervisor, to_kill))
+        supervisor->n_stragglers_asked = n_found;
+    else
+        supervisor_ask_for_stragglers(supervisor);
+}
+
+/* What is not known goes on, and is looked for again: nothing may be started beside it. */
 void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found)
 {
     if (supervisor->facts.main_pid != 0 || supervisor->phase == PHASE_IDLE)
@@ -329,11 +345,10 @@ void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found)
         return;
     }
     supervisor_wait_for_rest(supervisor);
-    if (phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL ||
-        n_found > supervisor->n_stragglers_asked)
-        supervisor_signal_stragglers(supervisor,
-                                     phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL);
-    supervisor->n_stragglers_asked = n_found;
+    if (n_found == STRAGGLERS_UNKNOWN)
+        supervisor_ask_for_stragglers(supervisor);
+    else
+        supervisor_ask_stragglers_to_end(supervisor, n_found);
 }
 
 void supervisor_stop_exec_done(Supervisor *supervisor, const Failure *failure)
