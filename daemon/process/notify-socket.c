@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define NOTIFY_PER_TURN 32
-/* More than a socket holds; only a second sender could make a drain go on for longer. */
+/* In what messages cost. More than a socket holds; only a second sender could make a drain go on
+ * for longer. */
 #define NOTIFY_PER_DRAIN 1024
 #define NOTIFY_FDS_MAX 253 /* SCM_MAX_FD of the kernel: nothing can be truncated */
 
@@ -59,7 +61,8 @@ typedef struct NotifyDatagram {
     NotifySender sender;
     int fds[NOTIFY_CONTROL_BYTES / sizeof(int)]; /* as many as could ever be read */
     size_t n_fds;
-    bool is_whole; /* with the credentials of its sender, and all there was */
+    bool fds_are_lost; /* some of them, to the kernel */
+    bool is_whole;     /* the text, with the credentials of its sender */
 } NotifyDatagram;
 
 typedef enum NotifyReading {
@@ -129,7 +132,8 @@ static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram 
     datagram->sender = (NotifySender){0};
     datagram->n_fds = 0;
     datagram->is_whole = notify_datagram_read_control(datagram, &message) &&
-                         (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+                         (message.msg_flags & MSG_TRUNC) == 0;
+    datagram->fds_are_lost = (message.msg_flags & MSG_CTRUNC) != 0;
     return NOTIFY_READING_MORE;
 }
 
@@ -139,10 +143,10 @@ static void notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram
     bool is_message =
             datagram->is_whole && notify_message_parse(datagram->data, datagram->length, &message);
 
-    if (!is_message)
+    if (!is_message || datagram->fds_are_lost)
         notify_datagram_close_fds(datagram, notify->host);
 
-    NotifyFds fds = {datagram->fds, datagram->n_fds};
+    NotifyFds fds = {datagram->fds, datagram->n_fds, is_message && datagram->fds_are_lost};
     notify->func(is_message ? &message : NULL, &datagram->sender, &fds, notify->data);
     notify_datagram_close_fds(datagram, notify->host);
 }
@@ -213,33 +217,39 @@ void notify_socket_drain(NotifySocket *notify)
     NotifyReading reading = NOTIFY_READING_MORE;
     unsigned cost = 0; /* nobody pays for it */
 
-    for (unsigned i = 0; i < NOTIFY_PER_DRAIN && reading == NOTIFY_READING_MORE; i++)
+    while (cost < NOTIFY_PER_DRAIN && reading == NOTIFY_READING_MORE)
         reading = notify_socket_read(notify, &cost);
 }
 
-/* The mode is set before there is a file, so that there is no moment in which it is open to all.
- * The host has made sure that the directory is short enough. */
-static bool notify_socket_open(NotifySocket *notify, uid_t uid, gid_t gid)
+/* The file has the mode of the descriptor, less the umask. */
+static int notify_socket_bind(NotifySocket *notify)
+{
+    const struct sockaddr_un *address = &notify->address;
+    mode_t mask = umask(0);
+    int r = notify->host->sys->bind(notify->fd, (const struct sockaddr *)address, sizeof *address);
+
+    (void)umask(mask); /* cannot fail */
+    return r;
+}
+
+/* The host has made sure that the directory is short enough. */
+static bool notify_socket_open(NotifySocket *notify)
 {
     const Sys *sys = notify->host->sys;
-    struct sockaddr_un *address = &notify->address;
     const int on = 1;
 
     notify->fd = sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (notify->fd < 0 || sys->fchmod(notify->fd, 0600) < 0)
+    if (notify->fd < 0 || sys->fchmod(notify->fd, 0666) < 0)
         return false;
     if (sys->setsockopt(notify->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         return false;
-    if (sys->bind(notify->fd, (const struct sockaddr *)address, sizeof *address) < 0)
+    if (notify_socket_bind(notify) < 0)
         return false;
     notify->is_bound = true;
-    if ((uid != geteuid() || gid != getegid()) && sys->lchown(address->sun_path, uid, gid) < 0)
-        return false;
     return notify_socket_watch(notify);
 }
 
-NotifySocket *notify_socket_new(ProcessHost *host, uid_t uid, gid_t gid, NotifyFunc func,
-                                void *data, GError **error)
+NotifySocket *notify_socket_new(ProcessHost *host, NotifyFunc func, void *data, GError **error)
 {
     NotifySocket *notify = g_new0(NotifySocket, 1);
 
@@ -250,11 +260,27 @@ NotifySocket *notify_socket_new(ProcessHost *host, uid_t uid, gid_t gid, NotifyF
     notify->address.sun_family = AF_UNIX;
     (void)g_snprintf(notify->address.sun_path, sizeof notify->address.sun_path, "%s/%x",
                      host->notify_directory, ++host->last_notify_name);
-    if (notify_socket_open(notify, uid, gid))
+    if (notify_socket_open(notify))
         return notify;
     error_set_errno(error, errno, "cannot open the notify socket %s", notify_socket_path(notify));
     notify_socket_free(notify);
     return NULL;
+}
+
+/* close(2) would close what the unread messages carry as well, and may wait for that. Who sends now
+ * is refused, so there is an end to them. */
+static void notify_socket_discard(NotifySocket *notify)
+{
+    NotifyReading reading = NOTIFY_READING_MORE;
+    NotifyDatagram datagram;
+
+    if (shutdown(notify->fd, SHUT_RD) < 0)
+        return;
+    while (reading == NOTIFY_READING_MORE) {
+        reading = notify_socket_receive(notify, &datagram);
+        if (reading == NOTIFY_READING_MORE)
+            notify_datagram_close_fds(&datagram, notify->host);
+    }
 }
 
 void notify_socket_free(NotifySocket *notify)
@@ -266,6 +292,8 @@ void notify_socket_free(NotifySocket *notify)
     if (notify->is_bound)
         (void)notify->host->sys->unlink(
                 notify->address.sun_path); /* somebody may have been faster */
+    if (notify->is_bound)
+        notify_socket_discard(notify);
     notify->fd = fd_close(notify->fd);
     g_free(notify);
 }

@@ -2,7 +2,8 @@
 #pragma once
 
 /* The socket that one run of a program sends its messages to: a datagram socket in the host's
- * directory, owned by the program's user and open to it alone. */
+ * directory, which nobody can list. Everybody can send to it, for a program may change its user as
+ * it runs: whose word counts is for the receiver to say, by the sender's number. */
 
 #include "process/host.h"
 #include "process/notify.h"
@@ -20,6 +21,7 @@ typedef struct NotifySender {
 typedef struct NotifyFds {
     int *fds;
     size_t n;
+    bool are_lost; /* there were more than the daemon has room for, and none is here */
 } NotifyFds;
 
 /* message NULL: the datagram was none. sender is not judged yet. Must not free the socket. */
@@ -29,9 +31,9 @@ typedef void (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sen
 /* Messages are read in the loop at normal priority, a few per turn. Who sends more than its share
  * (a burst, then so many a second) is read again only when that is due, and waits meanwhile in its
  * own sendmsg: a flood delays nobody else. */
-NotifySocket *notify_socket_new(ProcessHost *host, uid_t uid, gid_t gid, NotifyFunc func,
-                                void *data, GError **error);
-void notify_socket_free(NotifySocket *notify); /* accepts NULL; also removes the file */
+NotifySocket *notify_socket_new(ProcessHost *host, NotifyFunc func, void *data, GError **error);
+/* Accepts NULL; also removes the file. What was not read is thrown away. */
+void notify_socket_free(NotifySocket *notify);
 const char *notify_socket_path(const NotifySocket *notify);
 /* Reads what is there now, without waiting for the loop: before a death is judged. */
 void notify_socket_drain(NotifySocket *notify);

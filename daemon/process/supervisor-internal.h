@@ -95,7 +95,6 @@ struct Supervisor {
     bool is_watcher; /* of those: in host->watchers. Else the cgroup is watched */
     StragglersQuestion stragglers;
     unsigned n_stragglers_asked; /* to end */
-    uid_t uid;                   /* of the program */
     SupervisorExec exec;
     Ending ending;      /* as far as it is known; pid: of the last main process */
     GError *stop_error; /* of stop_exec */
@@ -213,7 +212,7 @@ bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, 
 
 /* supervisor-notify.c */
 
-bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error);
+bool supervisor_open_notify(Supervisor *supervisor, GError **error);
 void supervisor_close_notify(Supervisor *supervisor);
 /* What the program said is told now, not when its turn comes. */
 void supervisor_flush_said(Supervisor *supervisor);

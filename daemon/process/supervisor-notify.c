@@ -72,10 +72,11 @@ static void supervisor_drop_message(Supervisor *supervisor, const NotifySender *
                                     const char *why)
 {
     if (supervisor->n_dropped++ == 0)
-        log_service(LOG_LEVEL_WARNING, supervisor->service_id,
-                    "dropped a readiness message of process %d (uid %u): %s; further ones of this "
-                    "run are dropped silently",
-                    (int)sender->pid, (unsigned)sender->uid, why);
+        log_service(
+                LOG_LEVEL_WARNING, supervisor->service_id,
+                "dropped a readiness message sent by process %d, uid %u: %s; further ones of this "
+                "run are dropped silently",
+                (int)sender->pid, (unsigned)sender->uid, why);
 }
 
 static bool supervisor_has_access(const Supervisor *supervisor, pid_t pid)
@@ -96,10 +97,9 @@ static bool supervisor_has_access(const Supervisor *supervisor, pid_t pid)
     g_assert_not_reached();
 }
 
+/* Not by its user: a program that was started as root may have given that up. */
 static bool supervisor_trusts(const Supervisor *supervisor, const NotifySender *sender)
 {
-    if (sender->uid != supervisor->uid && sender->uid != 0 && sender->uid != geteuid())
-        return false;
     return sender->pid > 0 && supervisor_has_access(supervisor, sender->pid);
 }
 
@@ -153,6 +153,8 @@ static void supervisor_drop_fd(Supervisor *supervisor, int errno_value)
 static void supervisor_store_fds(Supervisor *supervisor, const NotifyMessage *message,
                                  NotifyFds *fds)
 {
+    if (fds->are_lost)
+        supervisor_drop_fd(supervisor, EMFILE);
     for (size_t i = 0; i < fds->n; i++) {
         int fd = fd_steal(&fds->fds[i]);
 
@@ -221,11 +223,10 @@ static void on_supervisor_notify(const NotifyMessage *message, const NotifySende
     supervisor_hear_progress(supervisor, message);
 }
 
-bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error)
+bool supervisor_open_notify(Supervisor *supervisor, GError **error)
 {
-    supervisor->uid = identity->uid;
-    supervisor->notify = notify_socket_new(supervisor->host, identity->uid, identity->gid,
-                                           on_supervisor_notify, supervisor, error);
+    supervisor->notify =
+            notify_socket_new(supervisor->host, on_supervisor_notify, supervisor, error);
     supervisor->ending.awaited = "READY=1";
     return supervisor->notify != NULL;
 }

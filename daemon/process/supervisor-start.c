@@ -92,13 +92,13 @@ static bool supervisor_give_up(Supervisor *supervisor, const Spawned *spawned, G
 }
 
 static bool supervisor_open_channels(Supervisor *supervisor, const SupervisorSpec *spec,
-                                     const Identity *identity, GError **error)
+                                     GError **error)
 {
     bool wants_notify = spec->readiness == READINESS_NOTIFY || spec->watchdog_usec > 0;
 
     if (supervisor->helps != NULL || spec->rules.runs_once)
         return true;
-    if (wants_notify && !supervisor_open_notify(supervisor, identity, error))
+    if (wants_notify && !supervisor_open_notify(supervisor, error))
         return false;
     return spec->readiness != READINESS_FD || supervisor_open_readiness(supervisor, error);
 }
@@ -163,7 +163,7 @@ static bool supervisor_equip(Supervisor *supervisor, const SupervisorSpec *spec,
                              const Identity *identity, GError **error)
 {
     bool spawned = supervisor_open_cgroup(supervisor, spec, error) &&
-                   supervisor_open_channels(supervisor, spec, identity, error) &&
+                   supervisor_open_channels(supervisor, spec, error) &&
                    supervisor_spawn_child(supervisor, spec, exec, identity, error);
 
     if (supervisor->cgroup != NULL)

@@ -165,7 +165,6 @@ const Sys sys_linux = {
         .mkdirat = mkdirat,
         .unlink = unlink,
         .unlinkat = unlinkat,
-        .lchown = lchown,
         .fchmod = fchmod,
         .socket = socket,
         .bind = sys_linux_bind,

@@ -46,7 +46,6 @@ typedef struct Sys {
     int (*mkdirat)(int directory_fd, const char *path, mode_t mode);
     int (*unlink)(const char *path);
     int (*unlinkat)(int directory_fd, const char *path, int flags);
-    int (*lchown)(const char *path, uid_t uid, gid_t gid);
     int (*fchmod)(int fd, mode_t mode);
     int (*socket)(int domain, int type, int protocol);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t length);

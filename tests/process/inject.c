@@ -48,7 +48,6 @@ static const char *const inject_names[] = {
         [INJECT_FCHMOD] = "fchmod",
         [INJECT_SETSOCKOPT] = "setsockopt",
         [INJECT_BIND] = "bind",
-        [INJECT_LCHOWN] = "lchown",
         [INJECT_UNLINK] = "unlink",
         [INJECT_MKDIR] = "mkdir",
         [INJECT_SUBREAPER] = "subreaper",
@@ -377,11 +376,6 @@ static int inject_unlink(const char *path)
     return inject_fails(INJECT_UNLINK) ? -1 : inject_base.unlink(path);
 }
 
-static int inject_lchown(const char *path, uid_t uid, gid_t gid)
-{
-    return inject_fails(INJECT_LCHOWN) ? -1 : inject_base.lchown(path, uid, gid);
-}
-
 static int inject_fchmod(int fd, mode_t mode)
 {
     return inject_fails(INJECT_FCHMOD) ? -1 : inject_base.fchmod(fd, mode);
@@ -455,7 +449,6 @@ static const Sys inject_sys = {
         .prlimit64 = inject_prlimit64,
         .mkdir = inject_mkdir,
         .unlink = inject_unlink,
-        .lchown = inject_lchown,
         .fchmod = inject_fchmod,
         .socket = inject_socket,
         .bind = inject_bind,

@@ -63,11 +63,10 @@ static void fixture_connect(NotifyFixture *fixture)
                     0);
 }
 
-NotifySocket *notify_fixture_open(NotifyFixture *fixture, uid_t uid, GError **error)
+NotifySocket *notify_fixture_open(NotifyFixture *fixture, GError **error)
 {
     g_assert_null(fixture->notify);
-    fixture->notify =
-            notify_socket_new(fixture->host, uid, getegid(), on_fixture_message, fixture, error);
+    fixture->notify = notify_socket_new(fixture->host, on_fixture_message, fixture, error);
     fixture->fd = fixture_socket;
     if (fixture->notify != NULL)
         fixture_connect(fixture);
@@ -111,7 +110,7 @@ void notify_fixture_init(NotifyFixture *fixture, const void *unused)
     };
     fixture->host = process_host_new(&options, &error);
     g_assert_no_error(error);
-    (void)notify_fixture_open(fixture, geteuid(), &error);
+    (void)notify_fixture_open(fixture, &error);
     g_assert_no_error(error);
 }
 

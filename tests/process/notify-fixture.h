@@ -32,7 +32,7 @@ void notify_fixture_init(NotifyFixture *fixture, const void *unused);
 void notify_fixture_done(NotifyFixture *fixture, const void *unused);
 
 /* Only without one. */
-NotifySocket *notify_fixture_open(NotifyFixture *fixture, uid_t uid, GError **error);
+NotifySocket *notify_fixture_open(NotifyFixture *fixture, GError **error);
 void notify_fixture_close(NotifyFixture *fixture);
 
 /* False when the socket takes no more: the sender would have to wait. */

@@ -411,8 +411,7 @@ static void test_drain(ProcessFixture *fixture, const void *unused)
     unsigned n_ready = 0;
 
     inject_reset();
-    NotifySocket *notify =
-            notify_socket_new(fixture->host, getuid(), getgid(), on_drained, &n_ready, NULL);
+    NotifySocket *notify = notify_socket_new(fixture->host, on_drained, &n_ready, NULL);
     g_assert_nonnull(notify);
     (void)g_strlcpy(address.sun_path, notify_socket_path(notify), sizeof address.sun_path);
     for (unsigned i = 0; i < 3; i++)

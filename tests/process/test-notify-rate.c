@@ -188,6 +188,26 @@ static void test_drain_is_bounded(NotifyFixture *fixture, const void *unused)
     g_assert_cmpuint(fixture->said->len, ==, RATE_PER_DRAIN);
 }
 
+#define RATE_FDS 248 /* cost 31 messages more */
+
+static void look_gives_more(NotifyFixture *fixture, const NotifyMessage *message, NotifyFds *fds)
+{
+    notify_fixture_give(fixture, "STATUS=more", fds->fds, fds->n);
+}
+
+/* What comes along costs as well. */
+static void test_drain_of_fds_is_bounded(NotifyFixture *fixture, const void *unused)
+{
+    int fds[RATE_FDS];
+
+    for (size_t i = 0; i < RATE_FDS; i++)
+        fds[i] = fixture->sender;
+    fixture->look = look_gives_more;
+    notify_fixture_give(fixture, "STATUS=one", fds, RATE_FDS);
+    notify_socket_drain(fixture->notify);
+    g_assert_cmpuint(fixture->said->len, ==, RATE_PER_DRAIN / 32);
+}
+
 /* It is tried again, at leisure, until it is watched. */
 static void test_resume_fails(NotifyFixture *fixture, const void *unused)
 {
@@ -243,7 +263,7 @@ static void speaker_init(Speaker *speaker, ProcessHost *host)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     *speaker = (Speaker){
-            .notify = notify_socket_new(host, geteuid(), getegid(), on_speaker, speaker, NULL),
+            .notify = notify_socket_new(host, on_speaker, speaker, NULL),
             .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
     };
     g_assert_nonnull(speaker->notify);
@@ -362,6 +382,7 @@ int main(int argc, char **argv)
     ADD("saved-up", test_saved_up);
     ADD("drain", test_drain);
     ADD("drain-is-bounded", test_drain_is_bounded);
+    ADD("drain-is-bounded/descriptors", test_drain_of_fds_is_bounded);
     ADD("resume-fails", test_resume_fails);
     ADD("closed-while-paused", test_closed_while_paused);
     ADD_REAL("beside-a-flood", test_beside_a_flood);

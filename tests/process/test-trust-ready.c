@@ -322,6 +322,22 @@ static void forge_as(uid_t uid, const char *path)
     g_assert_cmpint(status, ==, 0);
 }
 
+/* As servers do that bind their ports as root. */
+static void test_gives_up_root(TrustFixture *fixture, const void *unused)
+{
+    if (geteuid() != 0) {
+        g_test_skip("only root can become somebody else");
+        return;
+    }
+    Service *service =
+            trust_start(fixture, "{" NOTIFIER "'@user', '" G_STRINGIFY(
+                                         OTHER_UID) "', 'READY=1\\nSTATUS=own'], " NOTIFY "}");
+
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    g_assert_cmpstr(fixture_property(service, "StatusText").s, ==, "own");
+    drop_and_check(fixture, service);
+}
+
 static void test_forged(TrustFixture *fixture, const void *data)
 {
     uid_t uid = data != NULL ? OTHER_UID : geteuid();
@@ -340,7 +356,6 @@ static void test_forged(TrustFixture *fixture, const void *data)
     pid_t pid = fixture_main_pid(service);
     int n_fds = fd_count_open();
 
-    g_assert_cmpint(chmod(path, 0666), ==, 0); /* what keeps others out, else */
     forge_as(uid, path);
     trust_wait_log(fixture, "dropped a readiness message");
     trust_signal(service, SIGUSR1);
@@ -356,7 +371,8 @@ static void test_forged(TrustFixture *fixture, const void *data)
     g_assert_cmpint(fixture_property(service, "StatusErrno").i, ==, 0);
     g_assert_cmpint(fixture_main_pid(service), ==, pid);
     g_assert_cmpint(fd_count_open(), <=, n_fds); /* nothing is stored */
-    assert_contains(fixture->process.log->str, "it is no process of the service");
+    g_autofree char *who = g_strdup_printf(", uid %u: it is no process of the service", uid);
+    assert_contains(fixture->process.log->str, who);
     g_assert_true(strstr(fixture->process.log->str, "dropped a readiness") ==
                   g_strrstr(fixture->process.log->str, "dropped a readiness"));
     drop_and_check(fixture, service);
@@ -458,6 +474,7 @@ int main(int argc, char **argv)
     trust_add("/trust/main-pid/hand-over", test_hand_over, "'@hand-over', 'READY=1'");
     trust_add("/trust/main-pid/daemonise", test_hand_over, "'@daemonise'");
     trust_add("/trust/main-pid/refused", test_main_pid_refused, NULL);
+    trust_add("/trust/ready/gives-up-root", test_gives_up_root, NULL);
     trust_add("/trust/forged/same-user", test_forged, NULL);
     trust_add("/trust/forged/other-user", test_forged, "");
     trust_add("/trust/access/final", test_access_is_final, NULL);

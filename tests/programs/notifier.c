@@ -2,6 +2,7 @@
 /* Says what its arguments are, one datagram each ("\n" and "\\" stand for a newline and a
  * backslash), and then stays. Words that begin with @ do something instead:
  *   @exit N            exits
+ *   @user N            becomes user N, which root can
  *   @abort             ends by SIGABRT
  *   @flood N           says STATUS=0, STATUS=1, ... N times
  *   @flood-all N       says ERRNO=0, ERRNO=1, ... N times, and MAINPID of a child and of itself in
@@ -72,6 +73,14 @@ static int next_number(void)
 static void do_exit(void)
 {
     exit(next_number());
+}
+
+static void do_user(void)
+{
+    uid_t uid = (uid_t)next_number();
+
+    if (setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
+        exit(1);
 }
 
 static void do_abort(void)
@@ -327,6 +336,7 @@ static const struct {
     void (*act)(void);
 } words[] = {
         {"@exit", do_exit},
+        {"@user", do_user},
         {"@abort", do_abort},
         {"@flood", do_flood},
         {"@long", do_long},
