@@ -14,9 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Each takes two descriptors and some kilobytes of the stack for a moment. */
-#define CGROUP_DEPTH_MAX 64
-#define CGROUP_DIRECTORIES_MAX 4096
 #define CGROUP_LIST_BYTES 2048
 
 int cgroup_file_open(const Sys *sys, int directory_fd, const char *path, int flags)
@@ -166,10 +163,17 @@ typedef struct CgroupWalk {
     int errno_value;
 } CgroupWalk;
 
+/* What is behind it is not known. */
+static void cgroup_walk_cut(CgroupWalk *walk)
+{
+    walk->errno_value = E2BIG;
+    walk->is_over = true;
+}
+
 static void cgroup_walk_tell(CgroupWalk *walk, pid_t id)
 {
     if (++walk->n_ids > CGROUP_IDS_MAX)
-        walk->is_over = true;
+        cgroup_walk_cut(walk);
     /* 0: a process that our pid namespace does not show. */
     else if (id > 0)
         walk->is_over = !walk->func(id, walk->data);
@@ -218,8 +222,10 @@ static bool on_cgroup_walk_child(int directory_fd, const char *name, void *data)
 
 static void cgroup_walk_directory(CgroupWalk *walk, int parent_fd, const char *name)
 {
-    if (walk->depth >= CGROUP_DEPTH_MAX || ++walk->n_directories > CGROUP_DIRECTORIES_MAX)
+    if (walk->depth > CGROUP_DEPTH_MAX || walk->n_directories++ > CGROUP_DIRECTORIES_MAX) {
+        cgroup_walk_cut(walk);
         return;
+    }
 
     autofd int directory_fd = cgroup_directory_open(walk->sys, parent_fd, name);
     autofd int fd =
@@ -242,51 +248,4 @@ bool cgroup_place_walk(const CgroupPlace *place, const char *file, CgroupIdFunc 
     if (walk.errno_value != 0)
         errno = walk.errno_value;
     return walk.errno_value == 0;
-}
-
-/* Removal */
-
-typedef struct CgroupRemoval {
-    const Sys *sys;
-    unsigned depth;
-    unsigned n_directories;
-} CgroupRemoval;
-
-static bool cgroup_remove(CgroupRemoval *removal, int parent_fd, const char *name);
-
-/* One that stays keeps those above it; the others go. */
-static bool on_cgroup_remove_child(int directory_fd, const char *name, void *data)
-{
-    (void)cgroup_remove(data, directory_fd, name);
-    return true;
-}
-
-static bool cgroup_rmdir(const Sys *sys, int parent_fd, const char *name)
-{
-    return sys->unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
-}
-
-/* Most have nothing below them: they go at once. */
-static bool cgroup_remove(CgroupRemoval *removal, int parent_fd, const char *name)
-{
-    if (cgroup_rmdir(removal->sys, parent_fd, name))
-        return true;
-    if (errno != EBUSY || removal->depth >= CGROUP_DEPTH_MAX ||
-        ++removal->n_directories > CGROUP_DIRECTORIES_MAX)
-        return false;
-
-    autofd int fd = cgroup_directory_open(removal->sys, parent_fd, name);
-    if (fd < 0)
-        return errno == ENOENT;
-    removal->depth++;
-    (void)cgroup_each_child(removal->sys, fd, on_cgroup_remove_child, removal); /* rmdir tells */
-    removal->depth--;
-    return cgroup_rmdir(removal->sys, parent_fd, name);
-}
-
-bool cgroup_place_remove(const CgroupPlace *place)
-{
-    CgroupRemoval removal = {.sys = place->sys};
-
-    return cgroup_remove(&removal, place->parent_fd, place->name);
 }

@@ -36,7 +36,7 @@ struct Cgroup {
     struct CgroupWatch *watch; /* or NULL */
     int directory_fd, procs_fd;
     CgroupLimits limits; /* in force, as far as they were set here */
-    char path[]; /* the last part is the name */
+    char path[];         /* the last part is the name */
 };
 const char *cgroup_name(const Cgroup *cgroup);
 /* A call has failed with errno_value. True: for want of a descriptor, and now there is one; it can
@@ -96,14 +96,18 @@ char *cgroup_name_from_id(const char *id);
 /* False: enough. */
 typedef bool (*CgroupIdFunc)(pid_t id, void *data);
 /* The numbers in file (cgroup.procs, cgroup.threads), of the place and all below it; what has gone
- * meanwhile is nothing. Limited to so many; false and errno. */
+ * meanwhile is nothing. False and errno: not all could be read, E2BIG: there are more than that. A
+ * walk takes two descriptors and some kilobytes of the stack for each directory that it is in. */
 #define CGROUP_IDS_MAX 65536
+#define CGROUP_DEPTH_MAX 63         /* below the place */
+#define CGROUP_DIRECTORIES_MAX 4096 /* likewise */
 bool cgroup_place_walk(const CgroupPlace *place, const char *file, CgroupIdFunc func, void *data);
 /* False: enough. */
 typedef bool (*CgroupChildFunc)(int directory_fd, const char *name, void *data);
 /* The directories in a directory. False and errno. */
 bool cgroup_each_child(const Sys *sys, int directory_fd, CgroupChildFunc func, void *data);
-/* Removes the directory and all below it, if no process is in them. False and errno: EBUSY. */
+/* Removes the directory and all below it, if no process is in them: so many in one call that the
+ * next one gets on. False and errno: EBUSY. */
 bool cgroup_place_remove(const CgroupPlace *place);
 
 bool cgroup_place_has(const CgroupPlace *place, pid_t pid);

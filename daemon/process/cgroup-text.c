@@ -7,6 +7,7 @@
 
 /* Names of cgroups are as long as file names may be. */
 #define CGROUP_SUFFIX ".svc"
+#define CGROUP_NUMBER_BYTES 2 /* "%1" after that, see cgroup_new */
 #define CGROUP_SAFE                                                                                \
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.@:" /* parse_id's */
 #define CGROUP_DIGEST_BYTES 64
@@ -159,10 +160,11 @@ char *cgroup_name_from_id(const char *id)
         else
             g_string_append_printf(name, "%%%02X", (unsigned char)*at);
     }
-    if (name->len + strlen(CGROUP_SUFFIX) > CGROUP_NAME_MAX) {
+    if (name->len + strlen(CGROUP_SUFFIX) > CGROUP_NAME_MAX - CGROUP_NUMBER_BYTES) {
         g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, id, -1);
 
-        g_string_truncate(name, CGROUP_NAME_MAX - strlen("%-" CGROUP_SUFFIX) - CGROUP_DIGEST_BYTES);
+        g_string_truncate(name, CGROUP_NAME_MAX - CGROUP_NUMBER_BYTES - strlen("%-" CGROUP_SUFFIX) -
+                                        CGROUP_DIGEST_BYTES);
         g_string_append_printf(name, "%%-%s", digest);
     }
     return g_strconcat(name->str, CGROUP_SUFFIX, NULL);

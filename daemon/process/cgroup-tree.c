@@ -114,7 +114,8 @@ bool cgroup_tree_walk(const CgroupTree *tree, CgroupProcessFunc func, void *data
         CgroupPlace place = {.sys = tree->sys, .parent_fd = tree->fd, .name = names->pdata[i]};
 
         walk.name = place.name;
-        if (!cgroup_place_walk(&place, "cgroup.procs", on_cgroup_tree_process, &walk))
+        if (!cgroup_place_walk(&place, "cgroup.procs", on_cgroup_tree_process, &walk) &&
+            errno != E2BIG)
             return false;
     }
     return true;

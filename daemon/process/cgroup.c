@@ -13,6 +13,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define CGROUP_NAMES_MAX 9 /* of one digit */
+
 struct CgroupWatch {
     const Cgroup *cgroup;
     int fd; /* of cgroup.events; -1: it is gone */
@@ -47,21 +49,63 @@ static bool cgroup_explain(const CgroupPlace *place, int errno_value, GError **e
 {
     pid_t pid = errno_value == EBUSY ? cgroup_place_find(place, 0) : 0;
 
+    if (pid == 0 && errno_value == EBUSY)
+        return error_set(error, ERROR_BUSY, "cannot make the cgroup %s: it is in use", place->path);
     if (pid == 0)
         return error_set_errno(error, errno_value, "cannot make the cgroup %s", place->path);
     return error_set(error, ERROR_BUSY, "cannot make the cgroup %s: process %d is still in it",
                      place->path, (int)pid);
 }
 
-/* One that is there is made anew, so that the kernel counts from 0. */
-static bool cgroup_make(const CgroupPlace *place, GError **error)
+/* Its programs may divide it further, but not so far that we could not follow. Where that cannot
+ * be had it is done without. */
+static void cgroup_bound(const CgroupPlace *place)
 {
-    if (place->sys->mkdirat(place->parent_fd, place->name, 0755) == 0)
-        return true;
-    if (errno == EEXIST && cgroup_place_remove(place) &&
-        place->sys->mkdirat(place->parent_fd, place->name, 0755) == 0)
-        return true;
-    return cgroup_explain(place, errno, error);
+    (void)cgroup_place_write(place, "cgroup.max.depth", G_STRINGIFY(CGROUP_DEPTH_MAX));
+    (void)cgroup_place_write(place, "cgroup.max.descendants", G_STRINGIFY(CGROUP_DIRECTORIES_MAX));
+}
+
+/* One that is there is made anew, so that the kernel counts from 0. False and errno. */
+static bool cgroup_make(const CgroupPlace *place)
+{
+    if (place->sys->mkdirat(place->parent_fd, place->name, 0755) < 0 &&
+        (errno != EEXIST || !cgroup_place_remove(place) ||
+         place->sys->mkdirat(place->parent_fd, place->name, 0755) < 0))
+        return false;
+    cgroup_bound(place);
+    return true;
+}
+
+static bool cgroup_is_in_the_way(const CgroupPlace *place, int errno_value)
+{
+    uint64_t populated;
+
+    return errno_value == EBUSY &&
+           cgroup_place_stat(place, "cgroup.events", "populated", &populated) && populated == 0;
+}
+
+/* One in which nobody is and which is still there must not keep a service from its start: it is
+ * left to be pruned, and the new one has another name. */
+static char *cgroup_make_somewhere(CgroupTree *tree, const char *service_id, GError **error)
+{
+    g_autofree char *first = cgroup_name_from_id(service_id);
+
+    for (unsigned i = 0;; i++) {
+        g_autofree char *name = i == 0 ? g_strdup(first) : g_strdup_printf("%s%%%u", first, i);
+        g_autofree char *path = g_strconcat(tree->path, "/", name, NULL);
+        CgroupPlace place = {tree->sys, tree->fd, name, path};
+
+        if (cgroup_make(&place)) {
+            (void)g_hash_table_remove(tree->left, name); /* it was not, mostly */
+            return g_steal_pointer(&path);
+        }
+        int saved = errno;
+        if (i == CGROUP_NAMES_MAX || !cgroup_is_in_the_way(&place, saved)) {
+            (void)cgroup_explain(&place, saved, error);
+            return NULL;
+        }
+        (void)g_hash_table_add(tree->left, g_steal_pointer(&name)); /* once is enough */
+    }
 }
 
 static void cgroup_link(Cgroup *cgroup)
@@ -86,13 +130,10 @@ static void cgroup_unlink(Cgroup *cgroup)
 
 Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error)
 {
-    g_autofree char *name = cgroup_name_from_id(service_id);
-    g_autofree char *path = g_strconcat(tree->path, "/", name, NULL);
-    CgroupPlace place = {tree->sys, tree->fd, name, path};
+    g_autofree char *path = cgroup_make_somewhere(tree, service_id, error);
 
-    if (!cgroup_make(&place, error))
+    if (path == NULL)
         return NULL;
-    (void)g_hash_table_remove(tree->left, name); /* it was not, mostly */
     cgroup_tree_take_spare(tree);
 
     Cgroup *cgroup = g_malloc0(sizeof *cgroup + strlen(path) + 1);

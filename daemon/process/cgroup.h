@@ -73,7 +73,8 @@ void cgroup_tree_prune(CgroupTree *tree);
  * have made in it. */
 typedef struct Cgroup Cgroup;
 /* The cgroup of a service, made now; its name shows the id. One of that name that is there already
- * must be empty (it is made anew): else ERROR_BUSY names a process that is in it. */
+ * must be empty (it is made anew, and what cannot be removed has no part in it): else ERROR_BUSY
+ * names a process that is in it. */
 Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error);
 /* Removes it if it is empty; else it stays until cgroup_tree_prune can remove it, or cgroup_new
  * takes it over. Accepts NULL. */

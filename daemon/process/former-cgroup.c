@@ -35,7 +35,12 @@ static char *former_cgroup_id(const char *name)
     g_autofree char *id = dot != NULL ? g_strndup(name, (size_t)(dot - name)) : g_strdup("");
     g_autofree char *made = parse_id(id, NULL) ? cgroup_name_from_id(id) : NULL;
 
-    return made != NULL && g_str_equal(made, name) ? g_steal_pointer(&id) : NULL;
+    size_t length = made != NULL ? strlen(made) : 0;
+
+    return made != NULL && strncmp(made, name, length) == 0 &&
+                           (name[length] == '\0' || name[length] == '%')
+                   ? g_steal_pointer(&id)
+                   : NULL;
 }
 
 bool former_cgroup_has(ProcessHost *host, GHashTable *names, pid_t pid, char **ret_id)

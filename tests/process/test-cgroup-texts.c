@@ -147,7 +147,7 @@ static void test_names(void)
             {"a%2Fb", "a%252Fb.svc"},
             {"\xc3\xa4", "%C3%A4.svc"},
     };
-    g_autofree char *fits = repeat('a', CGROUP_NAME_MAX - strlen(".svc"));
+    g_autofree char *fits = repeat('a', CGROUP_NAME_MAX - strlen(".svc%1"));
     g_autofree char *whole = g_strconcat(fits, ".svc", NULL);
     g_autofree char *name = cgroup_name_from_id(fits);
 
@@ -170,7 +170,7 @@ static void test_long_names(void)
     char *names[] = {cgroup_name_from_id(one), cgroup_name_from_id(other),
                      cgroup_name_from_id(shorter)};
     for (unsigned i = 0; i < 3; i++) {
-        g_assert_cmpuint(strlen(names[i]), ==, CGROUP_NAME_MAX);
+        g_assert_cmpuint(strlen(names[i]), ==, CGROUP_NAME_MAX - strlen("%1"));
         g_assert_true(g_str_has_prefix(names[i], "aaaaaaaa"));
         g_assert_true(g_str_has_suffix(names[i], ".svc"));
         g_assert_cmpstr(names[i], !=, names[(i + 1) % 3]);
