@@ -106,6 +106,8 @@ static bool environment_read_line(char *line, Environment *environment, GError *
     if (equals == NULL || !environment_name_is_valid(line, (size_t)(equals - line)))
         return error_set(error, ERROR_INVALID_CONFIG, "expected NAME=value");
     *equals = '\0';
+    if (environment_name_is_reserved(line))
+        return error_set(error, ERROR_INVALID_CONFIG, "the variable is set by the daemon itself");
 
     char *value = environment_unquote(equals + 1);
     if (value == NULL)

@@ -26,8 +26,8 @@ bool environment_name_is_reserved(const char *name);
 /* name is valid. */
 void environment_set(Environment *environment, const char *name, const char *value);
 /* NAME=value lines; blank lines and lines that start with # are left out, blanks around the value
- * and one pair of matching quotes are taken off, nothing is expanded. An error names the file and
- * the line, and nothing of what they contain; nothing is set then. */
+ * and one pair of matching quotes are taken off, nothing is expanded; reserved names are refused.
+ * An error names the file and the line, and nothing of what they contain; nothing is set then. */
 bool environment_add_file(Environment *environment, const char *path, GError **error);
 /* The value, borrowed, or NULL. */
 const char *environment_get(const Environment *environment, const char *name);

@@ -244,14 +244,14 @@ static void on_supervisor_readiness(bool ready, void *data)
     uint64_t soon_usec =
             usec_add(clock_monotonic_usec(supervisor->host->clock), SUPERVISOR_CLOSED_USEC);
 
-    g_clear_pointer(&supervisor->readiness, readiness_pipe_free);
     if (ready) {
         supervisor_become_ready(supervisor);
         return;
     }
+    if (supervisor->phase != PHASE_START)
+        return;
     supervisor->ending.readiness_closed = true;
-    if (supervisor->phase == PHASE_START)
-        timer_arm(supervisor->timer, MIN(supervisor->deadline_usec, soon_usec));
+    timer_arm(supervisor->timer, MIN(supervisor->deadline_usec, soon_usec));
 }
 
 bool supervisor_open_readiness(Supervisor *supervisor, GError **error)

@@ -191,8 +191,6 @@ void supervisor_set_phase(Supervisor *supervisor, Phase phase)
         supervisor_close_notify(supervisor);
     if (!to->owns_watchdog)
         supervisor_watchdog_end(supervisor);
-    if (phase != PHASE_START)
-        g_clear_pointer(&supervisor->readiness, readiness_pipe_free);
     if (phase != PHASE_RUN)
         supervisor_reload_end(supervisor);
     supervisor_watch_rest(supervisor);

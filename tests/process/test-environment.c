@@ -32,6 +32,11 @@ static const FileRow file_rows[] = {
         {"A=\"mixed'", NULL, "line 1: expected a closing quote"},
         {"A=1\nhunter2", NULL, "line 2: expected NAME=value"},
         {"hunter2 = hunter2", NULL, "line 1: expected NAME=value"},
+        {"A=1\nNOTIFY_SOCKET=/run/x", NULL, "line 2: the variable is set by the daemon itself"},
+        {"WATCHDOG_USEC =1", NULL, "line 1: expected NAME=value"},
+        {" WATCHDOG_USEC=1", NULL, "line 1: the variable is set by the daemon itself"},
+        {"LISTEN_FDS=1", NULL, "line 1: the variable is set by the daemon itself"},
+        {"MAINPID=hunter2", NULL, "line 1: the variable is set by the daemon itself"},
         {"hunter2=\"hunter2", NULL, "line 1: expected a closing quote"},
 };
 

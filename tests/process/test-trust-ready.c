@@ -322,6 +322,23 @@ static void forge_as(uid_t uid, const char *path)
     g_assert_cmpint(status, ==, 0);
 }
 
+/* Who writes on when it is ready is not ended by SIGPIPE, nor when it is asked to end. */
+static void test_writes_on(TrustFixture *fixture, const void *unused)
+{
+    Service *service = trust_start(
+            fixture, "{" NOTIFIER "'@on', 'USR1', '@write-fd', '3', 'more\\\\n', '@note', "
+                     "'@DIR/more', 'x', '@end', '@on', 'TERM', '@write-fd', '3', 'bye\\\\n', "
+                     "'@exit', '0', '@end', '@write-fd', '3', '\\\\n'], " FD "}");
+
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    trust_signal(service, SIGUSR1);
+    trust_wait_file(fixture, "more", "x");
+    fixture_request_stop(service);
+    fixture_wait_state(&fixture->process, service, STATE_INACTIVE);
+    g_assert_cmpint(fixture_property(service, "ExitSignal").s[0], ==, '\0');
+    drop_and_check(fixture, service);
+}
+
 /* As servers do that bind their ports as root. */
 static void test_gives_up_root(TrustFixture *fixture, const void *unused)
 {
@@ -474,6 +491,7 @@ int main(int argc, char **argv)
     trust_add("/trust/main-pid/hand-over", test_hand_over, "'@hand-over', 'READY=1'");
     trust_add("/trust/main-pid/daemonise", test_hand_over, "'@daemonise'");
     trust_add("/trust/main-pid/refused", test_main_pid_refused, NULL);
+    trust_add("/trust/ready/writes-on", test_writes_on, NULL);
     trust_add("/trust/ready/gives-up-root", test_gives_up_root, NULL);
     trust_add("/trust/forged/same-user", test_forged, NULL);
     trust_add("/trust/forged/other-user", test_forged, "");
