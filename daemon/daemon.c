@@ -126,7 +126,12 @@ static void on_daemon_late(GroupPhase phase, const char *const *late, void *data
 
 static void on_daemon_over(Daemon *daemon)
 {
-    log_notice("ended");
+    g_autofree char *left = daemon->map != NULL ? services_describe_running(daemon->map) : NULL;
+
+    if (left != NULL)
+        log_error("ended; left behind, for they do not end: %s", left);
+    else
+        log_notice("ended");
     loop_quit(daemon->loop, daemon->exit_code);
 }
 

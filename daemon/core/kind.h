@@ -107,6 +107,9 @@ struct Kind {
     bool (*can_reload)(const Config *config);
     void (*reload)(void *instance, ApplyContext *context, Config *config);
     bool (*signal)(void *instance, SignalWhom whom, int signo, GError **error);
+    /* Ends everything by force, what stop waits for as well; stop still finishes as it says. At any
+     * time, also again. */
+    void (*kill)(void *instance);
     bool (*owns_pid)(const void *instance, uint32_t pid); /* instance may be NULL as well */
     /* Nothing runs, and the apply that was due does not come: what was kept for it may go. */
     void (*rest)(void *instance);

@@ -276,6 +276,12 @@ bool service_signal(Service *service, SignalWhom whom, int signo, GError **error
     return false;
 }
 
+void service_kill(Service *service)
+{
+    if (service->kind->kill != NULL && service->record->active)
+        service->kind->kill(service_instance(service));
+}
+
 bool service_begin_delete(Service *service, const Origin *origin)
 {
     if (service->deleted_by == NULL) {

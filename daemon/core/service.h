@@ -103,6 +103,9 @@ bool service_configure(Service *service, const char *text, size_t length, const 
 /* Clears error, failed attempts and the start-limit window; failed becomes inactive. */
 bool service_reset_failed(Service *service, const Origin *origin, GError **error);
 bool service_signal(Service *service, SignalWhom whom, int signo, GError **error);
+/* No time is left for the stop that is under way: what there is ends by force, and is reported as
+ * the stop would have been. Does nothing to what does not run, or cannot be killed. */
+void service_kill(Service *service);
 
 /* What a kind reports. */
 /* After a successful apply, what ran has ended by itself, but not all of it is gone yet: stopping.

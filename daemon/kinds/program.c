@@ -458,6 +458,11 @@ static bool program_signal(void *instance, SignalWhom whom, int signo, GError **
     return supervisor_signal(((Program *)instance)->supervisor, whom == SIGNAL_ALL, signo, error);
 }
 
+static void program_kill(void *instance)
+{
+    supervisor_kill(((Program *)instance)->supervisor);
+}
+
 static bool program_owns_pid(const void *instance, uint32_t pid)
 {
     return instance != NULL && pid <= INT32_MAX &&
@@ -478,6 +483,7 @@ Kind *program_kind_new(const Kind *table, ProcessHost *host)
     kind->can_reload = program_can_reload;
     kind->reload = program_reload;
     kind->signal = program_signal;
+    kind->kill = program_kill;
     kind->owns_pid = program_owns_pid;
     kind->rest = program_forget;
     kind->interface = "org.svcmgr1.Process";

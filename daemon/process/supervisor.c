@@ -575,6 +575,22 @@ void supervisor_stop(Supervisor *supervisor)
         supervisor_enter(supervisor, next);
 }
 
+void supervisor_kill(Supervisor *supervisor)
+{
+    bool has_main = supervisor->facts.main_pid != 0;
+
+    if (supervisor->phase == PHASE_IDLE)
+        return;
+    supervisor->ending.stop_was_asked = true;
+    supervisor->ending.was_killed = true;
+    if (supervisor->phase == PHASE_START)
+        (void)supervisor_exec_abandon(supervisor); /* killed in any case */
+    if (supervisor->phase == PHASE_UNKILLABLE)
+        supervisor_send_kill(supervisor);
+    else
+        supervisor_enter(supervisor, has_main ? PHASE_STOP_KILL : PHASE_FINAL_KILL);
+}
+
 bool supervisor_is_running(const Supervisor *supervisor)
 {
     return supervisor->phase != PHASE_IDLE;

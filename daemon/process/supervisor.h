@@ -96,6 +96,9 @@ bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError
 /* Ends what runs, if anything does; on_gone follows from the loop. Allocates nothing that can fail,
  * but for a stop_exec; without that it goes on with the stop signal. */
 void supervisor_stop(Supervisor *supervisor);
+/* The same by force, at once: all that is there, a program that helps it as well. It may be called
+ * at any time, also again. */
+void supervisor_kill(Supervisor *supervisor);
 /* Nothing runs, but what has run has left something that its stop_exec undoes: runs that. Otherwise
  * like supervisor_start; on_gone tells of the end. */
 bool supervisor_undo(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);

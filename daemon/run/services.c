@@ -105,15 +105,11 @@ void services_stop(Map *map, ServicesStopFunc done, void *data)
     close_all_seal(stop->all);
 }
 
-void services_signal(Map *map, int signo)
+void services_kill(Map *map)
 {
     for (Service *service = services_step(map, NULL); service != NULL;
-         service = services_step(map, service)) {
-        g_autoptr(GError) error = NULL;
-
-        if (service_state(service)->active && !service_signal(service, SIGNAL_ALL, signo, &error))
-            log_service(LOG_LEVEL_DEBUG, service_id(service), "%s", error->message);
-    }
+         service = services_step(map, service))
+        service_kill(service);
 }
 
 char *services_describe_running(Map *map)

@@ -22,7 +22,7 @@ typedef void (*ServicesStopFunc)(const GError *error, void *data);
  * possibly at once. Nobody may start anything from here on; the map lives until then. */
 void services_stop(Map *map, ServicesStopFunc done, void *data);
 
-/* Sends a signal to every process of every service that runs. */
-void services_signal(Map *map, int signo);
+/* Ends every service that runs by force (service_kill). */
+void services_kill(Map *map);
 /* "db (stopping), web (active: running)", or NULL if nothing runs. */
 char *services_describe_running(Map *map);

@@ -8,7 +8,6 @@
 #include "units/manager.h"
 #include "units/units.h"
 
-#include <signal.h>
 #include <string.h>
 
 #define UNIT_SERVICES_TELL_USEC USEC_PER_SEC
@@ -201,7 +200,7 @@ void services_unit_stop(void *data)
 
 void services_unit_force(void *data)
 {
-    services_signal(((Daemon *)data)->map, SIGKILL);
+    services_kill(((Daemon *)data)->map);
 }
 
 /* SIGQUIT */
@@ -225,7 +224,7 @@ static void on_services_quit_late(void *data)
         return;
     log_error("the stop has run out of time; still running: %s", running);
     hooks_tell_late(daemon, late, running);
-    services_signal(daemon->map, SIGKILL);
+    services_kill(daemon->map);
 }
 
 uint64_t services_unit_stop_usec(Daemon *daemon)

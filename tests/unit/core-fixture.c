@@ -91,13 +91,19 @@ static void fake_stop(void *instance)
     g_string_append(fake->calls, "stop ");
 }
 
+static void fake_kill(void *instance)
+{
+    FakeInstance *fake = instance;
+    g_string_append(fake->calls, "kill ");
+}
+
 #define FAKE_KIND(kind_name)                                                                       \
     {                                                                                              \
         .name = kind_name, .description = "for tests", .schema = "{}", .members = fake_members,    \
         .config_new = fake_config_new, .config_free = fake_config_free,                            \
         .instance_new = fake_instance_new, .instance_free = fake_instance_free,                    \
         .apply = fake_apply, .cancel = fake_cancel, .stop = fake_stop,                             \
-        .can_reload = fake_can_reload, .reload = fake_reload,                                      \
+        .can_reload = fake_can_reload, .reload = fake_reload, .kill = fake_kill,                   \
     }
 
 const Kind kind_fake = FAKE_KIND("fake");

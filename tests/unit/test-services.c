@@ -5,8 +5,6 @@
 #include "core-fixture.h"
 #include "run/services.h"
 
-#include <signal.h>
-
 typedef struct Fixture {
     CoreFixture core;
     Map *map;
@@ -211,7 +209,27 @@ static void test_describe(Fixture *fixture, const void *unused)
 
     g_autofree char *text = services_describe_running(fixture->map);
     g_assert_cmpstr(text, ==, "a (stopping), b (active: unconfigured)");
-    services_signal(fixture->map, SIGKILL);
+}
+
+/* Whatever still runs, and nothing else. */
+static void test_kill(Fixture *fixture, const void *unused)
+{
+    Service *a = fixture_create_active(fixture, "a", "{\"value\": \"x\"}");
+    Service *b = fixture_create_active(fixture, "b", "{\"value\": \"x\"}");
+
+    fixture_create(fixture, "c", NULL, false);
+    services_stop(fixture->map, on_stopped, fixture);
+    core_fixture_settle(&fixture->core);
+    fake_stop_done(a, NULL);
+    core_fixture_settle(&fixture->core);
+    services_kill(fixture->map);
+    g_assert_null(strstr(fake_of(a)->calls->str, "kill"));
+    g_assert_nonnull(strstr(fake_of(b)->calls->str, "stop kill"));
+    g_assert_false(fixture->is_done);
+    fake_stop_done(b, NULL);
+    core_fixture_settle(&fixture->core);
+    g_assert_true(fixture->is_done);
+    services_kill(fixture->map);
 }
 
 #define ADD(path, function)                                                                        \
@@ -221,6 +239,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("start", test_start);
+    ADD("kill", test_kill);
     ADD("stop/nothing", test_stop_nothing);
     ADD("stop/side-by-side", test_stop_side_by_side);
     ADD("stop/collects-errors", test_stop_collects_errors);
