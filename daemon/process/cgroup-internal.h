@@ -12,6 +12,8 @@
 #define CGROUP_TEXT_BYTES 8192
 /* The daemon's own, where it may not stay in the base. No id begins with a dot. */
 #define CGROUP_LEAF ".daemon"
+/* In a service's. */
+#define CGROUP_HELPERS ".control"
 
 struct CgroupTree {
     const Sys *sys;
@@ -34,7 +36,7 @@ struct Cgroup {
     CgroupTree *tree;
     Cgroup *previous, *next;
     struct CgroupWatch *watch; /* or NULL */
-    int directory_fd, procs_fd;
+    int directory_fd, leaf_fd, procs_fd;
     CgroupLimits limits; /* in force, as far as they were set here */
     char path[];         /* the last part is the name */
 };

@@ -138,7 +138,7 @@ Cgroup *cgroup_new(CgroupTree *tree, const char *service_id, GError **error)
 
     Cgroup *cgroup = g_malloc0(sizeof *cgroup + strlen(path) + 1);
     cgroup->tree = tree;
-    cgroup->directory_fd = cgroup->procs_fd = -1;
+    cgroup->directory_fd = cgroup->leaf_fd = cgroup->procs_fd = -1;
     strcpy(cgroup->path, path);
     cgroup_link(cgroup);
     return cgroup;
@@ -167,11 +167,34 @@ int cgroup_directory_fd(Cgroup *cgroup)
     return cgroup->directory_fd;
 }
 
+bool cgroup_is_divided(const Cgroup *cgroup)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+    g_autofree char *text = cgroup_place_read(&place, "cgroup.subtree_control");
+
+    return text != NULL && *g_strstrip(text) != '\0';
+}
+
+int cgroup_leaf_fd(Cgroup *cgroup)
+{
+    const Sys *sys = cgroup->tree->sys;
+    int directory_fd = cgroup_directory_fd(cgroup);
+
+    if (directory_fd < 0)
+        return -1;
+    if (cgroup->leaf_fd < 0 &&
+        (sys->mkdirat(directory_fd, CGROUP_HELPERS, 0755) == 0 || errno == EEXIST))
+        cgroup->leaf_fd =
+                cgroup_file_open(sys, directory_fd, CGROUP_HELPERS, O_RDONLY | O_DIRECTORY);
+    return cgroup->leaf_fd;
+}
+
 int cgroup_procs_fd(Cgroup *cgroup)
 {
     char path[CGROUP_FILE_BYTES];
 
-    (void)g_snprintf(path, sizeof path, "%s/cgroup.procs", cgroup_name(cgroup));
+    (void)g_snprintf(path, sizeof path, "%s/%scgroup.procs", cgroup_name(cgroup),
+                     cgroup->leaf_fd >= 0 ? CGROUP_HELPERS "/" : "");
     if (cgroup->procs_fd < 0)
         cgroup->procs_fd = cgroup_file_open(cgroup->tree->sys, cgroup->tree->fd, path, O_WRONLY);
     return cgroup->procs_fd;
@@ -180,6 +203,7 @@ int cgroup_procs_fd(Cgroup *cgroup)
 void cgroup_close(Cgroup *cgroup)
 {
     cgroup->directory_fd = fd_close(cgroup->directory_fd);
+    cgroup->leaf_fd = fd_close(cgroup->leaf_fd);
     cgroup->procs_fd = fd_close(cgroup->procs_fd);
 }
 

@@ -84,8 +84,13 @@ const char *cgroup_path(const Cgroup *cgroup);
 /* The directory, for clone3; opened when first asked for, -1 and errno if that fails. To be closed
  * by cgroup_close when the program is started: what runs keeps no descriptor. */
 int cgroup_directory_fd(Cgroup *cgroup);
+/* Whether it hands controllers down, and therefore takes no process itself. */
+bool cgroup_is_divided(const Cgroup *cgroup);
+/* The same of a leaf of it, made when first needed, for who helps a service that has divided its
+ * cgroup. It goes with the cgroup; its members are members of that. */
+int cgroup_leaf_fd(Cgroup *cgroup);
 /* cgroup.procs, open for writing: "0" written to it moves the writer in. For children that could
- * not be created inside. Opened and closed like the directory. */
+ * not be created inside. Of the leaf, if that is open. Opened and closed like the directory. */
 int cgroup_procs_fd(Cgroup *cgroup);
 void cgroup_close(Cgroup *cgroup);
 

@@ -60,8 +60,12 @@ static bool spawn_cannot_place(int errno_value)
 }
 
 /* For a child that has to move there itself. False and errno. */
-static bool spawn_open_cgroup(ChildPlan *plan, Cgroup *cgroup)
+static bool spawn_open_cgroup(ChildPlan *plan, const SpawnExtras *extras)
 {
+    Cgroup *cgroup = extras->cgroup;
+
+    if (extras->may_begin_below && cgroup_is_divided(cgroup) && cgroup_leaf_fd(cgroup) < 0)
+        return false;
     plan->cgroup_procs_fd = cgroup_procs_fd(cgroup);
     return plan->cgroup_procs_fd >= 0;
 }
@@ -69,24 +73,41 @@ static bool spawn_open_cgroup(ChildPlan *plan, Cgroup *cgroup)
 typedef pid_t (*SpawnClone)(SysChildFunc child, void *data, void *stack, size_t stack_size,
                             int cgroup_fd, int *ret_pidfd);
 
-static pid_t spawn_clone_placed(ProcessHost *host, SpawnClone clone_child, ChildPlan *plan,
-                                Cgroup *cgroup, int *ret_pidfd)
+/* A cgroup that hands controllers down may have no processes itself (EBUSY). */
+static pid_t spawn_clone_inside(ProcessHost *host, SpawnClone clone_child, ChildPlan *plan,
+                                const SpawnExtras *extras, int *ret_pidfd)
 {
-    int cgroup_fd = cgroup != NULL ? cgroup_directory_fd(cgroup) : -1;
+    int cgroup_fd = cgroup_directory_fd(extras->cgroup);
 
-    if (cgroup != NULL && cgroup_fd < 0)
+    if (cgroup_fd < 0)
         return -1;
     pid_t pid = clone_child(child_run, plan, host->stack, host->stack_size, cgroup_fd, ret_pidfd);
-    if (pid >= 0 || cgroup == NULL || !spawn_cannot_place(errno))
+    if (pid >= 0 || errno != EBUSY || !extras->may_begin_below)
         return pid;
-    if (!spawn_open_cgroup(plan, cgroup))
-        return -1;
+    cgroup_fd = cgroup_leaf_fd(extras->cgroup);
+    return cgroup_fd < 0 ? -1
+                         : clone_child(child_run, plan, host->stack, host->stack_size, cgroup_fd,
+                                       ret_pidfd);
+}
+
+static pid_t spawn_clone_placed(ProcessHost *host, SpawnClone clone_child, ChildPlan *plan,
+                                const SpawnExtras *extras, int *ret_pidfd)
+{
+    if (extras->cgroup != NULL) {
+        pid_t pid = spawn_clone_inside(host, clone_child, plan, extras, ret_pidfd);
+
+        if (pid >= 0 || !spawn_cannot_place(errno))
+            return pid;
+        if (!spawn_open_cgroup(plan, extras))
+            return -1;
+    }
     return clone_child(child_run, plan, host->stack, host->stack_size, -1, ret_pidfd);
 }
 
-static pid_t spawn_fork(ProcessHost *host, ChildPlan *plan, Cgroup *cgroup, int *ret_pidfd)
+static pid_t spawn_fork(ProcessHost *host, ChildPlan *plan, const SpawnExtras *extras,
+                        int *ret_pidfd)
 {
-    if (cgroup != NULL && !spawn_open_cgroup(plan, cgroup))
+    if (extras->cgroup != NULL && !spawn_open_cgroup(plan, extras))
         return -1;
 
     pid_t pid = host->sys->fork();
@@ -107,8 +128,8 @@ static pid_t spawn_fork(ProcessHost *host, ChildPlan *plan, Cgroup *cgroup, int 
     return pid;
 }
 
-static pid_t spawn_clone_apart(ProcessHost *host, ChildPlan *plan, Cgroup *cgroup, int *ret_pidfd,
-                               int *ret_error_fd)
+static pid_t spawn_clone_apart(ProcessHost *host, ChildPlan *plan, const SpawnExtras *extras,
+                               int *ret_pidfd, int *ret_error_fd)
 {
     int fds[2];
 
@@ -117,17 +138,18 @@ static pid_t spawn_clone_apart(ProcessHost *host, ChildPlan *plan, Cgroup *cgrou
 
     autofd int reading = fds[0], writing = fds[1];
     plan->error_fd = writing;
-    pid_t pid = spawn_clone_placed(host, host->sys->clone_copy, plan, cgroup, ret_pidfd);
+    pid_t pid = spawn_clone_placed(host, host->sys->clone_copy, plan, extras, ret_pidfd);
     if (pid < 0 && spawn_is_refused(errno))
-        pid = spawn_fork(host, plan, cgroup, ret_pidfd);
+        pid = spawn_fork(host, plan, extras, ret_pidfd);
     if (pid >= 0)
         *ret_error_fd = fd_steal(&reading);
     return pid;
 }
 
-static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, Cgroup *cgroup, int *ret_pidfd,
-                         int *ret_error_fd)
+static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, const SpawnExtras *extras,
+                         int *ret_pidfd, int *ret_error_fd)
 {
+    Cgroup *cgroup = extras->cgroup;
     bool apart =
             spawn_changes_credentials(plan) || (cgroup != NULL && spawn_is_frozen(host, cgroup));
     sigset_t all, original;
@@ -136,9 +158,9 @@ static pid_t spawn_clone(ProcessHost *host, ChildPlan *plan, Cgroup *cgroup, int
     (void)sigfillset(&all); /* none of these three can fail with good arguments */
     (void)sigprocmask(SIG_SETMASK, &all, &original);
     if (!apart)
-        pid = spawn_clone_placed(host, host->sys->clone_vm, plan, cgroup, ret_pidfd);
+        pid = spawn_clone_placed(host, host->sys->clone_vm, plan, extras, ret_pidfd);
     if (apart || (pid < 0 && spawn_is_refused(errno)))
-        pid = spawn_clone_apart(host, plan, cgroup, ret_pidfd, ret_error_fd);
+        pid = spawn_clone_apart(host, plan, extras, ret_pidfd, ret_error_fd);
 
     int saved = errno;
     (void)sigprocmask(SIG_SETMASK, &original, NULL);
@@ -203,7 +225,7 @@ bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *ex
         !spawn_prepare(host, spec, extras, &prepared, error))
         return false;
 
-    pid_t pid = spawn_clone(host, &prepared.plan, extras->cgroup, &pidfd, &error_fd);
+    pid_t pid = spawn_clone(host, &prepared.plan, extras, &pidfd, &error_fd);
     if (pid < 0)
         return spawn_set_clone_error(error, extras->cgroup, errno);
 

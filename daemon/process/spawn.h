@@ -56,6 +56,7 @@ typedef struct SpawnExtras {
     const char *notify_socket;
     const Identity *identity; /* of the spec's user and groups */
     Cgroup *cgroup;           /* to begin in */
+    bool may_begin_below;     /* in a leaf of it, where it is divided and takes nobody itself */
     pid_t main_pid;           /* MAINPID; and "$MAINPID", as a whole argument, is this number */
     uint64_t watchdog_usec;   /* WATCHDOG_USEC and WATCHDOG_PID */
     const SpawnPass *passes;

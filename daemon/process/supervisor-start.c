@@ -141,6 +141,7 @@ static bool supervisor_spawn_child(Supervisor *supervisor, const SupervisorSpec 
             .notify_socket = speaker->notify != NULL ? notify_socket_path(speaker->notify) : NULL,
             .identity = identity,
             .cgroup = supervisor->cgroup,
+            .may_begin_below = helps != NULL,
             .main_pid = helps != NULL ? helps->facts.main_pid : 0,
             .watchdog_usec = helps == NULL && !spec->rules.runs_once ? spec->watchdog_usec : 0,
             .passes = (const SpawnPass *)(const void *)passes->data,

@@ -132,6 +132,55 @@ static void assert_fails(PlaceFixture *fixture, const char *expected)
     g_assert_cmpint(fd_count_open(), ==, n_fds);
 }
 
+/* As the kernel does it when the cgroup hands controllers down. */
+static bool is_leaf(int cgroup_fd)
+{
+    g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", cgroup_fd);
+    g_autofree char *path = g_file_read_link(link, NULL);
+
+    return path != NULL && g_str_has_suffix(path, "/web.svc/.control");
+}
+
+static pid_t divided_vm(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                        int *ret_pidfd)
+{
+    return is_leaf(cgroup_fd) ? clone_base->clone_vm(child, data, stack, size, cgroup_fd, ret_pidfd)
+                              : refuse_place_vm(child, data, stack, size, cgroup_fd, ret_pidfd);
+}
+
+static pid_t divided_copy(SysChildFunc child, void *data, void *stack, size_t size, int cgroup_fd,
+                          int *ret_pidfd)
+{
+    return is_leaf(cgroup_fd)
+                   ? clone_base->clone_copy(child, data, stack, size, cgroup_fd, ret_pidfd)
+                   : refuse_place_copy(child, data, stack, size, cgroup_fd, ret_pidfd);
+}
+
+/* Who helps the service begins in a leaf, and is a member all the same; twice. */
+static void test_divided(PlaceFixture *fixture, const void *mode)
+{
+    SpawnSpec spec = {SPAWN_KEEP_ALL};
+    Sys base;
+
+    if (fixture->cgroup == NULL)
+        return;
+    g_autofree char *expected = g_strconcat("0::", cgroup_path(fixture->cgroup), "/.control", NULL);
+    refuse_place(fixture, &base, EBUSY);
+    fixture->process.sys.clone_vm = divided_vm;
+    fixture->process.sys.clone_copy = divided_copy;
+    for (unsigned i = 0; i < 2; i++) {
+        SpawnExtras extras = {.cgroup = fixture->cgroup, .may_begin_below = true};
+        int n_fds = fd_count_open();
+        g_autofree char *text = spawn_print_with(&fixture->process, &spec, &extras);
+        g_autofree char *cgroups = lines_of(text, "cgroup");
+
+        assert_contains(cgroups, expected);
+        assert_line(text, "fd", "0|1|2");
+        g_assert_cmpint(fd_count_open(), ==, n_fds);
+        g_assert_cmpuint(n_refused, >, i);
+    }
+}
+
 static void test_refused(PlaceFixture *fixture, const void *mode)
 {
     Sys base;
@@ -285,6 +334,7 @@ static const struct {
 } tests[] = {
         {"placed", test_placed},
         {"old-kernel", test_old_kernel},
+        {"divided", test_divided},
         {"refused", test_refused},
         {"entry-refused", test_entry_refused},
         {"not-opened", test_not_opened},
