@@ -231,15 +231,27 @@ void service_enter_apply(Service *service, StateRecord *draft, State to, bool re
 {
     g_assert(service->context == NULL);
     service->context = apply_context_new(service, reload);
+    if (reload)
+        service_draft_clear_error(draft); /* of the reload before */
     queue_add(service->core->queue, &service->entry, QUEUE_APPLY);
     service_commit(service, draft, to, origin);
 }
 
+/* The only error of what is in force is that of a reload, and with an end it has nothing to do. */
+static void service_draft_forget_reload(const Service *service, StateRecord *draft)
+{
+    State state = service->record->state;
+    if (state == STATE_ACTIVE || state == STATE_RELOADING)
+        service_draft_clear_error(draft);
+}
+
 void service_enter_stopping(Service *service, const Origin *origin)
 {
+    StateRecord *draft = service_draft(service);
     service->stop_phase = STOP_QUEUED;
     queue_add(service->core->queue, &service->entry, QUEUE_FREE);
-    service_commit(service, service_draft(service), STATE_STOPPING, origin);
+    service_draft_forget_reload(service, draft);
+    service_commit(service, draft, STATE_STOPPING, origin);
 }
 
 /* Failing, ending, retrying */
@@ -285,6 +297,7 @@ static void service_after_end(Service *service, const Failure *failure, const Ex
     const Origin *origin = service_origin_of_end(failure);
     RestartVerdict verdict = {.reason = "a stop was asked for"};
     bool is_told = service->record->state == STATE_STOPPING && service->record->error != NULL;
+    service_draft_forget_reload(service, draft);
     if (failure != NULL) {
         if (!is_told) /* service_report_ending has set it, with its time */
             service_draft_set_error(service, draft, failure->error, failure->failure_class);
@@ -460,6 +473,7 @@ void service_report_ending(Service *service, const Failure *failure)
         return; /* a stop is under way already: it tells the rest */
     service_spend_context(service);
     StateRecord *draft = service_draft(service);
+    service_draft_forget_reload(service, draft);
     if (failure != NULL)
         service_draft_set_error(service, draft, failure->error, failure->failure_class);
     service_commit(service, draft, STATE_STOPPING, service_origin_of_end(failure));
@@ -529,62 +543,6 @@ void service_report_unkillable(Service *service, const GError *error)
     error_buffer_append(service_errors(service), error);
     log_service(LOG_LEVEL_ERROR, service->id, "%s", error->message);
     service_commit(service, draft, STATE_STOPPING, &origin_kind);
-}
-
-/* The queue */
-
-static void service_execute_apply(Service *service)
-{
-    ApplyContext *context = service->context;
-    if (context == NULL || context->begun)
-        return;
-    context->begun = true;
-    g_autoptr(Config) config = config_ref(service->config);
-    apply_context_ref(context); /* it may be done, or cancelled, before the call returns */
-    if (context->reload)
-        service->kind->reload(service_instance(service), context, config);
-    else
-        service->kind->apply(service_instance(service), context, config);
-    apply_context_unref(context);
-}
-
-static void service_flush_sub_state(Service *service)
-{
-    if (service->sub_state == NULL)
-        return;
-    if (g_str_equal(service->sub_state, service->record->sub_state)) {
-        service->sub_state = NULL;
-        return;
-    }
-    service_commit(service, service_draft(service), service->record->state, &origin_kind);
-}
-
-void service_execute(Service *service)
-{
-    g_autoptr(Service) keep = service_ref(service);
-    service_flush_sub_state(service);
-    if (service->entry.queued)
-        return; /* who heard of it asked for more, which has its own turn */
-    ApplyContext *cancelled = g_steal_pointer(&service->cancelled);
-    if (cancelled != NULL) {
-        service->kind->cancel(service_instance(service), cancelled);
-        apply_context_unref(cancelled);
-    }
-    if (service->stop_phase == STOP_QUEUED) {
-        service->stop_phase = STOP_UNDER_WAY;
-        service->kind->stop(service_instance(service));
-    } else {
-        service_execute_apply(service);
-    }
-}
-
-void service_set_sub_state(Service *service, const char *sub_state)
-{
-    if (service->retracted)
-        return;
-    service->sub_state = sub_state;
-    if (!service->entry.queued)
-        queue_add(service->core->queue, &service->entry, QUEUE_FREE);
 }
 
 void service_properties_changed(Service *service, uint32_t mask)

@@ -83,6 +83,10 @@ static GError *ending_judge_killed(const EndingRules *rules, const Ending *endin
     g_autofree char *limit = format_duration(rules->stop_timeout_usec);
     const char *signal_name = ending_signal_name(rules->stop_signal);
 
+    if (ending->stop_exec_hung)
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                           "stop_exec had not finished within %s; it and what was left was killed",
+                           limit);
     if (ending->exit.known && ending->exit.signaled && ending->exit.value == SIGKILL)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
                            "main process %d did not end within %s of %s and was killed",

@@ -26,6 +26,7 @@ typedef struct Ending {
     bool stop_was_asked;
     bool start_timed_out;
     bool readiness_closed;         /* its descriptor, without a newline */
+    bool stop_exec_hung;           /* until the stop timeout */
     bool was_killed;               /* something of it was still there after the stop timeout */
     bool oom_killed;               /* the main process, by the kernel, for want of memory */
     bool watchdog_triggered;       /* by the program itself */

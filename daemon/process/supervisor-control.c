@@ -53,10 +53,12 @@ static void on_control_gone(const Failure *failure, const Ending *ending, void *
     helped->control = NULL;
     if (task == CONTROL_STOP)
         supervisor_stop_exec_done(helped, is_killed ? NULL : failure);
-    else if (!is_killed)
-        supervisor_reload_exec_done(helped, failure);
-    else
+    else if (is_killed)
         supervisor_on_control_killed(helped);
+    else {
+        supervisor_reload_exec_done(helped, failure);
+        supervisor_check_rest(helped); /* whoever looked meanwhile has found this program */
+    }
     supervisor_free(control->supervisor);
     g_free(control);
 }

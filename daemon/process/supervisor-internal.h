@@ -95,6 +95,7 @@ struct Supervisor {
     bool is_watcher; /* of those: in host->watchers. Else the cgroup is watched */
     StragglersQuestion stragglers;
     unsigned n_stragglers_asked; /* to end */
+    uint64_t stragglers_asked_usec;
     SupervisorExec exec;
     Ending ending;      /* as far as it is known; pid: of the last main process */
     GError *stop_error; /* of stop_exec */

@@ -108,7 +108,9 @@ static bool supervisor_trusts(const Supervisor *supervisor, const NotifySender *
 static int supervisor_open_main(Supervisor *supervisor, pid_t pid)
 {
     const Sys *sys = supervisor->host->sys;
-    autofd int pidfd = supervisor_owns_pid(supervisor, pid) ? sys->pidfd_open(pid, 0) : -1;
+    bool is_known = g_hash_table_contains(supervisor->host->mains, GINT_TO_POINTER(pid));
+    autofd int pidfd =
+            !is_known && supervisor_owns_pid(supervisor, pid) ? sys->pidfd_open(pid, 0) : -1;
     pid_t group = sys->getpgid(pid);
 
     if (pidfd < 0 || group <= 1 || group == sys->getpgid(0) ||
@@ -123,7 +125,10 @@ static unsigned supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const N
         return 0;
     int pidfd = supervisor_open_main(supervisor, pid);
     if (pidfd < 0) {
-        supervisor_drop_message(supervisor, sender, "its MAINPID is no process of the service");
+        supervisor_drop_message(supervisor, sender,
+                                pid == supervisor_control_pid(supervisor)
+                                        ? "its MAINPID is the program of reload_exec or stop_exec"
+                                        : "its MAINPID is no process of the service");
         return 0;
     }
     if (!supervisor_follow(supervisor, pid, pidfd)) {
@@ -181,15 +186,15 @@ static void supervisor_hear_stored(Supervisor *supervisor, const NotifyMessage *
 /* What says something of the run itself, after what says who it is. */
 static void supervisor_hear_progress(Supervisor *supervisor, const NotifyMessage *message)
 {
-    if (message->extend_timeout_usec > 0) {
+    if (message->extend_timeout_usec > 0)
         supervisor_extend_timeout(supervisor, message->extend_timeout_usec);
-        supervisor_reload_extend(supervisor, message->extend_timeout_usec);
-    }
     if (message->stopping && supervisor->phase == PHASE_RUN)
         supervisor->events->on_sub_state("stopping", supervisor->owner);
     if (message->reloading || message->ready)
         supervisor_reload_hear(supervisor, message);
-    if (message->ready)
+    if (message->extend_timeout_usec > 0)
+        supervisor_reload_extend(supervisor, message->extend_timeout_usec);
+    if (message->ready && supervisor->spec->readiness == READINESS_NOTIFY)
         supervisor_become_ready(supervisor);
     supervisor_watchdog_hear(supervisor, message);
 }

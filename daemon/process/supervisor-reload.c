@@ -109,7 +109,7 @@ bool supervisor_reload(Supervisor *supervisor, GError **error)
 {
     SupervisorReload *reload = &supervisor->reload;
 
-    if (supervisor->phase != PHASE_RUN)
+    if (supervisor->phase != PHASE_RUN || supervisor->facts.main_pid == 0)
         return error_set(error, ERROR_FAILED, "it is not ready");
     reload->began_usec = clock_monotonic_usec(supervisor->host->clock);
     reload->is_announced = false;

@@ -11,14 +11,9 @@
 
 #define SUPERVISOR_LISTEN_FD 3 /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
 
-/* Which facts have changed by that. */
-static unsigned supervisor_forget_last_run(Supervisor *supervisor)
+/* Also before what was done is undone. */
+static void supervisor_begin(Supervisor *supervisor)
 {
-    unsigned facts = FACT_INVOCATION_ID;
-    g_autofree char *invocation_id = supervisor->helps != NULL
-                                             ? g_strdup(supervisor->helps->facts.invocation_id)
-                                             : process_host_new_invocation_id(supervisor->host);
-
     supervisor->ending = (Ending){.is_helper = supervisor->helps != NULL};
     supervisor->group = (ProcessGroup){0};
     supervisor->n_dropped = supervisor->n_stragglers_asked = 0;
@@ -27,6 +22,17 @@ static unsigned supervisor_forget_last_run(Supervisor *supervisor)
     supervisor->reload.speaks = false;
     supervisor->watchdog.interval_usec = supervisor->spec->watchdog_usec;
     g_clear_error(&supervisor->stop_error);
+}
+
+/* Which facts have changed by that. */
+static unsigned supervisor_forget_last_run(Supervisor *supervisor)
+{
+    unsigned facts = FACT_INVOCATION_ID;
+    g_autofree char *invocation_id = supervisor->helps != NULL
+                                             ? g_strdup(supervisor->helps->facts.invocation_id)
+                                             : process_host_new_invocation_id(supervisor->host);
+
+    supervisor_begin(supervisor);
     if (*supervisor->facts.status_text != '\0')
         facts |= FACT_STATUS_TEXT;
     if (supervisor->facts.status_errno != 0)
@@ -233,8 +239,8 @@ bool supervisor_undo(Supervisor *supervisor, const SupervisorSpec *spec, GError 
         return false;
     }
     supervisor->spec = spec;
-    supervisor->group = (ProcessGroup){0};
-    supervisor->ending = (Ending){.stop_was_asked = true};
+    supervisor_begin(supervisor);
+    supervisor->ending.stop_was_asked = true;
     supervisor->host->n_running++;
     supervisor_enter(supervisor, PHASE_STOP_EXEC);
     return true;

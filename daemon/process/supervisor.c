@@ -18,6 +18,7 @@
 
 /* Nobody needs that long to die of SIGKILL but who is stuck in the kernel. */
 #define SUPERVISOR_KILL_USEC (5 * USEC_PER_SEC)
+#define SUPERVISOR_ASK_USEC (USEC_PER_SEC / 2)
 
 typedef enum PhaseTimer {
     PHASE_TIMER_NONE,
@@ -310,10 +311,19 @@ static void supervisor_settle_rest(Supervisor *supervisor)
 void supervisor_check_rest(Supervisor *supervisor)
 {
     supervisor_find_group(supervisor);
-    if (supervisor->facts.main_pid != 0)
+    if (supervisor->facts.main_pid != 0 || supervisor->phase == PHASE_IDLE)
         return;
     if (supervisor->phase != PHASE_STOP_EXEC || supervisor->control == NULL)
         supervisor_settle_rest(supervisor);
+}
+
+/* Their number tells only of those that have come, not of who has taken whose place: so they are
+ * asked again after a while. */
+static bool supervisor_has_new_stragglers(const Supervisor *supervisor, unsigned n_found)
+{
+    return n_found > supervisor->n_stragglers_asked ||
+           clock_monotonic_usec(supervisor->host->clock) >=
+                   usec_add(supervisor->stragglers_asked_usec, SUPERVISOR_ASK_USEC);
 }
 
 /* They had no part in the signals before, for they were in no group that was known. Those that were
@@ -322,10 +332,11 @@ static void supervisor_ask_stragglers_to_end(Supervisor *supervisor, unsigned n_
 {
     bool to_kill = phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL;
 
-    if (!to_kill && n_found <= supervisor->n_stragglers_asked) {
+    if (!to_kill && !supervisor_has_new_stragglers(supervisor, n_found)) {
         supervisor->n_stragglers_asked = n_found;
         return;
     }
+    supervisor->stragglers_asked_usec = clock_monotonic_usec(supervisor->host->clock);
     if (supervisor_signal_stragglers(supervisor, to_kill))
         supervisor->n_stragglers_asked = n_found;
     else
@@ -459,6 +470,8 @@ static void on_supervisor_timer(void *data)
         return;
     if (phase == PHASE_START)
         supervisor->ending.start_timed_out = true;
+    if (phase == PHASE_STOP_EXEC)
+        supervisor->ending.stop_exec_hung = true;
     if (phase_traits[next].signal == PHASE_SIGNAL_KILL)
         supervisor->ending.was_killed = true;
     supervisor_enter(supervisor, next);

@@ -110,11 +110,11 @@ static const StopRow stop_rows[] = {
          NOTIFY
          "'stop_timeout': '200ms', " STAYER
          ", 'stubborn-child', '@DIR/pid'], 'stop_exec': ['@PROGRAMS/program-stayer', 'stubborn']",
-         "stop-sigterm", "did not end within 200ms", FAILURE_TIMEOUT, true},
+         "stop-sigterm", "stop_exec had not finished within 200ms", FAILURE_TIMEOUT, true},
         {"hangs/with-child",
          NOTIFY "'stop_timeout': '200ms', " STAYER
                 "], 'stop_exec': ['@PROGRAMS/program-stayer', 'stubborn-child', '@DIR/pid']",
-         "stop-sigterm", "did not end within 200ms", FAILURE_TIMEOUT, true},
+         "stop-sigterm", "stop_exec had not finished within 200ms", FAILURE_TIMEOUT, true},
         {"hangs/after-the-end",
          NOTIFY "'stop_timeout': '200ms', " STAYER
                 "], 'stop_exec': ['/bin/sh', '-c', 'kill $MAINPID; exec sleep 60']",

@@ -127,7 +127,7 @@ static void rules_check_attempts(const char *id, const Seen *old, const StateRec
     uint64_t was = old->values[SEEN_FAILED_ATTEMPTS];
     bool starts = now->state == STATE_STARTING && now->from != STATE_BACKOFF &&
                   now->from != STATE_STARTING;
-    bool is_new = seen_of(now).values[SEEN_ERROR] != old->values[SEEN_ERROR];
+    bool is_new = now->error != NULL && seen_of(now).values[SEEN_ERROR] != old->values[SEEN_ERROR];
     bool ends = now->cause == CAUSE_EXIT || now->cause == CAUSE_WATCHDOG;
     bool fails = ends && is_new && now->from != STATE_STOPPING &&
                  (now->state == STATE_BACKOFF || now->state == STATE_FAILED);
