@@ -16,6 +16,7 @@
  *   @daemonise         a child is named by MAINPID; when the program has exited with 0 it opens a
  *                      session of its own, says READY=1, and stays
  *   @foreign-main      says MAINPID of process 1
+ *   @self-main         says MAINPID of itself
  *   @fds               says READY=1 with descriptors attached
  *   @give KINDS TEXT   says TEXT with descriptors (fds_make) that it does not keep
  *   @hang-up           closes the other ends of what it has given
@@ -201,6 +202,14 @@ static void do_foreign_main(void)
     notify_send("MAINPID=1");
 }
 
+static void do_self_main(void)
+{
+    char text[32];
+
+    (void)snprintf(text, sizeof text, "MAINPID=%d", (int)getpid());
+    notify_send(text);
+}
+
 static void do_fds(void)
 {
     const int fds[] = {0, 1};
@@ -346,6 +355,7 @@ static const struct {
         {"@hand-over", do_hand_over},
         {"@daemonise", do_daemonise},
         {"@foreign-main", do_foreign_main},
+        {"@self-main", do_self_main},
         {"@fds", do_fds},
         {"@give", do_give},
         {"@hang-up", fds_hang_up},

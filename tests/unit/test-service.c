@@ -328,6 +328,36 @@ static void test_reload_that_fails_keeps_running(void)
     teardown();
 }
 
+/* With the next one, with a stop and with a clean end that error is out of date. */
+static void test_reload_error_ends(void)
+{
+    setup(CONFIG);
+    for (int i = 0; i < 3; i++) {
+        start();
+        fake_apply_ok(service);
+        g_assert_true(service_reload(service, &origin_test, NULL));
+        core_fixture_settle(&fixture);
+        fake_apply_fail(service, "bad file", false);
+        g_assert_nonnull(service_state(service)->error);
+        if (i == 0) {
+            g_assert_true(service_reload(service, &origin_test, NULL));
+            g_assert_no_error(service_state(service)->error);
+            core_fixture_settle(&fixture);
+            fake_apply_ok(service);
+        }
+        if (i == 1) {
+            fake_ended(service, NULL);
+        } else {
+            g_assert_true(service_stop(service, &origin_test, NULL));
+            core_fixture_settle(&fixture);
+            fake_stop_done(service, NULL);
+        }
+        assert_state(service, STATE_INACTIVE);
+        g_assert_no_error(service_state(service)->error);
+    }
+    teardown();
+}
+
 /* What runs has begun it: nobody is asked to, and it ends like any other. */
 static void test_reload_by_itself(void)
 {
@@ -520,6 +550,7 @@ int main(int argc, char **argv)
             {"/service/restart/unkillable", test_restart_of_the_unkillable},
             {"/service/reload/same-config", test_reload},
             {"/service/reload/failure-keeps-running", test_reload_that_fails_keeps_running},
+            {"/service/reload/error-ends", test_reload_error_ends},
             {"/service/reload/not-supported", test_reload_not_supported},
             {"/service/reload/kind-without", test_reload_of_a_kind_without},
             {"/service/reload/by-itself", test_reload_by_itself},
