@@ -35,20 +35,24 @@ static void core_log_limits(const ProcessHost *host)
     log_info("each service has a cgroup of its own%s", missing->str);
 }
 
-/* Which of the two is in force is in the Manager's Features as well. */
-static void core_open_cgroups(Daemon *daemon)
+/* Which of the two is in force is in the Manager's Features as well. What was named must be there.
+ */
+static bool core_open_cgroups(Daemon *daemon, GError **error)
 {
-    g_autoptr(GError) error = NULL;
+    const char *where = daemon->options.cgroup;
+    g_autoptr(GError) reason = NULL;
 
-    if (process_host_open_cgroups(daemon->host, daemon->options.cgroup, &error))
+    if (process_host_open_cgroups(daemon->host, where, &reason)) {
         core_log_limits(daemon->host);
-    else if (g_str_equal(daemon->options.cgroup, "auto") ||
-             g_str_equal(daemon->options.cgroup, "none"))
-        log_info("services are followed by their sessions, since there are no cgroups: %s",
-                 error->message);
-    else
-        log_warning("services are followed by their sessions, since there are no cgroups: %s",
-                    error->message);
+        return true;
+    }
+    if (!g_str_equal(where, "auto") && !g_str_equal(where, "none")) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&reason), "cgroup: ");
+        return false;
+    }
+    log_info("services are followed by their sessions, since there are no cgroups: %s",
+             reason->message);
+    return true;
 }
 
 bool core_pre_run(void *data, GError **error)
@@ -61,7 +65,8 @@ bool core_pre_run(void *data, GError **error)
         return false;
     process_host_set_invocation_prefix(host, database_lineage(daemon->database));
     process_host_watch_oom(host);
-    core_open_cgroups(daemon);
+    if (!core_open_cgroups(daemon, error))
+        return false;
     daemon->core = core_new(loop_clock(daemon->loop), loop_timers(daemon->loop), random_system(),
                             first_serial);
     daemon->map = map_new(daemon->core, ID_IS_UUID, (unsigned)daemon->options.max_services);
