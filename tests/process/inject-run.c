@@ -263,16 +263,6 @@ static void assert_outcome(Service *service, const Step *step, const Fault *faul
     g_assert_not_reached();
 }
 
-/* What a reload has failed with is told until the next start. */
-static void assert_later_step(Service *service, const Step *step, const Fault *fault)
-{
-    Step expected = *step;
-
-    if (fault->row != NULL && fault->row->outcome == OUTCOME_NO_RELOAD && fault->was_hit)
-        expected.error = fault->row->text;
-    assert_step(service, &expected);
-}
-
 /* One step. False: the failure has ended the service before its time. */
 static bool run_step(ProcessFixture *fixture, const Scenario *scenario, Service *service,
                      unsigned i, Fault *fault)
@@ -295,7 +285,7 @@ static bool run_step(ProcessFixture *fixture, const Scenario *scenario, Service 
     else if (is_faulty && (inject_has_hit() || waits)) /* the last call may not come again */
         assert_outcome(service, step, fault);
     else
-        assert_later_step(service, step, fault);
+        assert_step(service, step);
     return service_state(service)->state == step->state;
 }
 

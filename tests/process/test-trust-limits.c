@@ -296,25 +296,6 @@ static void test_refused(TrustFixture *fixture, const void *data)
     fixture_drop(&fixture->process, service);
 }
 
-/* A limit that nobody can set is not taken over in silence. */
-static void test_refused_later(TrustFixture *fixture, const void *data)
-{
-    const CgroupRow *row = data;
-    g_autofree char *config =
-            g_strdup_printf("{'exec': ['@PROGRAMS/program-stayer'], %s}", row->members);
-
-    if (limits_has_feature(fixture, row->feature)) {
-        g_test_skip("this host has what is to be missed");
-        return;
-    }
-    Service *service = trust_start(fixture, "{'exec': ['@PROGRAMS/program-stayer']}");
-    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
-    fixture_configure(&fixture->process, service, config);
-    fixture_wait_settled(&fixture->process, service);
-    limits_assert_refused(fixture, service, row);
-    fixture_drop(&fixture->process, service);
-}
-
 static void limits_add(const char *prefix, const char *name, TrustFunc func, const void *row)
 {
     g_autofree char *path = g_strconcat(prefix, name, NULL);
@@ -331,10 +312,7 @@ int main(int argc, char **argv)
         limits_add("/trust/privileges/", privilege_rows[i].name, test_privileges,
                    &privilege_rows[i]);
     trust_add("/trust/privileges/helpers", test_helpers, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(cgroup_rows); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(cgroup_rows); i++)
         limits_add("/trust/refused/", cgroup_rows[i].name, test_refused, &cgroup_rows[i]);
-        limits_add("/trust/refused/later/", cgroup_rows[i].name, test_refused_later,
-                   &cgroup_rows[i]);
-    }
     return g_test_run();
 }
