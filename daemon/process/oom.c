@@ -26,8 +26,9 @@
 
 struct OomLog {
     const Sys *sys;
-    int fd;        /* -1: knows nothing */
-    GArray *kills; /* OomKill, the last ones */
+    int fd;          /* -1: knows nothing */
+    GArray *kills;   /* OomKill, the last ones */
+    bool is_current; /* was read to its end when it was asked last */
 };
 
 static bool oom_is_in_first_namespace(void)
@@ -121,9 +122,11 @@ static void oom_log_read(OomLog *log)
     char record[OOM_RECORD_BYTES + 1];
     OomKill kill;
 
+    log->is_current = false;
     for (unsigned i = 0; i < OOM_RECORDS_MAX; i++) {
         ssize_t n = sys_read(log->sys, log->fd, record, OOM_RECORD_BYTES);
 
+        log->is_current = n < 0 && errno == EAGAIN;
         if (n == 0 || (n < 0 && errno != EPIPE))
             return;
         record[MAX(n, 0)] = '\0';
@@ -143,4 +146,9 @@ bool oom_log_has_killed(OomLog *log, pid_t pid, const char *comm)
             return true;
     }
     return false;
+}
+
+bool oom_log_is_current(const OomLog *log)
+{
+    return log->is_current;
 }

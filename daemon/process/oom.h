@@ -19,6 +19,10 @@ void oom_log_free(OomLog *log); /* accepts NULL */
  * bounded part. */
 bool oom_log_has_killed(OomLog *log, pid_t pid, const char *comm);
 
+/* Whether the log was read to its end for the last answer, so that a process that has died just now
+ * would stand in it; what was overwritten is older. */
+bool oom_log_is_current(const OomLog *log);
+
 #define OOM_COMM_BYTES 16
 typedef struct OomKill {
     pid_t pid;

@@ -2,6 +2,7 @@
 /* What is wanted of a run, and what is known of it. */
 
 #include "base/log.h"
+#include "process/proc.h"
 #include "process/supervisor-internal.h"
 
 #include <inttypes.h>
@@ -47,6 +48,30 @@ bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage)
         return false;
     usage_read(supervisor->host, supervisor->cgroup, supervisor->facts.invocation_id, ret_usage);
     return true;
+}
+
+bool supervisor_count_oom(Supervisor *supervisor)
+{
+    uint64_t before = supervisor->n_oom_kills;
+
+    if (supervisor->cgroup != NULL)
+        supervisor->n_oom_kills = cgroup_oom_kills(supervisor->cgroup);
+    return supervisor->n_oom_kills > before;
+}
+
+/* The cgroup counts all of a service; only the kernel's log says whom. Where that cannot be read,
+ * one that was chosen since the service is ready must have been the main process. */
+bool supervisor_lacked_memory(Supervisor *supervisor, pid_t pid)
+{
+    ProcessHost *host = supervisor->host;
+    bool is_counted = supervisor_count_oom(supervisor);
+    char comm[PROC_COMM_BYTES] = "";
+
+    if (host->oom == NULL)
+        return is_counted;
+    (void)proc_read_comm(host->sys, pid, comm); /* "": any */
+    return oom_log_has_killed(host->oom, pid, comm[0] != '\0' ? comm : NULL) ||
+           (is_counted && !oom_log_is_current(host->oom));
 }
 
 void supervisor_drop_stored(Supervisor *supervisor)

@@ -97,8 +97,9 @@ struct Supervisor {
     unsigned n_stragglers_asked; /* to end */
     uint64_t stragglers_asked_usec;
     SupervisorExec exec;
-    Ending ending;      /* as far as it is known; pid: of the last main process */
-    GError *stop_error; /* of stop_exec */
+    uint64_t n_oom_kills; /* in the cgroup, when last looked */
+    Ending ending;        /* as far as it is known; pid: of the last main process */
+    GError *stop_error;   /* of stop_exec */
     FailureClass stop_class;
 
     NotifySocket *notify;
@@ -143,6 +144,13 @@ bool supervisor_follow(Supervisor *supervisor, pid_t pid, int pidfd);
 void supervisor_unfollow(Supervisor *supervisor);
 /* Nothing waits: of a run that has a main process, or none (a stop of what runs no more). */
 void supervisor_set_phase(Supervisor *supervisor, Phase phase);
+
+/* supervisor-facts.c */
+
+/* Whether the OOM killer has ended anybody of it since this was asked last. */
+bool supervisor_count_oom(Supervisor *supervisor);
+/* The main process was killed by nobody here: whether it was the OOM killer. */
+bool supervisor_lacked_memory(Supervisor *supervisor, pid_t pid);
 
 /* supervisor-members.c */
 

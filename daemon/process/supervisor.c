@@ -11,7 +11,6 @@
 
 #include "base/errors.h"
 #include "base/fds.h"
-#include "process/proc.h"
 #include "process/supervisor-internal.h"
 
 #include <sys/epoll.h>
@@ -396,20 +395,11 @@ void supervisor_on_control_killed(Supervisor *supervisor)
         supervisor_check_rest(supervisor);
 }
 
-static bool supervisor_is_oom_killed(const Supervisor *supervisor, const siginfo_t *info)
+static bool supervisor_is_oom_killed(Supervisor *supervisor, const siginfo_t *info)
 {
-    ProcessHost *host = supervisor->host;
-    char comm[PROC_COMM_BYTES] = "";
-
-    if (info->si_code != CLD_KILLED || info->si_status != SIGKILL ||
-        phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL)
-        return false;
-    if (supervisor->cgroup != NULL && cgroup_oom_kills(supervisor->cgroup) > 0)
-        return true;
-    if (host->oom == NULL)
-        return false;
-    (void)proc_read_comm(host->sys, info->si_pid, comm); /* "": any */
-    return oom_log_has_killed(host->oom, info->si_pid, comm[0] != '\0' ? comm : NULL);
+    return info->si_code == CLD_KILLED && info->si_status == SIGKILL &&
+           phase_traits[supervisor->phase].signal != PHASE_SIGNAL_KILL &&
+           supervisor_lacked_memory(supervisor, info->si_pid);
 }
 
 void supervisor_check_main(Supervisor *supervisor)
@@ -531,6 +521,7 @@ void supervisor_become_ready(Supervisor *supervisor)
         supervisor->exec.state == EXEC_FAILED) /* it was killed for that */
         return;
     supervisor->ending.was_ready = true;
+    (void)supervisor_count_oom(supervisor);
     supervisor_set_phase(supervisor, PHASE_RUN);
     supervisor_watchdog_begin(supervisor);
     supervisor_flush_said(supervisor);

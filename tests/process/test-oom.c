@@ -149,6 +149,7 @@ static void test_log(void)
     g_assert_cmpuint(kernel.n_reads, ==, 0); /* not before somebody asks */
     g_assert_true(oom_log_has_killed(log, 12, "web"));
     g_assert_true(oom_log_has_killed(log, 12, NULL));
+    g_assert_true(oom_log_is_current(log)); /* what was lost is older */
     g_assert_false(oom_log_has_killed(log, 12, "we"));
     g_assert_false(oom_log_has_killed(log, 14, NULL));
     kernel.records++;
@@ -174,6 +175,7 @@ static void test_flood(void)
     kernel.records = (char *const *)records->pdata;
     g_assert_false(oom_log_has_killed(log, N, NULL));
     g_assert_cmpuint(kernel.n_reads, <, N);
+    g_assert_false(oom_log_is_current(log));
     g_assert_true(oom_log_has_killed(log, N, NULL));
     g_assert_true(oom_log_has_killed(log, N - 200, NULL));
     g_assert_false(oom_log_has_killed(log, 1, NULL));
@@ -191,6 +193,7 @@ static void test_unknown(void)
     kernel.open_errno = EPERM;
     OomLog *log = oom_log_new(&sys);
     g_assert_false(oom_log_has_killed(log, 12, NULL));
+    g_assert_false(oom_log_is_current(log));
     oom_log_free(log);
     kernel.open_errno = 0;
     kernel.namespace = "pid:[4026532999]";
