@@ -61,8 +61,11 @@ typedef struct SupervisorReload {
     Timer *timer;        /* made when first armed */
     uint64_t began_usec; /* monotonic: an older RELOADING=1 is of another one */
     uint64_t deadline_usec;
-    bool is_announced; /* in RELOAD_EXEC: RELOADING=1, and no READY=1 yet */
-    bool speaks;       /* it has said RELOADING=1 in this run */
+    bool is_announced;      /* in RELOAD_EXEC: RELOADING=1, and no READY=1 yet */
+    bool speaks;            /* it has said RELOADING=1 in this run */
+    bool is_held;           /* in RELOAD_NONE: RELOADING=1, and no READY=1 yet, but too soon */
+    bool is_stopping;       /* it has said STOPPING=1 in this run */
+    uint64_t next_own_usec; /* none that nobody has asked for begins before that */
 } SupervisorReload;
 
 /* Whether anything is left besides the main process. */

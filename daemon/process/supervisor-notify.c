@@ -190,7 +190,7 @@ static void supervisor_hear_progress(Supervisor *supervisor, const NotifyMessage
         supervisor_extend_timeout(supervisor, message->extend_timeout_usec);
     if (message->stopping && supervisor->phase == PHASE_RUN)
         supervisor->events->on_sub_state("stopping", supervisor->owner);
-    if (message->reloading || message->ready)
+    if (message->reloading || message->ready || message->stopping)
         supervisor_reload_hear(supervisor, message);
     if (message->extend_timeout_usec > 0)
         supervisor_reload_extend(supervisor, message->extend_timeout_usec);

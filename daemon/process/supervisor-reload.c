@@ -12,6 +12,9 @@
 
 /* Until RELOADING=1 of a program that has a notify socket, and has not said it in this run yet. */
 #define SUPERVISOR_ANNOUNCE_USEC (1 * USEC_PER_SEC)
+/* Between the beginnings of two reloads that nobody has asked for: each is told on the bus and is a
+ * part of the history of everybody, and a program could begin them as fast as it can write. */
+#define SUPERVISOR_OWN_RELOAD_USEC (USEC_PER_SEC / 2)
 
 static void on_supervisor_reload_timer(void *data);
 
@@ -28,6 +31,7 @@ static void supervisor_reload_enter(Supervisor *supervisor, ReloadStep step, uin
     if (reload->timer == NULL)
         reload->timer = timer_new(supervisor->host->timers, on_supervisor_reload_timer, supervisor);
     reload->step = step;
+    reload->is_held = false;
     reload->deadline_usec = usec_add(clock_monotonic_usec(supervisor->host->clock), usec);
     timer_arm(reload->timer, reload->deadline_usec);
     supervisor->events->on_sub_state(sub_states[step], supervisor->owner);
@@ -49,6 +53,25 @@ static void supervisor_reload_time_out(Supervisor *supervisor, const char *recei
     supervisor_reload_finish(supervisor, &failure);
 }
 
+/* One that is over before its turn comes is not told of. Who is ending reads no files again. */
+static void supervisor_reload_begin_own(Supervisor *supervisor)
+{
+    SupervisorReload *reload = &supervisor->reload;
+    uint64_t now_usec = clock_monotonic_usec(supervisor->host->clock);
+
+    if (reload->is_stopping)
+        return;
+    if (now_usec < reload->next_own_usec) {
+        reload->is_held = true;
+        timer_arm(reload->timer, reload->next_own_usec); /* made for the one before */
+        return;
+    }
+    reload->next_own_usec = usec_add(now_usec, SUPERVISOR_OWN_RELOAD_USEC);
+    supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED,
+                            supervisor->spec->rules.start_timeout_usec);
+    supervisor->events->on_reloading(supervisor->owner);
+}
+
 static void on_supervisor_reload_timer(void *data)
 {
     Supervisor *supervisor = data;
@@ -67,8 +90,11 @@ static void on_supervisor_reload_timer(void *data)
     case RELOAD_ANNOUNCED:
         supervisor_reload_time_out(supervisor, "RELOADING=1, but no READY=1 received");
         break;
-    case RELOAD_EXEC: /* has a limit of its own */
     case RELOAD_NONE:
+        if (supervisor->reload.is_held)
+            supervisor_reload_begin_own(supervisor);
+        break;
+    case RELOAD_EXEC: /* has a limit of its own */
     case _RELOAD_MAX:
         break;
     }
@@ -151,8 +177,7 @@ static void supervisor_reload_announce(Supervisor *supervisor, const NotifyMessa
     reload->speaks = true;
     switch (reload->step) {
     case RELOAD_NONE:
-        supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED, limit_usec);
-        supervisor->events->on_reloading(supervisor->owner);
+        supervisor_reload_begin_own(supervisor);
         break;
     case RELOAD_EXEC:
         reload->is_announced = true;
@@ -174,12 +199,16 @@ void supervisor_reload_hear(Supervisor *supervisor, const NotifyMessage *message
 
     if (supervisor->phase != PHASE_RUN)
         return;
+    if (message->stopping) {
+        reload->is_stopping = true;
+        reload->is_held = false;
+    }
     if (message->reloading)
         supervisor_reload_announce(supervisor, message);
     if (message->ready && reload->step == RELOAD_ANNOUNCED)
         supervisor_reload_finish(supervisor, NULL);
     else if (message->ready)
-        reload->is_announced = false;
+        reload->is_announced = reload->is_held = false;
 }
 
 void supervisor_reload_extend(Supervisor *supervisor, uint64_t extend_usec)
@@ -198,6 +227,7 @@ void supervisor_reload_end(Supervisor *supervisor)
 
     timer_disarm(reload->timer);
     reload->step = RELOAD_NONE;
+    reload->is_held = false;
     if (has_control)
         supervisor_control_kill(supervisor);
 }

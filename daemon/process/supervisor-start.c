@@ -20,7 +20,7 @@ static void supervisor_begin(Supervisor *supervisor)
     supervisor->n_dropped = supervisor->n_stragglers_asked = 0;
     supervisor->access = NOTIFY_ACCESS_ALL;
     supervisor->has_told_unkept = supervisor->has_left = false;
-    supervisor->reload.speaks = false;
+    supervisor->reload.speaks = supervisor->reload.is_stopping = false;
     supervisor->watchdog.interval_usec = supervisor->spec->watchdog_usec;
     g_clear_error(&supervisor->stop_error);
 }
