@@ -141,8 +141,19 @@ bool supervisor_exec_time_out(Supervisor *supervisor, Phase *ret_next)
     return true;
 }
 
-void supervisor_exec_set_exit(Supervisor *supervisor, ExitStatus exit)
+static ExitStatus supervisor_exec_exit_status(const siginfo_t *info)
 {
+    return (ExitStatus){
+            .known = true,
+            .signaled = info->si_code != CLD_EXITED,
+            .core_dumped = info->si_code == CLD_DUMPED,
+            .value = info->si_status,
+    };
+}
+
+void supervisor_exec_set_exit(Supervisor *supervisor, const siginfo_t *info)
+{
+    ExitStatus exit = info != NULL ? supervisor_exec_exit_status(info) : (ExitStatus){0};
     ExecState state = supervisor->exec.state;
 
     if (state == EXEC_FAILED || state == EXEC_ABANDONED)

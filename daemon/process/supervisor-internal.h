@@ -206,8 +206,9 @@ bool supervisor_exec_abandon(Supervisor *supervisor);
 /* The timer of PHASE_START. False: the start has gone on in time. *ret_next only if it was not
  * executed. */
 bool supervisor_exec_time_out(Supervisor *supervisor, Phase *ret_next);
-/* The main process has ended like this: that is told if it was the program. */
-void supervisor_exec_set_exit(Supervisor *supervisor, ExitStatus exit);
+/* The main process has ended like this (NULL: nobody knows how): that is told if it was the
+ * program. */
+void supervisor_exec_set_exit(Supervisor *supervisor, const siginfo_t *info);
 /* ending_judge, and before it of a program that was never executed. */
 GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class);
 

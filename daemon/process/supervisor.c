@@ -373,16 +373,6 @@ void supervisor_stop_exec_done(Supervisor *supervisor, const Failure *failure)
         supervisor_check_rest(supervisor);
 }
 
-static ExitStatus supervisor_exit_status(const siginfo_t *info)
-{
-    return (ExitStatus){
-            .known = true,
-            .signaled = info->si_code != CLD_EXITED,
-            .core_dumped = info->si_code == CLD_DUMPED,
-            .value = info->si_status,
-    };
-}
-
 void supervisor_on_control_killed(Supervisor *supervisor)
 {
     bool is_next = supervisor->stop_exec_waits && supervisor->phase == PHASE_STOP_EXEC &&
@@ -421,7 +411,7 @@ void supervisor_check_main(Supervisor *supervisor)
     (void)supervisor_note_left(supervisor); /* for later */
     supervisor_signal_rest(supervisor);
     supervisor->ending.oom_killed = r == 0 && supervisor_is_oom_killed(supervisor, &info);
-    supervisor_exec_set_exit(supervisor, r == 0 ? supervisor_exit_status(&info) : (ExitStatus){0});
+    supervisor_exec_set_exit(supervisor, r == 0 ? &info : NULL);
     /* Fails only for who is not our child, and is reaped by its own parent. */
     (void)sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
     supervisor_unfollow(supervisor);
