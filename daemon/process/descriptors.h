@@ -12,6 +12,13 @@
  * system calls. */
 bool descriptors_are_spare(const ProcessHost *host);
 
-/* Closes one that a program has given us, or -1; returns -1. close(2) of a socket waits for its
- * peer if the program has set SO_LINGER; that is unset first, for the loop does not wait. */
-int descriptors_close_given(const ProcessHost *host, int fd);
+/* Whether to close it never waits for anybody, as far as can be known: pipes, memory,
+ * what has no file (anon_inode), streams within this host with nothing to be read. */
+bool descriptors_are_harmless(int fd);
+
+/* The same of polling alone: also every socket. */
+bool descriptors_can_be_polled(int fd);
+
+/* Closes one that a program has given us, or -1; returns -1. What is not known to be harmless is
+ * closed by a child (closer.h), later: the loop does not wait. */
+int descriptors_close_given(ProcessHost *host, int fd);

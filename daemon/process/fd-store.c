@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An array in the order of coming, which is the order in which the next run gets them. A watch that
+/* An array in the order of coming, which is the order in which the next run gets them, and one in
+ * the order that the kernel has for open files, so that few are compared with one that comes. A
+ * watch that
  * waits for nothing hears of hang-ups and errors all the same, and of nothing else. */
 
 #include "process/fd-store.h"
@@ -12,10 +14,12 @@
 #include <string.h>
 
 #define FD_STORE_NAME_DEFAULT "stored"
+#define FD_STORE_AFTER 2 /* of kcmp(2): the first comes after the second */
 
 struct FdStore {
     ProcessHost *host;
     GPtrArray *entries; /* of FdStoreEntry, owned */
+    GPtrArray *sorted;  /* the same, borrowed */
 };
 
 typedef struct FdStoreEntry {
@@ -30,6 +34,7 @@ static void fd_store_entry_free(void *data)
     FdStoreEntry *entry = data;
 
     watch_free(entry->watch);
+    (void)g_ptr_array_remove(entry->store->sorted, entry); /* it is there */
     entry->fd = descriptors_close_given(entry->store->host, entry->fd);
     g_free(entry->name);
     g_free(entry);
@@ -42,6 +47,7 @@ FdStore *fd_store_new(ProcessHost *host)
     *store = (FdStore){
             .host = host,
             .entries = g_ptr_array_new_with_free_func(fd_store_entry_free),
+            .sorted = g_ptr_array_new(),
     };
     return store;
 }
@@ -51,6 +57,7 @@ void fd_store_free(FdStore *store)
     if (store == NULL)
         return;
     g_ptr_array_unref(store->entries);
+    g_ptr_array_unref(store->sorted);
     g_free(store);
 }
 
@@ -77,13 +84,25 @@ static FdStoreEntry *fd_store_entry(const FdStore *store, size_t index)
     return g_ptr_array_index(store->entries, index);
 }
 
-/* Where the kernel does not tell (kcmp(2) may be missing or forbidden), none is the same. */
-static bool fd_store_has(const FdStore *store, int fd)
+/* False: it is not there, and *ret_place is where it comes. Where the kernel does not tell (kcmp(2)
+ * may be missing or forbidden), none is the same. */
+static bool fd_store_find(const FdStore *store, int fd, size_t *ret_place)
 {
-    for (size_t i = 0; i < store->entries->len; i++) {
-        if (store->host->sys->same_file(fd_store_entry(store, i)->fd, fd) == 0)
+    size_t low = 0, high = store->sorted->len;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const FdStoreEntry *entry = g_ptr_array_index(store->sorted, middle);
+        int order = store->host->sys->same_file(entry->fd, fd);
+
+        if (order == 0)
             return true;
+        if (order == FD_STORE_AFTER)
+            high = middle;
+        else
+            low = middle + 1;
     }
+    *ret_place = low;
     return false;
 }
 
@@ -102,7 +121,7 @@ static int fd_store_check(const FdStore *store, size_t max)
     return descriptors_are_spare(store->host) ? 0 : -EMFILE;
 }
 
-static void fd_store_append(FdStore *store, int fd, const char *name, bool watched)
+static void fd_store_append(FdStore *store, int fd, const char *name, bool watched, size_t place)
 {
     FdStoreEntry *entry = g_new(FdStoreEntry, 1);
 
@@ -111,18 +130,20 @@ static void fd_store_append(FdStore *store, int fd, const char *name, bool watch
             .fd = fd,
             .name = g_strdup(fd_store_real_name(name)),
     };
-    if (watched) /* what cannot be watched, a file for one, stays without */
+    if (watched && descriptors_can_be_polled(fd)) /* others may wait when they are asked */
         entry->watch = watch_new(store->host->watches, fd, 0, WATCH_PRIORITY_NORMAL,
                                  on_fd_store_hangup, entry);
     g_ptr_array_add(store->entries, entry);
+    g_ptr_array_insert(store->sorted, (int)place, entry);
 }
 
 int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max)
 {
     int taken = fd_steal(fd);
+    size_t place = 0;
 
-    if (fd_store_has(store, taken)) {
-        (void)fd_close(taken); /* what is kept stays open: nothing ends here */
+    if (fd_store_find(store, taken, &place)) {
+        (void)descriptors_close_given(store->host, taken); /* a file waits at every close */
         return 0;
     }
 
@@ -130,7 +151,7 @@ int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t
     if (r < 0)
         (void)descriptors_close_given(store->host, taken);
     else
-        fd_store_append(store, taken, name, watched);
+        fd_store_append(store, taken, name, watched, place);
     return r;
 }
 

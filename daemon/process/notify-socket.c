@@ -71,7 +71,7 @@ typedef enum NotifyReading {
     NOTIFY_READING_FAILED,
 } NotifyReading;
 
-static void notify_datagram_close_fds(NotifyDatagram *datagram, const ProcessHost *host)
+static void notify_datagram_close_fds(NotifyDatagram *datagram, ProcessHost *host)
 {
     for (size_t i = 0; i < datagram->n_fds; i++)
         datagram->fds[i] = descriptors_close_given(host, datagram->fds[i]);
@@ -109,7 +109,8 @@ static bool notify_datagram_read_control(NotifyDatagram *datagram, struct msghdr
     return found;
 }
 
-/* A datagram that is left there because it cannot be received is as good as none, for now. */
+/* Without room for descriptors the kernel drops them. A datagram that is left there because it
+ * cannot be received is as good as none, for now. */
 static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram *datagram)
 {
     union {
@@ -121,7 +122,8 @@ static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram 
             .msg_iov = &vector,
             .msg_iovlen = 1,
             .msg_control = &control,
-            .msg_controllen = sizeof control,
+            .msg_controllen = closer_is_full(notify->host) ? CMSG_SPACE(sizeof(struct ucred))
+                                                           : sizeof control,
     };
     ssize_t n =
             sys_recvmsg(notify->host->sys, notify->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

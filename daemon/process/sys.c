@@ -109,6 +109,12 @@ static pid_t sys_linux_clone_copy(SysChildFunc child, void *data, void *stack, s
     return sys_linux_clone3(0, child, data, stack, stack_size, cgroup_fd, ret_pidfd);
 }
 
+static pid_t sys_linux_clone_files(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                                   int *ret_pidfd)
+{
+    return sys_linux_clone3(CLONE_FILES, child, data, stack, stack_size, -1, ret_pidfd);
+}
+
 static int sys_linux_set_child_subreaper(void)
 {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -145,6 +151,7 @@ static int sys_linux_bind(int fd, const struct sockaddr *address, socklen_t leng
 const Sys sys_linux = {
         .clone_vm = sys_linux_clone_vm,
         .clone_copy = sys_linux_clone_copy,
+        .clone_files = sys_linux_clone_files,
         .fork = fork,
         .pidfd_open = pidfd_open,
         .pidfd_send_signal = pidfd_send_signal,

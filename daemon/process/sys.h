@@ -25,6 +25,9 @@ typedef struct Sys {
      * goes on at once. */
     pid_t (*clone_copy)(SysChildFunc child, void *data, void *stack, size_t stack_size,
                         int cgroup_fd, int *ret_pidfd);
+    /* The same, but what the child closes is closed in the caller as well (CLONE_FILES). */
+    pid_t (*clone_files)(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                         int *ret_pidfd);
     pid_t (*fork)(void);
     int (*pidfd_open)(pid_t pid, unsigned flags);
     int (*pidfd_send_signal)(int pidfd, int signo, siginfo_t *info, unsigned flags);
@@ -53,7 +56,7 @@ typedef struct Sys {
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     int (*prlimit64)(pid_t pid, int resource, const struct rlimit64 *limit,
                      struct rlimit64 *ret_limit);
-    int (*same_file)(int a, int b); /* kcmp(2), KCMP_FILE: 0 if both are one open file */
+    int (*same_file)(int a, int b); /* kcmp(2), KCMP_FILE: 0: one open file; 1, 2: their order */
 } Sys;
 
 /* The same for calls that a signal may interrupt: they are made again then. */

@@ -212,6 +212,13 @@ static pid_t inject_clone_copy(SysChildFunc child, void *data, void *stack, size
                    : inject_base.clone_copy(child, data, stack, size, cgroup_fd, ret_pidfd);
 }
 
+/* What it closes is nothing of what is looked at here. */
+static pid_t inject_clone_files(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                                int *ret_pidfd)
+{
+    return inject_base.clone_files(child, data, stack, stack_size, ret_pidfd);
+}
+
 static pid_t inject_fork(void)
 {
     return inject_fails(INJECT_FORK) ? -1 : inject_base.fork();
@@ -432,6 +439,7 @@ static Watch *inject_watch(WatchHost *host, int fd, uint32_t events, WatchPriori
 static const Sys inject_sys = {
         .clone_vm = inject_clone_vm,
         .clone_copy = inject_clone_copy,
+        .clone_files = inject_clone_files,
         .fork = inject_fork,
         .pidfd_open = inject_pidfd_open,
         .pidfd_send_signal = inject_pidfd_send_signal,

@@ -119,8 +119,8 @@ void notify_fixture_done(NotifyFixture *fixture, const void *unused)
     g_autofree char *notify = g_build_filename(fixture->directory, "notify", NULL);
 
     notify_fixture_close(fixture);
-    g_assert_cmpint(fixture_n_watches, ==, 0);
     process_host_free(fixture->host);
+    g_assert_cmpint(fixture_n_watches, ==, 0);
     virtual_loop_free(fixture->loop); /* asserts that there is no timer */
     g_ptr_array_unref(fixture->said);
     g_assert_cmpint(fd_count_open(), ==, fixture->n_fds);

@@ -33,6 +33,20 @@ static void store_done(StoreFixture *fixture, const void *unused)
     fixture_done(&fixture->process);
 }
 
+static int n_open_expected;
+
+static bool open_as_expected(void *unused)
+{
+    return fd_count_open() == n_open_expected;
+}
+
+/* What may wait is closed by a child. */
+static void assert_open_soon(StoreFixture *fixture, int n)
+{
+    n_open_expected = n;
+    fixture_run_until(&fixture->process, open_as_expected, NULL);
+}
+
 static int make_memory(void)
 {
     int fd = memfd_create("test", MFD_CLOEXEC);
@@ -96,7 +110,7 @@ static void test_remove(StoreFixture *fixture, const void *unused)
 /* Dropped when its other end is closed, and not because there is something to be read. */
 static void test_hang_up(StoreFixture *fixture, const void *unused)
 {
-    int fds[2], kept[2];
+    int fds[2], kept[2], n_before = fd_count_open();
 
     make_pair(fds);
     make_pair(kept);
@@ -109,7 +123,7 @@ static void test_hang_up(StoreFixture *fixture, const void *unused)
     (void)close(fds[1]);
     fixture_settle(&fixture->process);
     assert_names(fixture, "kept");
-    g_assert_cmpint(fcntl(fds[0], F_GETFD), <, 0);
+    assert_open_soon(fixture, n_before + 2);
     (void)close(kept[1]);
     fixture_settle(&fixture->process);
     g_assert_cmpuint(fd_store_count(fixture->store), ==, 0);
@@ -168,7 +182,7 @@ static void test_duplicates(StoreFixture *fixture, const void *unused)
     g_assert_cmpint(store_add(fixture, fd, "first"), ==, 0);
     g_assert_cmpint(store_add(fixture, again, "second"), ==, 0);
     assert_names(fixture, "first");
-    g_assert_cmpint(fd_count_open(), ==, n_before - 1);
+    assert_open_soon(fixture, n_before - 1);
     g_assert_cmpint(store_add(fixture, open_file(fixture), "third"), ==, 0);
     assert_names(fixture, "first:third");
 }
@@ -236,6 +250,60 @@ static void test_lingering(StoreFixture *fixture, const void *unused)
     g_assert_cmpuint(clock_monotonic_usec(clock_system()) - begin, <, LINGERING_USEC / 2);
     for (int i = 0; i < 2; i++)
         (void)close(peers[i]);
+}
+
+static int setsockopt_refused(int fd, int level, int name, const void *value, socklen_t length)
+{
+    errno = EPERM;
+    return -1;
+}
+
+/* Nor when it lingers all the same, as a file does whose server does not answer: the others that
+ * are to be closed are closed meanwhile, and it is when its peer is gone. */
+static void test_waits_elsewhere(StoreFixture *fixture, const void *unused)
+{
+    int peer, n_before = fd_count_open(), slow = lingering_socket(&peer);
+    uint64_t begin = clock_monotonic_usec(clock_system());
+
+    fixture->process.sys.setsockopt = setsockopt_refused;
+    g_assert_cmpint(store_add(fixture, slow, "x"), ==, 0);
+    g_assert_cmpint(store_add(fixture, open_file(fixture), "x"), ==, 0);
+    g_assert_cmpuint(fd_store_remove(fixture->store, "x"), ==, 2);
+    assert_open_soon(fixture, n_before + 2); /* the peer, and the child that waits */
+    g_assert_cmpuint(clock_monotonic_usec(clock_system()) - begin, <, LINGERING_USEC / 2);
+    (void)close(peer);
+    assert_open_soon(fixture, n_before);
+    g_assert_cmpuint(clock_monotonic_usec(clock_system()) - begin, <, LINGERING_USEC / 2);
+    fixture->process.sys.setsockopt = setsockopt;
+}
+
+static unsigned n_compared;
+
+static int same_file_counting(int a, int b)
+{
+    n_compared++;
+    return sys_linux.same_file(a, b);
+}
+
+/* Twice as many that are stored cost one that comes one comparison more. */
+static void test_comparisons(StoreFixture *fixture, const void *unused)
+{
+    int fds[200];
+
+    fixture->process.sys.same_file = same_file_counting;
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        int fd = fds[i] = eventfd(0, EFD_CLOEXEC);
+
+        n_compared = 0;
+        g_assert_cmpint(fd_store_add(fixture->store, &fd, "x", false, 1024), ==, 0);
+        g_assert_cmpuint(n_compared, <=, 8);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++) {
+        int again = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+
+        g_assert_cmpint(fd_store_add(fixture->store, &again, "y", false, 1024), ==, 0);
+        g_assert_cmpuint(fd_store_count(fixture->store), ==, G_N_ELEMENTS(fds));
+    }
 }
 
 /* The daemon's own last descriptors stay free. */
@@ -310,6 +378,8 @@ int main(int argc, char **argv)
     ADD("limit", test_limit);
     ADD("trim", test_trim);
     ADD("lingering", test_lingering);
+    ADD("waits-elsewhere", test_waits_elsewhere);
+    ADD("comparisons", test_comparisons);
     ADD("last-descriptors", test_last_descriptors);
     ADD("failures/watch", test_watch_fails);
     return g_test_run();

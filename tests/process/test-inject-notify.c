@@ -14,10 +14,7 @@ static const Row rows[] = {
         ROWS_SPAWN(STARTS, OUTCOME_FAILS),
         {INJECT_SOCKET, STARTS, ERRNOS(EMFILE), NO_SOCKET},
         {INJECT_FCHMOD, STARTS, ERRNOS(EIO), NO_SOCKET},
-        {INJECT_SETSOCKOPT, ACT_START, ERRNOS(ENOMEM), NO_SOCKET},
-        /* The stored pipe is hung up and closed first, like a socket, which it may be. */
-        {INJECT_SETSOCKOPT, ACT_REPLACE, ERRNOS(ENOMEM), OUTCOME_UNHARMED, .last = 1},
-        {INJECT_SETSOCKOPT, ACT_REPLACE, ERRNOS(ENOMEM), NO_SOCKET, .first = 2},
+        {INJECT_SETSOCKOPT, STARTS, ERRNOS(ENOMEM), NO_SOCKET},
         {INJECT_BIND, STARTS, ERRNOS(EACCES), NO_SOCKET},
         {INJECT_WATCH_NOTIFY, STARTS, ERRNOS(ENOMEM), NO_SOCKET},
         /* Readiness "fd": what cannot be read is taken for closed without a newline. */

@@ -3,6 +3,8 @@
  * of 64, then 500 a second, at most 32 in a turn of the loop. */
 
 #include "notify-fixture.h"
+
+#include "base/fds.h"
 #include "process-fixture.h"
 
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -127,10 +130,11 @@ static void test_steady(NotifyFixture *fixture, const void *unused)
  * free. */
 static void test_descriptors(NotifyFixture *fixture, const void *unused)
 {
+    autofd int memory = memfd_create("test", MFD_CLOEXEC);
     int fds[253];
 
     for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
-        fds[i] = fixture->sender;
+        fds[i] = memory;
     for (unsigned i = 0; i < 3; i++)
         notify_fixture_give(fixture, "STATUS=full", fds, G_N_ELEMENTS(fds));
     for (unsigned i = 1; i <= 2; i++) {
@@ -198,10 +202,11 @@ static void look_gives_more(NotifyFixture *fixture, const NotifyMessage *message
 /* What comes along costs as well. */
 static void test_drain_of_fds_is_bounded(NotifyFixture *fixture, const void *unused)
 {
+    autofd int memory = memfd_create("test", MFD_CLOEXEC);
     int fds[RATE_FDS];
 
     for (size_t i = 0; i < RATE_FDS; i++)
-        fds[i] = fixture->sender;
+        fds[i] = memory;
     fixture->look = look_gives_more;
     notify_fixture_give(fixture, "STATUS=one", fds, RATE_FDS);
     notify_socket_drain(fixture->notify);

@@ -226,6 +226,52 @@ static void test_fds_unread_lingering(NotifyFixture *fixture, const void *unused
     (void)close(peer);
 }
 
+static void look_finds_full(NotifyFixture *fixture, const NotifyMessage *message, NotifyFds *fds)
+{
+    g_assert_true(message->ready);
+    g_assert_true(fds->are_lost);
+    g_assert_cmpuint(fds->n, ==, 0);
+    *(size_t *)fixture->data += 1;
+}
+
+static int setsockopt_refused(int fd, int level, int name, const void *value, socklen_t length)
+{
+    errno = EPERM;
+    return -1;
+}
+
+/* As many children hang as there may be, and too much waits for them: no more is taken. What is
+ * said counts. */
+static void test_fds_full(NotifyFixture *fixture, const void *unused)
+{
+    int peers[8], directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), given[FDS_MAX];
+    size_t n_seen = 0;
+
+    fixture->sys.setsockopt = setsockopt_refused;
+    for (size_t i = 0; i < G_N_ELEMENTS(peers); i++) {
+        int fd = lingering_socket(&peers[i]);
+
+        notify_fixture_give(fixture, "READY=1", &fd, 1);
+        (void)close(fd);
+        g_assert_true(notify_fixture_turn(fixture));
+    }
+    for (size_t i = 0; i < FDS_MAX; i++)
+        given[i] = directory;
+    notify_fixture_give(fixture, "STATUS=many", given, FDS_MAX);
+    g_assert_true(notify_fixture_turn(fixture));
+
+    int n_before = fd_count_open();
+    notify_fixture_give(fixture, "READY=1\nSTATUS=full", &directory, 1);
+    fixture->look = look_finds_full;
+    fixture->data = &n_seen;
+    g_assert_true(notify_fixture_turn(fixture));
+    g_assert_cmpuint(n_seen, ==, 1);
+    g_assert_cmpint(fd_count_open(), ==, n_before);
+    (void)close(directory);
+    for (size_t i = 0; i < G_N_ELEMENTS(peers); i++)
+        (void)close(peers[i]);
+}
+
 static void test_sender(NotifyFixture *fixture, const void *unused)
 {
     notify_fixture_say(fixture, "READY=1");
@@ -369,6 +415,7 @@ int main(int argc, char **argv)
     ADD("fds/unread", test_fds_of_unread, NULL);
     ADD("fds/lingering", test_fds_lingering, NULL);
     ADD("fds/unread-lingering", test_fds_unread_lingering, NULL);
+    ADD("fds/full", test_fds_full, NULL);
     ADD("barrier", test_barrier, NULL);
     ADD("sender", test_sender, NULL);
     ADD("no-credentials", test_no_credentials, NULL);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Closing what close(2) may wait for: a file of FUSE or of a network waits for its server, a socket
+ * that lingers for its peer. The loop waits for nobody, so a child that shares the daemon's
+ * descriptors does it. */
+
+#include "process/host.h"
+
+typedef struct Closer Closer;
+
+/* Takes fd. It is closed soon, or when who is in the way of it has answered. */
+void closer_close(ProcessHost *host, int fd);
+/* Too much waits already: nothing that may have to be closed is to be received. */
+bool closer_is_full(const ProcessHost *host);
+/* Gives the children a second to end. Accepts NULL. */
+void closer_free(Closer *closer);
