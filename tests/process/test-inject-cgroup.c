@@ -32,11 +32,13 @@ static const Row rows[] = {
         {INJECT_MKDIRAT, STARTS, ERRNOS(EACCES, ENOENT, ENOMEM, ENOSPC, EROFS, EAGAIN), NO_CGROUP},
         {INJECT_MKDIRAT, STARTS, ERRNOS(EEXIST), OUTCOME_UNHARMED},
         {INJECT_UNLINKAT, ALL, ERRNOS(EBUSY, EACCES, ENOENT, EROFS), OUTCOME_UNHARMED},
-        /* Whether it is frozen is asked first; who does not know does not wait for the child. */
+        /* How far it may be divided is said first, then asked whether it is frozen; who does not
+         * know does not wait for the child. */
         {INJECT_OPENAT, STARTS, ERRNOS(EINTR), OUTCOME_UNHARMED},
+        {INJECT_WRITE, STARTS, ERRNOS(EACCES, EINVAL, EINTR), OUTCOME_UNHARMED},
         {INJECT_OPENAT, ACT_START, ERRNOS(EMFILE, ENFILE, ENOMEM, ENOENT, EACCES), OUTCOME_UNHARMED,
-         .last = 2},
-        {INJECT_OPENAT, ACT_START, ERRNOS(EMFILE, ENOENT), NO_PROCESS, .first = 3},
+         .last = 4},
+        {INJECT_OPENAT, ACT_START, ERRNOS(EMFILE, ENOENT), NO_PROCESS, .first = 5},
         {INJECT_OPENAT, STARTS & ~ACT_START, ERRNOS(EMFILE, ENFILE, ENOMEM, ENOENT, EACCES),
          OUTCOME_UNHARMED},
         {INJECT_READ_CGROUP, STARTS, ERRNOS(EINTR, ENODEV, ENOMEM, INJECT_SHORT), OUTCOME_UNHARMED},
