@@ -18,6 +18,7 @@
 
 #define PROC_STAT_BYTES 1024
 #define PROC_LIMITS_BYTES 4096
+#define PROC_STATUS_BYTES 4096
 #define PROC_ENVIRON_BYTES (16 * 1024)
 #define PROC_GENERATIONS 32
 #define PROC_ANCESTORS_MAX 64
@@ -190,6 +191,24 @@ bool proc_read_resident(const Sys *sys, pid_t pid, uint64_t *ret_bytes)
     if (sscanf(line, "%*s %" SCNu64, &pages) != 1)
         return false;
     *ret_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return true;
+}
+
+bool proc_read_uid(const Sys *sys, pid_t pid, uid_t *ret_uid)
+{
+    char text[PROC_STATUS_BYTES + 1];
+    ssize_t length = proc_read(sys, pid, "status", text, PROC_STATUS_BYTES);
+    unsigned uid;
+
+    if (length < 0)
+        return false;
+    text[length] = '\0';
+
+    const char *line = strstr(text, "\nUid:"); /* the real one, and the effective one */
+    errno = EBADMSG;
+    if (line == NULL || sscanf(line, "\nUid: %*u %u", &uid) != 1)
+        return false;
+    *ret_uid = uid;
     return true;
 }
 

@@ -39,6 +39,8 @@ bool proc_environ_has(const Sys *sys, pid_t pid, const char *variable);
 /* RLIMIT_LOCKS of pid, by prlimit(2) or, where that is refused, from /proc. False: it cannot be
  * read. */
 bool proc_read_locks_limit(const Sys *sys, pid_t pid, struct rlimit64 *ret_limit);
+/* The effective user. False and errno: as proc_read_stat. */
+bool proc_read_uid(const Sys *sys, pid_t pid, uid_t *ret_uid);
 /* False and errno: as proc_read_stat. */
 bool proc_read_resident(const Sys *sys, pid_t pid, uint64_t *ret_bytes);
 #define PROC_COMM_BYTES 16

@@ -10,16 +10,21 @@
 
 #include <errno.h>
 
-static void process_group_signal_one(ProcessHost *host, pid_t group, int signo)
+static int process_group_signal_one(ProcessHost *host, pid_t group, int signo)
 {
-    if (group > 0)
-        (void)host->sys->kill(-group, signo); /* empty by now, or not ours to kill: seen later */
+    if (group <= 0)
+        return -ESRCH;
+    return host->sys->kill(-group, signo) < 0 ? -errno : 0;
 }
 
-void process_group_signal(ProcessHost *host, const ProcessGroup *group, int signo)
+int process_group_signal(ProcessHost *host, const ProcessGroup *group, int signo)
 {
-    process_group_signal_one(host, group->leader, signo);
-    process_group_signal_one(host, group->adopted, signo);
+    int leader = process_group_signal_one(host, group->leader, signo);
+    int adopted = process_group_signal_one(host, group->adopted, signo);
+
+    if (leader == 0 || adopted == 0)
+        return 0;
+    return leader != -ESRCH ? leader : adopted;
 }
 
 static void process_group_reap_one(ProcessHost *host, pid_t group)

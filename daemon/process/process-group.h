@@ -17,7 +17,8 @@ typedef struct ProcessGroup {
     pid_t adopted; /* 0: none, or empty */
 } ProcessGroup;
 
-void process_group_signal(ProcessHost *host, const ProcessGroup *group, int signo);
+/* 0: at least one has it; -ESRCH: nobody is there; else negative errno: nobody has it. */
+int process_group_signal(ProcessHost *host, const ProcessGroup *group, int signo);
 /* Reaps those dead members that are the daemon's children; not to be called before a main process
  * in it has been reaped. */
 void process_group_reap(ProcessHost *host, const ProcessGroup *group);

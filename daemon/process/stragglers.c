@@ -95,7 +95,7 @@ static bool stragglers_find_by_environment(const Stragglers *stragglers, pid_t p
     return true;
 }
 
-static bool stragglers_find(const Stragglers *stragglers, pid_t pid, unsigned **ret_n_found)
+static bool stragglers_find_counter(const Stragglers *stragglers, pid_t pid, unsigned **ret_n_found)
 {
     const ProcessHost *host = stragglers->host;
     RunMark mark = run_mark_read(host->sys, process_host_mark(host->invocation_prefix), pid);
@@ -176,7 +176,7 @@ static bool stragglers_judge(Stragglers *stragglers, pid_t pid)
     if (g_hash_table_contains(host->mains, GINT_TO_POINTER(pid)) ||
         g_hash_table_contains(stragglers->judged, GINT_TO_POINTER(pid)))
         return true;
-    if (!stragglers_find(stragglers, pid, &n_found))
+    if (!stragglers_find_counter(stragglers, pid, &n_found))
         return false;
     g_hash_table_add(stragglers->judged, GINT_TO_POINTER(pid));
     if (n_found != NULL && !stragglers_is_dead(host, pid))
@@ -416,4 +416,19 @@ unsigned stragglers_signal(ProcessHost *host, const char *invocation_id, pid_t n
         ;
     unsigned n_found = g_hash_table_size(found);
     return n_found == 0 && hunt.is_blind ? STRAGGLERS_UNKNOWN : n_found;
+}
+
+pid_t stragglers_find(ProcessHost *host, const char *invocation_id)
+{
+    g_autoptr(GArray) spared = proc_list_ancestors(host->sys);
+    g_autoptr(GHashTable) found = g_hash_table_new(NULL, NULL);
+    StragglersHunt hunt = {
+            .host = host, .invocation_id = invocation_id, .spared = spared, .found = found};
+    GHashTableIter iter;
+    gpointer pid = NULL;
+
+    (void)stragglers_pass(&hunt); /* whoever was found */
+    g_hash_table_iter_init(&iter, found);
+    (void)g_hash_table_iter_next(&iter, &pid, NULL); /* else NULL */
+    return GPOINTER_TO_INT(pid);
 }

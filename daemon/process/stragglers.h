@@ -38,6 +38,8 @@ void stragglers_forget(ProcessHost *host, StragglersQuestion *question); /* also
  * are, not_pid excepted. Returns how many there are, or STRAGGLERS_UNKNOWN if none was found and
  * not all could be looked at. Not for what happens often. */
 unsigned stragglers_signal(ProcessHost *host, const char *invocation_id, pid_t not_pid, int signo);
+/* One of the run that lives; 0: none, or nobody could be looked for. */
+pid_t stragglers_find(ProcessHost *host, const char *invocation_id);
 /* Whether pid is of the run, by its number or its environment. A hint, unless the caller holds on
  * to the process. */
 bool stragglers_has(ProcessHost *host, const char *invocation_id, pid_t pid);

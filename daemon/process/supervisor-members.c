@@ -10,6 +10,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "process/proc.h"
 #include "process/supervisor-internal.h"
 
 #include <errno.h>
@@ -67,7 +68,8 @@ static bool supervisor_send_groups(Supervisor *supervisor, int signo)
 {
     const ProcessGroup *group = &supervisor->group;
 
-    process_group_signal(supervisor->host, group, signo);
+    (void)process_group_signal(supervisor->host, group,
+                               signo); /* who is not reached is seen later */
     if (!supervisor_may_stray(supervisor))
         return true;
 
@@ -102,7 +104,8 @@ static void supervisor_send_cgroup(Supervisor *supervisor, int signo)
     if (has_others)
         (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
     if (!is_known && main_pid > 0 && main_pid == supervisor->group.leader)
-        process_group_signal(supervisor->host, &supervisor->group, signo);
+        (void)process_group_signal(supervisor->host, &supervisor->group,
+                                   signo); /* who is not reached is seen later */
     else if (!has_others || is_elsewhere)
         supervisor_send_main(supervisor, signo);
 }
@@ -188,7 +191,8 @@ void supervisor_signal_rest(Supervisor *supervisor)
         return; /* whoever has started it, or comes after it, does that */
     if (supervisor->cgroup == NULL) {
         supervisor_find_group(supervisor);
-        process_group_signal(supervisor->host, &supervisor->group, signo);
+        (void)process_group_signal(supervisor->host, &supervisor->group,
+                                   signo); /* who is not reached is seen later */
     } else if (!cgroup_is_empty(supervisor->cgroup)) {
         (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
     }
@@ -199,7 +203,8 @@ void supervisor_continue_rest(Supervisor *supervisor)
     if (supervisor->cgroup != NULL)
         (void)cgroup_signal(supervisor->cgroup, SIGCONT); /* who is not reached is gone */
     else
-        process_group_signal(supervisor->host, &supervisor->group, SIGCONT);
+        (void)process_group_signal(supervisor->host, &supervisor->group,
+                                   SIGCONT); /* who is not reached is seen later */
 }
 
 bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill)
@@ -216,6 +221,40 @@ bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill)
     return n_found != STRAGGLERS_UNKNOWN;
 }
 
+/* 0: a signal to all reaches somebody; -ESRCH: nobody is there; else why it reaches nobody. */
+static int supervisor_probe_all(const Supervisor *supervisor)
+{
+    const Sys *sys = supervisor->host->sys;
+    int fd = supervisor->main_pidfd, main = -ESRCH, others = -ESRCH;
+
+    if (fd >= 0)
+        main = sys->pidfd_send_signal(fd, 0, NULL, 0) < 0 ? -errno : 0;
+    if (main == 0)
+        return 0;
+    if (!supervisor_has_own_cgroup(supervisor))
+        others = process_group_signal(supervisor->host, &supervisor->group, 0);
+    else if (cgroup_signal(supervisor->cgroup, 0) > 0)
+        return 0;
+    else if (!cgroup_is_empty(supervisor->cgroup))
+        others = -EPERM;
+    return others != -ESRCH ? others : main;
+}
+
+/* Those that have left the session are all that is left when the groups are empty. */
+static bool supervisor_signal_all(Supervisor *supervisor, int signo, GError **error)
+{
+    int r = supervisor_probe_all(supervisor);
+
+    if (r == -ESRCH && supervisor->cgroup == NULL &&
+        stragglers_signal(supervisor->host, supervisor->facts.invocation_id, 0, signo) ==
+                STRAGGLERS_UNKNOWN)
+        return error_set(error, ERROR_FAILED, "it cannot be seen now which processes it has");
+    if (r < 0 && r != -ESRCH)
+        return error_set_errno(error, r, "cannot signal any of its processes");
+    supervisor_send_all(supervisor, signo);
+    return true;
+}
+
 bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **error)
 {
     if (!supervisor_is_running(supervisor) || (!all && supervisor->main_pidfd < 0))
@@ -226,8 +265,7 @@ bool supervisor_signal(Supervisor *supervisor, bool all, int signo, GError **err
                error_set_errno(error, errno, "cannot signal the main process");
     if (signo <= 0 || signo >= _NSIG)
         return error_set_errno(error, EINVAL, "cannot send signal %d", signo);
-    supervisor_send_all(supervisor, signo);
-    return true;
+    return supervisor_signal_all(supervisor, signo, error);
 }
 
 void supervisor_kill_spawned(Supervisor *supervisor, const Spawned *spawned)
@@ -337,20 +375,49 @@ void supervisor_watch_rest(Supervisor *supervisor)
         supervisor_end_watch(supervisor);
 }
 
+static pid_t supervisor_find_left(const Supervisor *supervisor)
+{
+    if (supervisor->facts.main_pid > 0)
+        return supervisor->facts.main_pid;
+    return supervisor->cgroup != NULL
+                   ? cgroup_find_member(supervisor->cgroup, 0)
+                   : stragglers_find(supervisor->host, supervisor->facts.invocation_id);
+}
+
+/* NULL: it can be signalled, so that is not why it does not end. */
+static GError *supervisor_describe_refused(const Supervisor *supervisor, pid_t pid)
+{
+    const Sys *sys = supervisor->host->sys;
+    uid_t uid;
+
+    if (sys->kill(pid, 0) == 0 || errno != EPERM)
+        return NULL;
+    if (!proc_read_uid(sys, pid, &uid))
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "process %d cannot be signalled: %s",
+                           (int)pid, g_strerror(EPERM));
+    return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                       "process %d cannot be signalled: %s (it runs as uid %u)", (int)pid,
+                       g_strerror(EPERM), (unsigned)uid);
+}
+
 GError *supervisor_describe_unkillable(const Supervisor *supervisor)
 {
-    pid_t pid = supervisor->facts.main_pid;
+    pid_t main_pid = supervisor->facts.main_pid;
+    pid_t group = MAX(supervisor->group.leader, supervisor->group.adopted);
+    pid_t left = supervisor_find_left(supervisor);
+    GError *refused = left > 0 ? supervisor_describe_refused(supervisor, left) : NULL;
 
-    if (pid > 0)
+    if (refused != NULL)
+        return refused;
+    if (main_pid > 0)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
-                           "main process %d was killed but does not end", (int)pid);
-    if (supervisor->cgroup != NULL && (pid = cgroup_find_member(supervisor->cgroup, 0)) > 0)
+                           "main process %d was killed but does not end", (int)main_pid);
+    if (left > 0 && supervisor->cgroup != NULL)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "process %d was killed but does not end",
-                           (int)pid);
-    pid = MAX(supervisor->group.leader, supervisor->group.adopted);
-    if (pid > 0)
+                           (int)left);
+    if (group > 0)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
-                           "processes of group %d were killed but do not end", (int)pid);
+                           "processes of group %d were killed but do not end", (int)group);
     return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT, "processes of it were killed but do not end");
 }
 
