@@ -122,20 +122,30 @@ bool closer_is_full(const ProcessHost *host)
     return host->closer != NULL && host->closer->waiting->len >= CLOSER_WAITING_MAX;
 }
 
-void closer_free(Closer *closer)
+/* What hangs is not waited for twice. */
+static void closer_end_children(Closer *closer)
 {
-    if (closer == NULL)
-        return;
+    int wait_msec = CLOSER_END_MSEC;
+
     for (size_t i = 0; i < CLOSER_CHILDREN_MAX; i++) {
         CloserChild *child = &closer->children[i];
         struct pollfd ended = {.fd = child->pidfd, .events = POLLIN};
 
         if (child->pidfd < 0)
             continue;
-        if (poll(&ended, 1, CLOSER_END_MSEC) == 0)
+        if (poll(&ended, 1, wait_msec) == 0) {
             (void)closer->host->sys->pidfd_send_signal(child->pidfd, SIGKILL, NULL, 0);
+            wait_msec = 0;
+        }
         closer_child_done(child);
     }
+}
+
+void closer_free(Closer *closer)
+{
+    if (closer == NULL)
+        return;
+    closer_end_children(closer);
     closer_close_waiting(closer);
     g_array_unref(closer->waiting);
     g_free(closer);
