@@ -54,6 +54,6 @@ int descriptors_close_given(ProcessHost *host, int fd)
         return fd_close(fd);
     /* most are no sockets, and refuse */
     (void)host->sys->setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
-    closer_close(host, fd);
+    fd_closer_close(host, fd);
     return -1;
 }

@@ -20,5 +20,5 @@ bool descriptors_are_harmless(int fd);
 bool descriptors_can_be_polled(int fd);
 
 /* Closes one that a program has given us, or -1; returns -1. What is not known to be harmless is
- * closed by a child (closer.h), later: the loop does not wait. */
+ * closed by a child (fd-closer.h), later: the loop does not wait. */
 int descriptors_close_given(ProcessHost *host, int fd);

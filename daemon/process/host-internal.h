@@ -4,7 +4,7 @@
 /* The host as the rest of process/ sees it. */
 
 #include "process/cgroup.h"
-#include "process/closer.h"
+#include "process/fd-closer.h"
 #include "process/host.h"
 #include "process/oom.h"
 
@@ -39,7 +39,7 @@ struct ProcessHost {
     char *cgroups_why;   /* why there is none; NULL: there is one, or nobody has looked */
     OomLog *oom;         /* NULL: nobody has looked */
     Stragglers *stragglers; /* stragglers.c; made when first asked for */
-    Closer *closer;         /* closer.c; made when first needed */
+    FdCloser *closer;       /* fd-closer.c; made when first needed */
     UsageSurvey *survey;    /* usage.c; made when first asked for */
     Timer *reap_timer;
     uint64_t reap_next_usec; /* not before */

@@ -276,7 +276,7 @@ void process_host_free(ProcessHost *host)
     g_assert(host->n_supervisors == 0);
     timer_free(host->reap_timer);
     stragglers_free(host->stragglers);
-    closer_free(host->closer);
+    fd_closer_free(host->closer);
     usage_survey_free(host->survey);
     cgroup_tree_free(host->cgroups);
     g_free(host->cgroups_why);

@@ -122,8 +122,8 @@ static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram 
             .msg_iov = &vector,
             .msg_iovlen = 1,
             .msg_control = &control,
-            .msg_controllen = closer_is_full(notify->host) ? CMSG_SPACE(sizeof(struct ucred))
-                                                           : sizeof control,
+            .msg_controllen = fd_closer_is_full(notify->host) ? CMSG_SPACE(sizeof(struct ucred))
+                                                              : sizeof control,
     };
     ssize_t n =
             sys_recvmsg(notify->host->sys, notify->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);

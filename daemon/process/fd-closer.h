@@ -7,11 +7,11 @@
 
 #include "process/host.h"
 
-typedef struct Closer Closer;
+typedef struct FdCloser FdCloser;
 
 /* Takes fd. It is closed soon, or when who is in the way of it has answered. */
-void closer_close(ProcessHost *host, int fd);
+void fd_closer_close(ProcessHost *host, int fd);
 /* Too much waits already: nothing that may have to be closed is to be received. */
-bool closer_is_full(const ProcessHost *host);
+bool fd_closer_is_full(const ProcessHost *host);
 /* Gives the children a second to end. Accepts NULL. */
-void closer_free(Closer *closer);
+void fd_closer_free(FdCloser *closer);
