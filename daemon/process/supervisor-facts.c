@@ -50,21 +50,12 @@ bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage)
     return true;
 }
 
-bool supervisor_count_oom(Supervisor *supervisor)
-{
-    uint64_t before = supervisor->n_oom_kills;
-
-    if (supervisor->cgroup != NULL)
-        supervisor->n_oom_kills = cgroup_oom_kills(supervisor->cgroup);
-    return supervisor->n_oom_kills > before;
-}
-
-/* The cgroup counts all of a service; only the kernel's log says whom. Where that cannot be read,
- * one that was chosen since the service is ready must have been the main process. */
-bool supervisor_lacked_memory(Supervisor *supervisor, pid_t pid)
+/* The cgroup counts all of a service; only the kernel's log says whom. Where that cannot be read it
+ * is taken to be the main process when anybody was chosen in this run. */
+bool supervisor_lacked_memory(const Supervisor *supervisor, pid_t pid)
 {
     ProcessHost *host = supervisor->host;
-    bool is_counted = supervisor_count_oom(supervisor);
+    bool is_counted = supervisor->cgroup != NULL && cgroup_oom_kills(supervisor->cgroup) > 0;
     char comm[PROC_COMM_BYTES] = "";
 
     if (host->oom == NULL)

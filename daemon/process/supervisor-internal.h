@@ -100,9 +100,8 @@ struct Supervisor {
     unsigned n_stragglers_asked; /* to end */
     uint64_t stragglers_asked_usec;
     SupervisorExec exec;
-    uint64_t n_oom_kills; /* in the cgroup, when last looked */
-    Ending ending;        /* as far as it is known; pid: of the last main process */
-    GError *stop_error;   /* of stop_exec */
+    Ending ending;      /* as far as it is known; pid: of the last main process */
+    GError *stop_error; /* of stop_exec */
     FailureClass stop_class;
 
     NotifySocket *notify;
@@ -150,10 +149,8 @@ void supervisor_set_phase(Supervisor *supervisor, Phase phase);
 
 /* supervisor-facts.c */
 
-/* Whether the OOM killer has ended anybody of it since this was asked last. */
-bool supervisor_count_oom(Supervisor *supervisor);
 /* The main process was killed by nobody here: whether it was the OOM killer. */
-bool supervisor_lacked_memory(Supervisor *supervisor, pid_t pid);
+bool supervisor_lacked_memory(const Supervisor *supervisor, pid_t pid);
 
 /* supervisor-members.c */
 

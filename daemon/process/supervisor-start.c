@@ -16,7 +16,6 @@ static void supervisor_begin(Supervisor *supervisor)
 {
     supervisor->ending = (Ending){.is_helper = supervisor->helps != NULL};
     supervisor->group = (ProcessGroup){0};
-    supervisor->n_oom_kills = 0;
     supervisor->n_dropped = supervisor->n_stragglers_asked = 0;
     supervisor->access = NOTIFY_ACCESS_ALL;
     supervisor->has_told_unkept = supervisor->has_left = false;

@@ -385,7 +385,7 @@ void supervisor_on_control_killed(Supervisor *supervisor)
         supervisor_check_rest(supervisor);
 }
 
-static bool supervisor_is_oom_killed(Supervisor *supervisor, const siginfo_t *info)
+static bool supervisor_is_oom_killed(const Supervisor *supervisor, const siginfo_t *info)
 {
     return info->si_code == CLD_KILLED && info->si_status == SIGKILL &&
            phase_traits[supervisor->phase].signal != PHASE_SIGNAL_KILL &&
@@ -511,7 +511,6 @@ void supervisor_become_ready(Supervisor *supervisor)
         supervisor->exec.state == EXEC_FAILED) /* it was killed for that */
         return;
     supervisor->ending.was_ready = true;
-    (void)supervisor_count_oom(supervisor);
     supervisor_set_phase(supervisor, PHASE_RUN);
     supervisor_watchdog_begin(supervisor);
     supervisor_flush_said(supervisor);

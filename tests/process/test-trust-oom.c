@@ -32,7 +32,7 @@ typedef struct OomRow {
 static const OomRow oom_rows[] = {
         {"unknown", false, NULL, NULL, OOM_NOBODY, false, false},
         {"counted", false, OOM_NONE, OOM_ONE, OOM_NOBODY, true, false},
-        {"counted-before", false, OOM_ONE, OOM_ONE, OOM_NOBODY, false, false},
+        {"logged/counted-before", true, OOM_ONE, OOM_ONE, OOM_NOBODY, false, false},
         {"logged", true, NULL, NULL, OOM_MAIN, true, true},
         {"logged/counted", true, OOM_NONE, OOM_ONE, OOM_MAIN, true, true},
         {"logged/other", true, OOM_NONE, OOM_ONE, OOM_OTHER, false, false},
