@@ -110,6 +110,22 @@ pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid)
     return cgroup_place_find(&place, not_pid);
 }
 
+static bool on_cgroup_count(pid_t pid, void *data)
+{
+    ++*(uint64_t *)data;
+    return true;
+}
+
+uint64_t cgroup_count(const Cgroup *cgroup)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+    uint64_t n = 0;
+
+    (void)cgroup_place_walk(&place, "cgroup.procs", on_cgroup_count,
+                            &n); /* as many as there were */
+    return n;
+}
+
 typedef struct CgroupList {
     pid_t *pids;
     size_t n, max;

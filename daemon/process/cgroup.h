@@ -137,5 +137,7 @@ typedef struct CgroupUsage {
     uint64_t n_tasks;
 } CgroupUsage;
 void cgroup_read_usage(const Cgroup *cgroup, CgroupUsage *ret_usage);
+/* How many processes are in it, as far as that can be read. */
+uint64_t cgroup_count(const Cgroup *cgroup);
 /* The first max members. Returns how many. */
 size_t cgroup_list(const Cgroup *cgroup, pid_t *ret_pids, size_t max);

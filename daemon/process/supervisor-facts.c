@@ -42,11 +42,24 @@ const SupervisorFacts *supervisor_facts(const Supervisor *supervisor)
     return &supervisor->facts;
 }
 
-bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage)
+/* The survey that is made without cgroups is kept by itself. */
+bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage)
 {
+    ProcessHost *host = supervisor->host;
+    bool is_kept = supervisor->usage != NULL;
+
     if (!supervisor_is_running(supervisor))
         return false;
-    usage_read(supervisor->host, supervisor->cgroup, supervisor->facts.invocation_id, ret_usage);
+    if (is_kept && clock_monotonic_usec(host->clock) < supervisor->usage_until_usec) {
+        *ret_usage = *supervisor->usage;
+        return true;
+    }
+    usage_read(host, supervisor->cgroup, supervisor->facts.invocation_id, ret_usage);
+    if (supervisor->cgroup == NULL)
+        return true;
+    g_free(supervisor->usage);
+    supervisor->usage = g_memdup2(ret_usage, sizeof *ret_usage);
+    supervisor->usage_until_usec = usec_add(clock_monotonic_usec(host->clock), USAGE_KEPT_USEC);
     return true;
 }
 

@@ -116,8 +116,10 @@ struct Supervisor {
 
     SupervisorWatchdog watchdog;
     SupervisorReload reload;
-    struct Control *control; /* runs, or NULL */
-    bool stop_exec_waits;    /* for a reload_exec that was killed */
+    Usage *usage;              /* of its cgroup, as it was told last in this run; or NULL */
+    uint64_t usage_until_usec; /* for so long it is told again */
+    struct Control *control;   /* runs, or NULL */
+    bool stop_exec_waits;      /* for a reload_exec that was killed */
 
     SupervisorFacts facts; /* its strings: see supervisor_set_text */
 };

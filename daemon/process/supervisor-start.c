@@ -82,6 +82,7 @@ void supervisor_let_go(Supervisor *supervisor)
     supervisor_exec_clear(supervisor);
     stragglers_forget(supervisor->host, &supervisor->stragglers);
     g_clear_error(&supervisor->stop_error);
+    g_clear_pointer(&supervisor->usage, g_free);
     if (supervisor->helps == NULL)
         g_clear_pointer(&supervisor->cgroup, cgroup_free);
     supervisor->cgroup = NULL;

@@ -113,8 +113,8 @@ void supervisor_forget_reload(Supervisor *supervisor);
 bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
 /* What the program has stored is dropped; not kept for its next start. */
 void supervisor_drop_stored(Supervisor *supervisor);
-/* False: nothing runs. */
-bool supervisor_usage(const Supervisor *supervisor, Usage *ret_usage);
+/* What was told in the last half second is told again. False: nothing runs. */
+bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage);
 bool supervisor_is_running(const Supervisor *supervisor);
 /* It runs, is ready, and nothing has ended or stopped it yet. */
 bool supervisor_is_ready(const Supervisor *supervisor);

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define USAGE_KEPT_USEC (500 * USEC_PER_MSEC)
 /* Who is not in it may have begun since: then it is made anew, but takes at most one part of so
  * many of the daemon's time. */
 #define USAGE_SURVEY_SHARE 20
@@ -142,6 +141,12 @@ void usage_survey_free(UsageSurvey *survey)
 
 /* Cgroups */
 
+/* A look at each of some thousand members takes longer than a turn of the loop should. */
+static bool usage_is_counted(const CgroupUsage *counted)
+{
+    return counted->has_cpu && counted->has_memory && counted->has_tasks;
+}
+
 /* Of more than can be looked at nothing is told that is added up. */
 static void usage_add_members(const ProcessHost *host, const Cgroup *cgroup, Usage *usage)
 {
@@ -160,7 +165,10 @@ static void usage_read_cgroup(const ProcessHost *host, const Cgroup *cgroup, Usa
     Usage usage = {0};
 
     cgroup_read_usage(cgroup, &counted);
-    usage_add_members(host, cgroup, &usage);
+    if (usage_is_counted(&counted))
+        usage.n_processes = cgroup_count(cgroup);
+    else
+        usage_add_members(host, cgroup, &usage);
     usage.memory_is_exact = counted.has_memory;
     usage.has_memory_peak = counted.has_memory_peak;
     usage.memory_peak_bytes = counted.memory_peak_bytes;

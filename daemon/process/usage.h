@@ -16,9 +16,13 @@ typedef struct Usage {
     bool memory_is_exact; /* counted by the kernel's memory controller */
 } Usage;
 
-/* cgroup NULL: of the processes with this invocation id. Nothing runs: all zero. Without a cgroup
- * all processes are looked at, so what was seen in the last half second is told again; and who has
- * no mark at all (host-internal.h) is not counted, whatever its environment says. */
+/* Who asks again so soon is told the same. */
+#define USAGE_KEPT_USEC (500 * USEC_PER_MSEC)
+
+/* Of a cgroup whose controllers are not all there each process is looked at, at most a few
+ * thousand. cgroup NULL: of the processes with this invocation id. Nothing runs: all zero. Without
+ * a cgroup all processes are looked at, so what was seen in the last half second is told again; and
+ * who has no mark at all (host-internal.h) is not counted, whatever its environment says. */
 void usage_read(ProcessHost *host, const Cgroup *cgroup, const char *invocation_id,
                 Usage *ret_usage);
 

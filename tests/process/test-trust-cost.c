@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a look at the property Usage costs: with cgroups no more than the kernel wants for its own
+ * numbers where it has them all, and nothing for who asks again soon. */
+
+#include "trust-fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define COST_MEMORY 123456
+#define COST_DAEMONS 4
+
+static unsigned n_looks;        /* at single processes */
+static unsigned n_files;        /* of cgroups */
+static const char *memory_path; /* instead of memory.current; NULL: what there is */
+
+static int cost_open(const char *path, int flags)
+{
+    n_looks += g_str_has_prefix(path, "/proc/") && strstr(path, "/stat") != NULL;
+    return sys_linux.open(path, flags);
+}
+
+static int cost_openat(int directory_fd, const char *path, int flags)
+{
+    n_files++;
+    if (!g_str_has_suffix(path, "memory.current"))
+        return sys_linux.openat(directory_fd, path, flags);
+    if (memory_path != NULL)
+        return sys_linux.open(memory_path, flags);
+    errno = ENOENT;
+    return -1;
+}
+
+static uint64_t cost_read(Service *service, const char *name)
+{
+    KindEntry entries[KIND_ENTRIES_MAX];
+    const KindProperty *property = service_kind(service)->properties;
+
+    while (!g_str_equal(property->name, "Usage"))
+        property++;
+    size_t n = property->get_entries(service_instance(service), entries);
+    for (size_t i = 0; i < n; i++) {
+        if (g_str_equal(entries[i].name, name))
+            return entries[i].type == 'u' ? entries[i].value.u : entries[i].value.t;
+    }
+    g_error("no \"%s\"", name);
+}
+
+static Service *cost_start(TrustFixture *fixture)
+{
+    Service *service =
+            trust_start(fixture, "{'exec': ['@PROGRAMS/program-daemoniser', 'stay', 'many', '4', "
+                                 "'@DIR/pids']}");
+
+    trust_wait_file(fixture, "pids", "\n");
+    fixture->process.sys.open = cost_open;
+    fixture->process.sys.openat = cost_openat;
+    fixture->process.clock.ahead_usec = 2 * USEC_PER_SEC;
+    memory_path = NULL;
+    n_looks = n_files = 0;
+    return service;
+}
+
+static void cost_forget(TrustFixture *fixture)
+{
+    fixture->process.clock.ahead_usec -= USEC_PER_SEC;
+    n_looks = n_files = 0;
+}
+
+static void test_counted(TrustFixture *fixture, const void *unused)
+{
+    Service *service = cost_start(fixture);
+
+    g_assert_cmpuint(cost_read(service, "processes"), ==, COST_DAEMONS + 1);
+    g_assert_cmpuint(n_looks, >, COST_DAEMONS); /* nobody counts memory */
+    if (fixture->has_cgroups) {
+        memory_path = fixture_path(&fixture->process, "memory");
+        g_assert_true(g_file_set_contents(memory_path, G_STRINGIFY(COST_MEMORY) "\n", -1, NULL));
+        cost_forget(fixture);
+        g_assert_cmpuint(cost_read(service, "processes"), ==, COST_DAEMONS + 1);
+        g_assert_cmpuint(cost_read(service, "memory_bytes"), ==, COST_MEMORY);
+        g_assert_cmpuint(n_looks, ==, 0);
+    }
+    fixture_drop(&fixture->process, service);
+}
+
+static void test_kept(TrustFixture *fixture, const void *unused)
+{
+    Service *service = cost_start(fixture);
+
+    (void)cost_read(service, "processes");
+    g_assert_cmpuint(n_looks, >, 0);
+    n_looks = n_files = 0;
+    for (unsigned i = 0; i < 10; i++)
+        g_assert_cmpuint(cost_read(service, "processes"), ==, COST_DAEMONS + 1);
+    g_assert_cmpuint(n_looks, ==, 0);
+    g_assert_cmpuint(n_files, ==, 0);
+    cost_forget(fixture);
+    (void)cost_read(service, "processes");
+    g_assert_cmpuint(n_looks, >, 0);
+    fixture_drop(&fixture->process, service);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    trust_add("/trust/cost/counted", test_counted, NULL);
+    trust_add("/trust/cost/kept", test_kept, NULL);
+    return g_test_run();
+}
