@@ -18,8 +18,8 @@ static const Origin origin_test = {.cause = CAUSE_METHOD, .method = "Test"};
 static void test_ready_is_no_newline(TrustFixture *fixture, const void *data)
 {
     Service *service = trust_start(
-            fixture, "{" NOTIFIER "'READY=1\\nSTATUS=said', '@on', 'USR1', '@write-fd', '3', '\\n',"
-                     " '@end'], 'readiness': 'fd', 'watchdog': '1min', " ONCE "}");
+            fixture, "{" NOTIFIER "'@on', 'USR1', '@write-fd', '3', '\\n', '@end', "
+                     "'READY=1\\nSTATUS=said'], 'readiness': 'fd', 'watchdog': '1min', " ONCE "}");
 
     trust_wait_status(fixture, service, "said");
     assert_state(service, STATE_STARTING);
@@ -52,8 +52,8 @@ static void test_extended_reload(TrustFixture *fixture, const void *data)
 {
     Service *service = trust_start(
             fixture,
-            "{" NOTIFIER "'READY=1', '@on', 'HUP', 'RELOADING=1\\nEXTEND_TIMEOUT_USEC="
-            "60000000\\nSTATUS=reloads', '@end', '@on', 'USR1', 'READY=1', '@end'], "
+            "{" NOTIFIER "'@on', 'HUP', 'RELOADING=1\\nEXTEND_TIMEOUT_USEC=60000000"
+            "\\nSTATUS=reloads', '@end', '@on', 'USR1', 'READY=1', '@end', 'READY=1'], "
             "'readiness': 'notify', 'start_timeout': '5s', 'reload_signal': 'HUP', " ONCE "}");
 
     fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
