@@ -109,8 +109,8 @@ static bool notify_datagram_read_control(NotifyDatagram *datagram, struct msghdr
     return found;
 }
 
-/* Without room for descriptors the kernel drops them. A datagram that is left there because it
- * cannot be received is as good as none, for now. */
+/* Without room for descriptors the kernel drops them. A datagram that cannot be received stays in
+ * the queue, and is read after the pause that a failure brings. */
 static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram *datagram)
 {
     union {

@@ -42,15 +42,7 @@ static char *hostile_proc_path(const Hostile *hostile, const char *name)
 
 unsigned hostile_count_fds(const Hostile *hostile)
 {
-    g_autofree char *path = hostile_proc_path(hostile, "fd");
-    GDir *directory = g_dir_open(path, 0, NULL);
-    unsigned count = 0;
-
-    g_assert_nonnull(directory);
-    while (g_dir_read_name(directory) != NULL)
-        count++;
-    g_dir_close(directory);
-    return count;
+    return daemon_fixture_count_fds(&hostile->daemon);
 }
 
 uint64_t hostile_memory_bytes(const Hostile *hostile)

@@ -32,39 +32,13 @@ typedef struct Flood {
 
 /* What the daemon has */
 
-static unsigned flood_count_fds(const DaemonFixture *fixture)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)fixture->daemon.pid);
-    GDir *directory = g_dir_open(path, 0, NULL);
-    unsigned n = 0;
-
-    g_assert_nonnull(directory);
-    while (g_dir_read_name(directory) != NULL)
-        n++;
-    g_dir_close(directory);
-    return n;
-}
-
-static unsigned flood_rss_kib(const DaemonFixture *fixture)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)fixture->daemon.pid);
-    g_autofree char *text = NULL;
-    unsigned kib = 0;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    const char *line = strstr(text, "\nVmRSS:");
-    g_assert_nonnull(line);
-    g_assert_cmpint(sscanf(line, "\nVmRSS: %u kB", &kib), ==, 1);
-    return kib;
-}
-
 static void flood_check_memory(const DaemonFixture *fixture, unsigned kib)
 {
 #ifdef ADDRESS_SANITIZED
     (void)fixture; /* a sanitizer keeps what was freed */
     (void)kib;
 #else
-    g_assert_cmpuint(flood_rss_kib(fixture), <, kib + FLOOD_MEMORY_KIB);
+    g_assert_cmpuint(daemon_fixture_rss_kib(fixture), <, kib + FLOOD_MEMORY_KIB);
 #endif
 }
 
@@ -212,20 +186,21 @@ static void test_flood(DaemonFixture *fixture, const void *unused)
 
     flood_set_up(&flood, fixture);
     size_t log_length = flood_log_length(fixture);
-    unsigned n_fds = flood_count_fds(fixture), rss = flood_rss_kib(fixture);
+    unsigned n_fds = daemon_fixture_count_fds(fixture), rss = daemon_fixture_rss_kib(fixture);
     for (unsigned i = 0; i < FLOOD_ROUNDS; i++)
         flood_round(&flood);
     g_test_message(
             "best: median %.2f times idle, p99 %.2f times; told %u times in %" G_GUINT64_FORMAT
             " ms; %u descriptors and %u KiB before, %u and %u after",
             flood.ratio_median, flood.ratio_p99, flood.n_told, flood.flood_usec / 1000, n_fds, rss,
-            flood_count_fds(fixture), flood_rss_kib(fixture));
+            daemon_fixture_count_fds(fixture), daemon_fixture_rss_kib(fixture));
     g_assert_cmpfloat(flood.ratio_median, <, FLOOD_RATIO);
     g_assert_cmpfloat(flood.ratio_p99, <, FLOOD_RATIO);
     g_assert_cmpuint(flood.n_told, >, FLOOD_ROUNDS);
     g_assert_cmpuint(flood.n_told, <=,
                      FLOOD_TOLD_PER_SECOND * flood.flood_usec / USEC_PER_SEC + 2 * FLOOD_ROUNDS);
-    g_assert_cmpuint(flood_count_fds(fixture), <=, n_fds + FLOOD_STORE_MAX + FLOOD_FDS_MORE);
+    g_assert_cmpuint(daemon_fixture_count_fds(fixture), <=,
+                     n_fds + FLOOD_STORE_MAX + FLOOD_FDS_MORE);
     flood_check_memory(fixture, rss);
     flood_check_quiet(fixture, log_length);
     (void)sd_bus_flush_close_unref(flood.bus); /* always NULL */
@@ -236,9 +211,10 @@ static void flood_await_fds(Flood *flood, unsigned n_fds)
 {
     uint64_t deadline = usec_add(test_now_usec(), CLIENT_PATIENCE_USEC);
 
-    while (flood_count_fds(flood->fixture) > n_fds) {
+    while (daemon_fixture_count_fds(flood->fixture) > n_fds) {
         if (test_now_usec() > deadline)
-            g_error("%u descriptors before, %u after", n_fds, flood_count_fds(flood->fixture));
+            g_error("%u descriptors before, %u after", n_fds,
+                    daemon_fixture_count_fds(flood->fixture));
         (void)flood_get(flood);
     }
 }
@@ -249,7 +225,7 @@ static void test_stop(DaemonFixture *fixture, const void *unused)
     Flood flood;
 
     flood_set_up(&flood, fixture);
-    unsigned n_fds = flood_count_fds(fixture);
+    unsigned n_fds = daemon_fixture_count_fds(fixture);
     flood_begin(&flood);
     client_operate(fixture->client, "flood", "Stop");
     client_wait_state(fixture->client, "flood", "inactive");

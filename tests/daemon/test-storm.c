@@ -445,32 +445,6 @@ static void storm_report(const Storm *storm)
 
 /* What the daemon has */
 
-static unsigned storm_count_fds(const DaemonFixture *fixture)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)fixture->daemon.pid);
-    GDir *directory = g_dir_open(path, 0, NULL);
-    unsigned n = 0;
-
-    g_assert_nonnull(directory);
-    while (g_dir_read_name(directory) != NULL)
-        n++;
-    g_dir_close(directory);
-    return n;
-}
-
-static unsigned storm_rss_kib(const DaemonFixture *fixture)
-{
-    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)fixture->daemon.pid);
-    g_autofree char *text = NULL;
-    unsigned kib = 0;
-
-    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-    const char *line = strstr(text, "\nVmRSS:");
-    g_assert_nonnull(line);
-    g_assert_cmpint(sscanf(line, "\nVmRSS: %u kB", &kib), ==, 1);
-    return kib;
-}
-
 /* It is the subreaper of all, so what is left of any service is a child of its own. */
 static void storm_check_no_child(const DaemonFixture *fixture)
 {
@@ -498,9 +472,9 @@ static void storm_await_fds(DaemonFixture *fixture, unsigned n_fds)
 {
     uint64_t deadline = usec_add(test_now_usec(), CLIENT_PATIENCE_USEC);
 
-    while (storm_count_fds(fixture) != n_fds) {
+    while (daemon_fixture_count_fds(fixture) != n_fds) {
         if (test_now_usec() > deadline)
-            g_error("%u descriptors before, %u after", n_fds, storm_count_fds(fixture));
+            g_error("%u descriptors before, %u after", n_fds, daemon_fixture_count_fds(fixture));
         g_free(client_get_string(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "State"));
     }
 }
@@ -524,7 +498,7 @@ static void storm_check_memory(const DaemonFixture *fixture, unsigned kib)
     (void)fixture; /* a sanitizer keeps what was freed */
     (void)kib;
 #else
-    g_assert_cmpuint(storm_rss_kib(fixture), <, kib + STORM_MEMORY_KIB);
+    g_assert_cmpuint(daemon_fixture_rss_kib(fixture), <, kib + STORM_MEMORY_KIB);
 #endif
 }
 
@@ -535,7 +509,7 @@ static void test_storm(DaemonFixture *fixture, const void *has_cgroups)
     if (has_cgroups != NULL && !daemon_fixture_use_cgroups(fixture))
         return;
     storm_warm_up(fixture);
-    unsigned n_fds = storm_count_fds(fixture), rss = storm_rss_kib(fixture);
+    unsigned n_fds = daemon_fixture_count_fds(fixture), rss = daemon_fixture_rss_kib(fixture);
     storm_set_up(&storm, fixture, storm_n_operations);
     storm_rage(&storm);
     storm_calm(&storm);
@@ -545,7 +519,7 @@ static void test_storm(DaemonFixture *fixture, const void *has_cgroups)
         storm_await_no_cgroup(fixture);
     storm_tear_down(&storm);
     storm_await_fds(fixture, n_fds);
-    g_test_message("memory: %u KiB before, %u KiB after", rss, storm_rss_kib(fixture));
+    g_test_message("memory: %u KiB before, %u KiB after", rss, daemon_fixture_rss_kib(fixture));
     storm_check_memory(fixture, rss);
 }
 

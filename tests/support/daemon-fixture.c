@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -176,6 +177,32 @@ unsigned daemon_fixture_count_cgroups(const DaemonFixture *fixture)
         n += below != NULL && !g_str_equal(below + 1, DAEMON_FIXTURE_LEAF);
     }
     return n;
+}
+
+unsigned daemon_fixture_count_fds(const DaemonFixture *fixture)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)fixture->daemon.pid);
+    GDir *directory = g_dir_open(path, 0, NULL);
+    unsigned n = 0;
+
+    g_assert_nonnull(directory);
+    while (g_dir_read_name(directory) != NULL)
+        n++;
+    g_dir_close(directory);
+    return n;
+}
+
+unsigned daemon_fixture_rss_kib(const DaemonFixture *fixture)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)fixture->daemon.pid);
+    g_autofree char *text = NULL;
+    unsigned kib = 0;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    const char *line = strstr(text, "\nVmRSS:");
+    g_assert_nonnull(line);
+    g_assert_cmpint(sscanf(line, "\nVmRSS: %u kB", &kib), ==, 1);
+    return kib;
 }
 
 /* Before the guardian makes up for it. */

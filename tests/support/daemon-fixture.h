@@ -43,6 +43,9 @@ void daemon_fixture_start_bus(DaemonFixture *fixture);
 bool daemon_fixture_use_cgroups(DaemonFixture *fixture);
 /* How many cgroups of services there are. */
 unsigned daemon_fixture_count_cgroups(const DaemonFixture *fixture);
+/* How many descriptors the daemon has, and how much memory of it is resident. */
+unsigned daemon_fixture_count_fds(const DaemonFixture *fixture);
+unsigned daemon_fixture_rss_kib(const DaemonFixture *fixture);
 
 /* Starts it with --address, --socket, --runtime-dir of the fixture and the arguments, and returns
  * when it has said READY=1. client is connected to the bus then. */

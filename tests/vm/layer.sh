@@ -3,6 +3,7 @@
 # The tests of the layer that makes cgroups, where there are all controllers, and of what reads the
 # kernel's log.
 # needs: tests/process/test-cgroup
+# needs: tests/process/test-cgroup-controllers
 # needs: tests/process/test-cgroup-tree
 # needs: tests/process/test-former-cgroup
 # needs: tests/process/test-oom
@@ -12,6 +13,10 @@
 
 test_cgroups() {
     test-cgroup
+}
+
+test_controllers() {
+    test-cgroup-controllers
 }
 
 test_tree() {
