@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* How a line of a service is kept: "2026-11-21T23:48:55.123456Z stdout F:INVOCATION TEXT\n". That
+ * is the log format of the Kubernetes Container Runtime Interface (time, stream, tags, text), so
+ * that what reads logs of containers reads these; the first tag is F for a full line or the end of
+ * one, P for a part of a line that goes on with the next part of the same stream; the second tag is
+ * the INVOCATION_ID; a third, "cut", says that no newline followed. Pure. */
+
+#include "core/log-query.h"
+#include "process/output-lines.h"
+
+#include <glib.h>
+
+typedef enum OutputStream {
+    OUTPUT_STDOUT,
+    OUTPUT_STDERR,
+    _OUTPUT_STREAM_MAX,
+    _OUTPUT_STREAM_INVALID = -22,
+} OutputStream;
+ENUM_TABLE_DECLARE(OutputStream, output_stream); /* "stdout", "stderr" */
+
+/* With an invocation id of 32 digits, without NUL. */
+#define SERVICE_LOG_STAMP_MAX 96
+/* Everything before the text, the space too. Returns its length. time_usec: wall clock; invocation:
+ * at most 32 bytes. */
+size_t service_log_line_stamp(char ret_stamp[SERVICE_LOG_STAMP_MAX], uint64_t time_usec,
+                              OutputStream stream, OutputPiece piece, const char *invocation);
+
+typedef struct ServiceLogLine {
+    uint64_t time_usec;
+    OutputStream stream;
+    OutputPiece piece;
+    const char *invocation; /* not terminated */
+    size_t invocation_length;
+    const char *text; /* without newline */
+    size_t length;
+} ServiceLogLine;
+/* line: without newline; what is returned borrows from it. False: it has no stamp, and is a whole
+ * text as it is (log.timestamps false, or somebody has written to the file). */
+bool service_log_line_parse(const char *line, size_t length, ServiceLogLine *ret_line);
+/* Appends it in that format, with a newline where one belongs. */
+void service_log_line_format(const ServiceLogLine *line, LogFormat format, GString *text);
