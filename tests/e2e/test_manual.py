@@ -69,7 +69,7 @@ class Manual(unittest.TestCase):
         self.world.start_daemon(with_bus=False)
         self.assertEqual(self.svcmgr("start", "ticker").status, 0)
         main_pid = self.svcmgr("show", "ticker", "MainPID").out
-        for written, said in ("3", "ticks every 3 s"), ("60", "ticks every 15 s"):
+        for written, said in ("12", "ticks every 12 s"), ("60", "ticks every 15 s"):
             self.world.file("ticker", written)
             done = self.svcmgr("reload", "ticker")
             self.assertEqual(done.status, 0, done)

@@ -124,14 +124,12 @@ class MemcachedInCgroup(Memcached):
 
 
 class MemcachedUsage(MemcachedServer):
-    """Without cgroups the answer may be as old as the last question, so here is only one."""
-
     def test_usage(self):
         """Its threads, and what it remembers."""
         self.begin()
         for i in range(N_ITEMS):
             self.keep(f"item{i}", "x" * ITEM_BYTES)
-        usage = self.show()["Usage"]
+        usage = self.usage()
         self.assertEqual(usage["processes"], 1)
         self.assertGreater(usage["tasks"], N_THREADS)
         self.assertGreater(usage["memory_bytes"], N_ITEMS * ITEM_BYTES)

@@ -7,7 +7,7 @@ import socket
 import unittest
 
 from harness import SECONDS_MAX
-from servers import Server
+from servers import LAUNCHED, LAUNCHER, Server
 
 N_WORKERS = 2
 
@@ -58,9 +58,9 @@ class Nginx(Server):
         self.workers = self.await_workers()
         return self.show()
 
-    def await_workers(self):
-        """As many as there have to be have started: who."""
-        lines = self.log.until(*["start worker process "] * N_WORKERS)
+    def await_workers(self, *more):
+        """As many as there have to be have started, and more was said: who."""
+        lines = self.log.until(*["start worker process "] * N_WORKERS, *more)
         return re.findall(r"start worker process (\d+)", "\n".join(lines))
 
     def connect(self):
@@ -204,9 +204,8 @@ class Nginx(Server):
     def test_daemon_of_a_script(self):
         """Sessions and titles of their own do not help."""
         self.write_config(daemon="on")
-        self.make("--start", exec=["/bin/sh", "-c", '"$@" && exec sleep infinity', "sh",
-                                   *self.command()])
-        self.await_workers()
+        self.make("--start", exec=["/bin/sh", "-c", LAUNCHER, "sh", *self.command()])
+        self.await_workers(LAUNCHED)
         self.assertEqual(self.ask(), "first")
         self.assertEqual(len(self.processes()), 1 + 1 + N_WORKERS)
         self.check_cgroup()

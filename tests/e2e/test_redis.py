@@ -9,7 +9,7 @@ import socket
 import unittest
 
 from harness import SECONDS_MAX
-from servers import Server
+from servers import LAUNCHED, LAUNCHER, Server
 
 CONFIG = {"supervised": "systemd", "daemonize": "no", "port": 0, "pidfile": '""', "save": '""',
           "appendonly": "no"}
@@ -22,9 +22,9 @@ READY = "ready to accept connections at"  # in redis's own log
 QUICKLY = {"initial_delay": "10ms", "min_delay": "10ms"}
 
 # What starts it, and tells of it when it is told to, as an old start script might.
-LAUNCHER = '"$@" && read -r pid <go && systemd-notify "MAINPID=$pid" READY=1; exit'
+ANNOUNCER = '"$@" && read -r pid <go && systemd-notify "MAINPID=$pid" READY=1; exit'
 # As root, systemd-notify says that its parent has sent the message, unless that is svcmgrd.
-LAUNCHER_EXEC = LAUNCHER.replace("systemd-notify", "exec systemd-notify")
+ANNOUNCER_EXEC = ANNOUNCER.replace("systemd-notify", "exec systemd-notify")
 
 
 class Redis(Server):
@@ -137,12 +137,12 @@ class Redis(Server):
                          ("inactive", "", 0))
         self.assertEqual(self.processes(), set())
 
-    def launch(self, launcher=LAUNCHER, **more):
+    def launch(self, announcer=ANNOUNCER, **more):
         """In the background, and named as the main process; returns its record."""
         log = self.pipe("log")
         go = self.pipe("go")
         self.write_config(supervised="no", daemonize="yes", pidfile=self.directory / "pid")
-        self.create_server("--start", "--no-wait", exec=["/bin/sh", "-c", launcher, "sh",
+        self.create_server("--start", "--no-wait", exec=["/bin/sh", "-c", announcer, "sh",
                                                          *self.command()], **more)
         log.until(READY)
         self.assertEqual(self.state(self.name), "starting")
@@ -164,7 +164,7 @@ class Redis(Server):
 
     def test_daemon_is_killed(self):
         """The end of what it has become is seen as that of any other."""
-        before = self.launch(LAUNCHER_EXEC, restart={"policy": "no"})
+        before = self.launch(ANNOUNCER_EXEC, restart={"policy": "no"})
         os.kill(before["MainPID"], signal.SIGKILL)
         self.svcmgr("wait", self.name, "--until=inactive")  # or failed
         record = self.show()
@@ -177,8 +177,8 @@ class Redis(Server):
         log = self.pipe("log")
         self.write_config(supervised="no", daemonize="yes")
         self.create_server("--start", readiness="spawned", exec=[
-            "/bin/sh", "-c", '"$@" && exec sleep infinity', "sh", *self.command()])
-        log.until(READY)
+            "/bin/sh", "-c", LAUNCHER, "sh", *self.command()])
+        log.until(READY, LAUNCHED)
         self.assertEqual(self.ask(b"PING"), b"+PONG\r\n")
         self.assertEqual(len(self.processes()), 2)
         self.check_cgroup()

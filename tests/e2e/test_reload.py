@@ -16,13 +16,16 @@ class ReloadOnBus(Case):
         for name in ("alters", "goes", "stays"):
             world.define(name, "process", SLEEPER, enabled=True)
 
+    def setUp(self):
+        """The daemon may be ready before its services are."""
+        self.svcmgr("-q", "start", "*")
+
     def tearDown(self):
         """As it was before."""
         for path in self.world.services.glob("*.json"):
             path.unlink()
         self.prepare(self.world)
         self.svcmgr("daemon-reload")
-        self.svcmgr("-q", "start", "*")
 
     def change_everything(self):
         self.world.define("appears", "process", SLEEPER, enabled=True)
@@ -33,7 +36,6 @@ class ReloadOnBus(Case):
         return self.json("show", name, "MainPID")["MainPID"]
 
     def test_everything(self):
-        self.svcmgr("-q", "start", "*")
         before = {name: self.pid(name) for name in ("alters", "stays")}
         self.change_everything()
         self.assertEqual(self.svcmgr("daemon-reload").out,
@@ -76,7 +78,6 @@ class ReloadOnBus(Case):
             "unchanged": ["stays"], "failed": {}})
 
     def test_broken(self):
-        self.svcmgr("-q", "start", "*")
         before = self.pid("alters")
         self.world.define("alters", "process", {"exec": 1, "restart": {"polcy": 1}})
         result = self.svcmgr("daemon-reload", status=1)
