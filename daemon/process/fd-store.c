@@ -6,8 +6,10 @@
 
 #include "process/fd-store.h"
 
+#include "base/errors.h"
 #include "base/fds.h"
 #include "process/descriptors.h"
+#include "process/fd-origin.h"
 #include "process/host-internal.h"
 
 #include <errno.h>
@@ -26,6 +28,7 @@ typedef struct FdStoreEntry {
     FdStore *store;
     int fd;
     char *name;
+    int mount_id; /* that it holds; -1: it is of no file */
     Watch *watch; /* NULL: it is not to be watched, or cannot be */
 } FdStoreEntry;
 
@@ -114,45 +117,71 @@ static void on_fd_store_hangup(uint32_t events, void *data)
 }
 
 /* Whether there is to be one more. */
-static int fd_store_check(const FdStore *store, size_t max)
+static bool fd_store_check_room(const FdStore *store, size_t max, GError **error)
 {
     if (store->entries->len >= max)
-        return -E2BIG;
-    return descriptors_are_spare(store->host) ? 0 : -EMFILE;
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "as many as fd_store_max are kept");
+    if (!descriptors_are_spare(store->host))
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "the daemon has too many open files");
+    return true;
 }
 
-static void fd_store_append(FdStore *store, int fd, const char *name, bool watched, size_t place)
+/* What is held cannot be unmounted, or be another one by now. */
+static bool fd_store_holds_mount(const FdStore *store, int mount_id)
 {
-    FdStoreEntry *entry = g_new(FdStoreEntry, 1);
+    for (size_t i = 0; i < store->entries->len; i++) {
+        if (fd_store_entry(store, i)->mount_id == mount_id)
+            return true;
+    }
+    return false;
+}
 
-    *entry = (FdStoreEntry){
-            .store = store,
-            .fd = fd,
-            .name = g_strdup(fd_store_real_name(name)),
-    };
-    if (watched && descriptors_can_be_polled(fd)) /* others may wait when they are asked */
-        entry->watch = watch_new(store->host->watches, fd, 0, WATCH_PRIORITY_NORMAL,
+/* *ret_mount_id: as in an entry. */
+static bool fd_store_check_origin(const FdStore *store, int fd, int *ret_mount_id, GError **error)
+{
+    const Sys *sys = store->host->sys;
+    int mount_id = -1;
+
+    if (!fd_origin_is_anonymous(fd)) {
+        if (!fd_origin_find_mount(sys, fd, &mount_id))
+            return error_set(error, ERROR_NOT_SUPPORTED,
+                             "it cannot be seen of what file system it is");
+        if (!fd_store_holds_mount(store, mount_id) && !fd_origin_check_mount(sys, mount_id, error))
+            return false;
+        if (!fd_origin_check_device(fd, error))
+            return false;
+    }
+    *ret_mount_id = mount_id;
+    return true;
+}
+
+/* Takes the descriptor and the name of values. place: in the order of the kernel. */
+static void fd_store_append(FdStore *store, const FdStoreEntry *values, bool watched, size_t place)
+{
+    FdStoreEntry *entry = g_memdup2(values, sizeof *values);
+
+    if (watched && descriptors_can_be_polled(entry->fd)) /* others may wait when they are asked */
+        entry->watch = watch_new(store->host->watches, entry->fd, 0, WATCH_PRIORITY_NORMAL,
                                  on_fd_store_hangup, entry);
     g_ptr_array_add(store->entries, entry);
     g_ptr_array_insert(store->sorted, (int)place, entry);
 }
 
-int fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max)
+bool fd_store_add(FdStore *store, int *fd, const char *name, bool watched, size_t max,
+                  GError **error)
 {
-    int taken = fd_steal(fd);
+    FdStoreEntry entry = {.store = store, .fd = fd_steal(fd), .mount_id = -1};
     size_t place = 0;
+    bool is_there = fd_store_find(store, entry.fd, &place);
 
-    if (fd_store_find(store, taken, &place)) {
-        (void)descriptors_close_given(store->host, taken); /* a file waits at every close */
-        return 0;
+    if (is_there || !fd_store_check_room(store, max, error) ||
+        !fd_store_check_origin(store, entry.fd, &entry.mount_id, error)) {
+        (void)descriptors_close_given(store->host, entry.fd); /* a file waits at every close */
+        return is_there;
     }
-
-    int r = fd_store_check(store, max);
-    if (r < 0)
-        (void)descriptors_close_given(store->host, taken);
-    else
-        fd_store_append(store, taken, name, watched, place);
-    return r;
+    entry.name = g_strdup(fd_store_real_name(name));
+    fd_store_append(store, &entry, watched, place);
+    return true;
 }
 
 size_t fd_store_trim(FdStore *store, size_t max)

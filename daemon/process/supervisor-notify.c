@@ -142,16 +142,15 @@ static unsigned supervisor_adopt_main(Supervisor *supervisor, pid_t pid, const N
     return FACT_MAIN_PID;
 }
 
-static void supervisor_drop_fd(Supervisor *supervisor, int errno_value)
+static void supervisor_drop_fd(Supervisor *supervisor, const char *name, const char *why)
 {
     if (supervisor->has_told_unkept)
         return;
     supervisor->has_told_unkept = true;
     log_service(LOG_LEVEL_WARNING, supervisor->service_id,
-                "a descriptor is not kept (FDSTORE=1): %s; further ones of this run are closed "
+                "descriptor '%s' is not kept (FDSTORE=1): %s; further ones of this run are closed "
                 "silently",
-                errno_value == E2BIG ? "as many as fd_store_max are kept"
-                                     : g_strerror(errno_value));
+                name[0] == '\0' ? "stored" : name, why);
 }
 
 /* Those that are not kept are closed by whoever has received them. */
@@ -159,16 +158,16 @@ static void supervisor_store_fds(Supervisor *supervisor, const NotifyMessage *me
                                  NotifyFds *fds)
 {
     if (fds->are_lost)
-        supervisor_drop_fd(supervisor, EMFILE);
+        supervisor_drop_fd(supervisor, message->fd_name, g_strerror(EMFILE));
     for (size_t i = 0; i < fds->n; i++) {
+        g_autoptr(GError) error = NULL;
         int fd = fd_steal(&fds->fds[i]);
 
         if (supervisor->stored == NULL)
             supervisor->stored = fd_store_new(supervisor->host);
-        int r = fd_store_add(supervisor->stored, &fd, message->fd_name, !message->fd_unwatched,
-                             supervisor->spec->fd_store_max);
-        if (r < 0) {
-            supervisor_drop_fd(supervisor, -r);
+        if (!fd_store_add(supervisor->stored, &fd, message->fd_name, !message->fd_unwatched,
+                          supervisor->spec->fd_store_max, &error)) {
+            supervisor_drop_fd(supervisor, message->fd_name, error->message);
             return;
         }
     }

@@ -170,7 +170,7 @@ static void flood_check_quiet(DaemonFixture *fixture, size_t log_length)
 
     g_assert_cmpuint(text_count(log + log_length, "\n"), <, FLOOD_LINES_MAX);
     g_assert_cmpuint(text_count(log + log_length, "dropped a readiness message"), ==, 1);
-    g_assert_cmpuint(text_count(log + log_length, "a descriptor is not kept"), ==, 1);
+    g_assert_cmpuint(text_count(log + log_length, "is not kept (FDSTORE=1)"), ==, 1);
 }
 
 static size_t flood_log_length(DaemonFixture *fixture)

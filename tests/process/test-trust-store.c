@@ -5,6 +5,7 @@
 #include "base/fds.h"
 #include "trust-fixture.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,6 +167,33 @@ static void test_limit_0(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+static int open_as_served(const char *path, int flags)
+{
+    if (!g_str_equal(path, "/proc/self/mountinfo"))
+        return sys_linux.open(path, flags);
+    errno = EACCES; /* as for a mount of another namespace: it may be anything */
+    return -1;
+}
+
+/* What may wait for somebody outside this host is not kept, which is said; the rest is. */
+static void test_served(TrustFixture *fixture, const void *unused)
+{
+    Service *service = trust_start(
+            fixture, "{" NOTIFIER GIVES("'@give', 'memory=1', 'FDSTORE=1\\\\nFDNAME=x', '@give', "
+                                        "'file=@DIR/given', 'FDSTORE=1\\\\nFDNAME=far', '@give', "
+                                        "'pipe=2', 'FDSTORE=1\\\\nFDNAME=z'") SHOWS AGAIN "}");
+
+    assert_passed(fixture, NOTHING);
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    fixture->process.sys.open = open_as_served;
+    let_give(fixture, service);
+    assert_contains(fixture->process.log->str,
+                    "descriptor 'far' is not kept (FDSTORE=1): it is of a file system");
+    die_and_wait(fixture, service);
+    assert_passed(fixture, "LISTEN_FDS=1 LISTEN_PID=mine\n3 x file 1\n");
+    fixture_drop(&fixture->process, service);
+}
+
 /* A configuration that wants fewer than there are: at once where it is taken over, else before the
  * next start, whose readiness descriptor may have the number of one of them. */
 static void test_fewer(TrustFixture *fixture, const void *unused)
@@ -314,6 +342,7 @@ static const struct {
         {"/trust/store/remove", test_remove},
         {"/trust/store/limit", test_limit},
         {"/trust/store/limit-0", test_limit_0},
+        {"/trust/store/served", test_served},
         {"/trust/store/fewer", test_fewer},
         {"/trust/store/hang-up", test_hang_up},
         {"/trust/store/below-readiness", test_below_readiness},
