@@ -10,8 +10,9 @@
 
 typedef enum LogFormat {
     LOG_FORMAT_TEXT, /* as it is kept: "TIME stdout F:INVOCATION TEXT" (service-log-line.h) */
-    LOG_FORMAT_JSON, /* an object a line: time_usec, stream, invocation, and text, or bytes (base64)
-                        where it is not UTF-8; "partial" true where the line goes on */
+    LOG_FORMAT_JSON, /* an object a line: time_usec, stream, invocation (none of them where there is
+                        no stamp), and text, or bytes (base64) where it is not UTF-8 or holds NUL;
+                        "partial" true where the line goes on, "cut" where no newline followed */
     LOG_FORMAT_BARE, /* as the program wrote it */
     _LOG_FORMAT_MAX,
     _LOG_FORMAT_INVALID = -22,
