@@ -162,6 +162,7 @@ static void flood_set_up(Flood *flood, DaemonFixture *fixture)
     g_assert_cmpint(sd_bus_set_address(flood->bus, address), >=, 0);
     g_assert_cmpint(sd_bus_start(flood->bus), >=, 0);
     (void)flood_get(flood);
+    child_share_processor(&fixture->daemon);
 }
 
 static void flood_check_quiet(DaemonFixture *fixture, size_t log_length)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -100,6 +101,19 @@ bool child_end(Child *child, uint64_t timeout_usec)
     child_kill(child, SIGKILL);
     g_assert_true(child_wait(child, timeout_usec, &info));
     return false;
+}
+
+void child_share_processor(const Child *child)
+{
+    int here = sched_getcpu();
+    cpu_set_t set;
+
+    g_assert_cmpint(child->pid, >, 0);
+    g_assert_cmpint(here, >=, 0);
+    CPU_ZERO(&set);
+    CPU_SET((size_t)here, &set);
+    g_assert_cmpint(sched_setaffinity(0, sizeof(set), &set), ==, 0);
+    g_assert_cmpint(sched_setaffinity(child->pid, sizeof(set), &set), ==, 0);
 }
 
 /* Who is dead already only waits to be taken away: that is ours to do, who adopted them. */

@@ -32,6 +32,11 @@ void child_kill(const Child *child, int signo);
 /* SIGTERM, and SIGKILL after timeout_usec; true if it ended before that. No child: true. */
 bool child_end(Child *child, uint64_t timeout_usec);
 
+/* Puts the child onto the processor that this process is on, and keeps both of them there. For
+ * times of answers: to wake a processor that rests takes many times as long as a small answer does,
+ * and whether it has to be done is chance. What the child has started before stays where it may. */
+void child_share_processor(const Child *child);
+
 /* Whether this process has any child at all. With child_adopt_orphans also those whose parent ended
  * without them. */
 bool child_is_any_left(void);
