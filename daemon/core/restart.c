@@ -111,7 +111,7 @@ StartLimit start_limit_effective(const StartLimit *limit, const RestartPolicy *p
 
 static void start_window_grow(StartWindow *window, uint64_t most)
 {
-    uint32_t size = (uint32_t)MIN(MAX(window->size * 2, 8), most);
+    uint32_t size = (uint32_t)MIN(MAX(window->size * 2, 2), most);
     uint64_t *times = g_new(uint64_t, size);
     for (uint32_t i = 0; i < window->count; i++)
         times[i] = window->times[(window->first + i) % window->size];

@@ -22,13 +22,18 @@ static void on_supervisor_exec(uint32_t events, void *data)
     supervisor_exec_check(data);
 }
 
+static ExecState supervisor_exec_state(const Supervisor *supervisor)
+{
+    return supervisor->exec != NULL ? supervisor->exec->state : EXEC_DONE;
+}
+
 bool supervisor_exec_begin(Supervisor *supervisor, Spawned *spawned)
 {
-    SupervisorExec *exec = &supervisor->exec;
-
     supervisor_exec_clear(supervisor);
     if (spawned->error_fd < 0)
         return true;
+
+    SupervisorExec *exec = supervisor->exec = g_new0(SupervisorExec, 1);
     exec->state = EXEC_PENDING;
     exec->fd = fd_steal(&spawned->error_fd);
     exec->path = g_steal_pointer(&spawned->path);
@@ -39,19 +44,25 @@ bool supervisor_exec_begin(Supervisor *supervisor, Spawned *spawned)
 
 void supervisor_exec_clear(Supervisor *supervisor)
 {
-    SupervisorExec *exec = &supervisor->exec;
+    SupervisorExec *exec = g_steal_pointer(&supervisor->exec);
 
-    g_clear_pointer(&exec->watch, watch_free);
-    if (exec->state != EXEC_DONE)
-        exec->fd = fd_close(exec->fd);
-    g_clear_pointer(&exec->path, g_free);
+    if (exec == NULL)
+        return;
+    watch_free(exec->watch);
+    (void)fd_close(exec->fd);
+    g_free(exec->path);
     g_clear_error(&exec->error);
-    exec->state = EXEC_DONE;
+    g_free(exec);
 }
 
 bool supervisor_exec_is_pending(const Supervisor *supervisor)
 {
-    return supervisor->exec.state == EXEC_PENDING;
+    return supervisor_exec_state(supervisor) == EXEC_PENDING;
+}
+
+bool supervisor_exec_has_failed(const Supervisor *supervisor)
+{
+    return supervisor_exec_state(supervisor) == EXEC_FAILED;
 }
 
 uint64_t supervisor_exec_timeout_usec(const Supervisor *supervisor)
@@ -76,8 +87,8 @@ static void supervisor_exec_done(Supervisor *supervisor)
 /* Its error is all that was expected of the child. Its user may want to hold it up even now. */
 static void supervisor_exec_fail(Supervisor *supervisor)
 {
-    supervisor->exec.state = EXEC_FAILED;
-    g_clear_pointer(&supervisor->exec.watch, watch_free);
+    supervisor->exec->state = EXEC_FAILED;
+    g_clear_pointer(&supervisor->exec->watch, watch_free);
     if (supervisor->main_pidfd >= 0)
         (void)supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, SIGKILL, NULL,
                                                        0); /* dead already: as it should be */
@@ -86,9 +97,9 @@ static void supervisor_exec_fail(Supervisor *supervisor)
 /* Tells nobody. */
 static void supervisor_exec_look(Supervisor *supervisor)
 {
-    SupervisorExec *exec = &supervisor->exec;
+    SupervisorExec *exec = supervisor->exec;
 
-    if (exec->state != EXEC_PENDING && exec->state != EXEC_ABANDONED)
+    if (exec == NULL || exec->state == EXEC_FAILED)
         return;
     switch (spawn_progress(supervisor->host, &supervisor->spec->spawn, exec->path, exec->fd,
                            &exec->error)) {
@@ -109,17 +120,16 @@ void supervisor_exec_check(Supervisor *supervisor)
     bool was_pending = supervisor_exec_is_pending(supervisor);
 
     supervisor_exec_look(supervisor);
-    if (was_pending && supervisor->exec.state == EXEC_DONE &&
-        supervisor->spec->readiness == READINESS_SPAWNED)
+    if (was_pending && supervisor->exec == NULL && supervisor->spec->readiness == READINESS_SPAWNED)
         supervisor_become_ready(supervisor);
 }
 
 bool supervisor_exec_abandon(Supervisor *supervisor)
 {
-    SupervisorExec *exec = &supervisor->exec;
-
     supervisor_exec_look(supervisor);
-    if (exec->state == EXEC_DONE)
+
+    SupervisorExec *exec = supervisor->exec;
+    if (exec == NULL)
         return false;
     if (exec->state == EXEC_PENDING)
         exec->state = EXEC_ABANDONED;
@@ -154,7 +164,7 @@ static ExitStatus supervisor_exec_exit_status(const siginfo_t *info)
 void supervisor_exec_set_exit(Supervisor *supervisor, const siginfo_t *info)
 {
     ExitStatus exit = info != NULL ? supervisor_exec_exit_status(info) : (ExitStatus){0};
-    ExecState state = supervisor->exec.state;
+    ExecState state = supervisor_exec_state(supervisor);
 
     if (state == EXEC_FAILED || state == EXEC_ABANDONED)
         return; /* it was no program that ended */
@@ -168,14 +178,14 @@ static GError *supervisor_exec_judge_time(const Supervisor *supervisor)
 
     return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
                        "cannot execute '%s' within %s: the child does not get to the program",
-                       supervisor->exec.path, limit);
+                       supervisor->exec->path, limit);
 }
 
 GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class)
 {
     const Ending *ending = &supervisor->ending;
 
-    switch (supervisor->exec.state) {
+    switch (supervisor_exec_state(supervisor)) {
     case EXEC_FAILED:
     case EXEC_ABANDONED:
         break;
@@ -185,9 +195,9 @@ GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_cl
     }
     if (ending->stop_was_asked)
         return NULL; /* there was nothing to be stopped that could have done it wrong */
-    if (supervisor->exec.error != NULL) {
+    if (supervisor->exec->error != NULL) {
         *ret_class = FAILURE_EXEC;
-        return g_error_copy(supervisor->exec.error);
+        return g_error_copy(supervisor->exec->error);
     }
     *ret_class = FAILURE_TIMEOUT;
     return supervisor_exec_judge_time(supervisor);

@@ -42,24 +42,35 @@ const SupervisorFacts *supervisor_facts(const Supervisor *supervisor)
     return &supervisor->facts;
 }
 
+bool supervisor_is_running(const Supervisor *supervisor)
+{
+    return supervisor->phase != PHASE_IDLE;
+}
+
+bool supervisor_is_ready(const Supervisor *supervisor)
+{
+    return supervisor->phase == PHASE_RUN;
+}
+
 /* The survey that is made without cgroups is kept by itself. */
 bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage)
 {
     ProcessHost *host = supervisor->host;
-    bool is_kept = supervisor->usage != NULL;
+    SupervisorUsage *kept = supervisor->usage;
+    uint64_t now_usec = clock_monotonic_usec(host->clock);
 
     if (!supervisor_is_running(supervisor))
         return false;
-    if (is_kept && clock_monotonic_usec(host->clock) < supervisor->usage_until_usec) {
-        *ret_usage = *supervisor->usage;
+    if (kept != NULL && now_usec < kept->until_usec) {
+        *ret_usage = kept->usage;
         return true;
     }
     usage_read(host, supervisor->cgroup, supervisor->facts.invocation_id, ret_usage);
     if (supervisor->cgroup == NULL)
         return true;
-    g_free(supervisor->usage);
-    supervisor->usage = g_memdup2(ret_usage, sizeof *ret_usage);
-    supervisor->usage_until_usec = usec_add(clock_monotonic_usec(host->clock), USAGE_KEPT_USEC);
+    if (kept == NULL)
+        kept = supervisor->usage = g_new(SupervisorUsage, 1);
+    *kept = (SupervisorUsage){*ret_usage, usec_add(now_usec, USAGE_KEPT_USEC)};
     return true;
 }
 
@@ -99,7 +110,7 @@ void supervisor_trim_stored(Supervisor *supervisor, const SupervisorSpec *spec)
 bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GError **error)
 {
     if (supervisor->phase != PHASE_RUN || supervisor->control != NULL ||
-        supervisor->reload.step != RELOAD_NONE)
+        supervisor_reload_is_under_way(supervisor))
         return false;
     if (!supervisor_change_limits(supervisor, &spec->limits, error))
         return false;

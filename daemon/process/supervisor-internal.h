@@ -35,9 +35,9 @@ typedef enum ExecState {
 } ExecState;
 
 typedef struct SupervisorExec {
-    ExecState state;
-    int fd;       /* of spawn_progress; not valid in EXEC_DONE */
-    Watch *watch; /* only in EXEC_PENDING */
+    ExecState state; /* not EXEC_DONE: then there is none */
+    int fd;          /* of spawn_progress */
+    Watch *watch;    /* only in EXEC_PENDING */
     char *path;
     GError *error; /* of EXEC_FAILED */
 } SupervisorExec;
@@ -68,6 +68,18 @@ typedef struct SupervisorReload {
     uint64_t next_own_usec; /* none that nobody has asked for begins before that */
 } SupervisorReload;
 
+/* For who has left the session. */
+typedef struct SupervisorSearch {
+    StragglersQuestion question;
+    unsigned n_told; /* to end */
+    uint64_t told_usec;
+} SupervisorSearch;
+
+typedef struct SupervisorUsage {
+    Usage usage;
+    uint64_t until_usec; /* for so long it is told again */
+} SupervisorUsage;
+
 /* Whether anything is left besides the main process. */
 typedef enum Rest {
     REST_NONE,
@@ -75,6 +87,8 @@ typedef enum Rest {
     REST_ASKED, /* to be known in a later turn of the loop */
 } Rest;
 
+/* Small: there is one of each service that has ever run. What few of them need, or only for a
+ * moment, is a struct of its own, made when it is needed first and gone with the run. */
 struct Supervisor {
     ProcessHost *host;
     const char *service_id;
@@ -87,39 +101,37 @@ struct Supervisor {
 
     Phase phase;
     int main_pidfd;
-    Timer *timer;           /* of the phase */
+    Timer *timer;           /* of the phase; NULL: it takes as long as it takes */
     uint64_t deadline_usec; /* of the phase, before the program asked for more */
     Watch *main_watch;
     Cgroup *cgroup; /* of the run; NULL: it is followed by its session */
-    bool has_left;  /* a main process has gone elsewhere, perhaps with others */
     ProcessGroup group;
     GList watchers_link;
-    bool watches_rest;
-    bool is_watcher; /* of those: in host->watchers. Else the cgroup is watched */
-    StragglersQuestion stragglers;
-    unsigned n_stragglers_asked; /* to end */
-    uint64_t stragglers_asked_usec;
-    SupervisorExec exec;
-    Ending ending;      /* as far as it is known; pid: of the last main process */
-    GError *stop_error; /* of stop_exec */
+    SupervisorSearch *search; /* or NULL */
+    SupervisorExec *exec;     /* NULL: EXEC_DONE */
+    Ending ending;            /* as far as it is known; pid: of the last main process */
+    GError *stop_error;       /* of stop_exec */
     FailureClass stop_class;
 
-    NotifySocket *notify;
-    NotifyAccess access;
-    ReadinessPipe *readiness;
-    unsigned n_dropped;
     unsigned said; /* facts that the program has changed, and that are not told yet */
     Timer *said_timer;
     uint64_t said_told_usec;
-    bool has_told_unkept; /* that a descriptor is not kept */
-    FdStore *stored;      /* NULL: nothing was ever stored. Outlives the run */
+    NotifySocket *notify;
+    NotifyAccess access;
+    unsigned n_dropped;
+    ReadinessPipe *readiness;
+    FdStore *stored; /* NULL: nothing was ever stored. Outlives the run */
 
     SupervisorWatchdog watchdog;
-    SupervisorReload reload;
-    Usage *usage;              /* of its cgroup, as it was told last in this run; or NULL */
-    uint64_t usage_until_usec; /* for so long it is told again */
-    struct Control *control;   /* runs, or NULL */
-    bool stop_exec_waits;      /* for a reload_exec that was killed */
+    SupervisorReload *reload; /* NULL: none, and nothing was said that it would have to know */
+    SupervisorUsage *usage;   /* of its cgroup, as it was told last in this run; or NULL */
+    struct Control *control;  /* runs, or NULL */
+
+    bool has_left; /* a main process has gone elsewhere, perhaps with others */
+    bool watches_rest;
+    bool is_watcher;      /* of those: in host->watchers. Else the cgroup is watched */
+    bool has_told_unkept; /* that a descriptor is not kept */
+    bool stop_exec_waits; /* for a reload_exec that was killed */
 
     SupervisorFacts facts; /* its strings: see supervisor_set_text */
 };
@@ -180,6 +192,8 @@ void supervisor_signal_rest(Supervisor *supervisor);
 bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
 /* supervisor_on_stragglers follows, after a look that begins after this. */
 void supervisor_ask_for_stragglers(Supervisor *supervisor);
+/* Nobody is looked for any more. */
+void supervisor_search_clear(Supervisor *supervisor);
 /* Somebody is left, and was stopped before the signal: it shall have it. */
 void supervisor_continue_rest(Supervisor *supervisor);
 GError *supervisor_describe_unkillable(const Supervisor *supervisor);
@@ -196,6 +210,7 @@ void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found);
 bool supervisor_exec_begin(Supervisor *supervisor, Spawned *spawned);
 void supervisor_exec_clear(Supervisor *supervisor);
 bool supervisor_exec_is_pending(const Supervisor *supervisor);
+bool supervisor_exec_has_failed(const Supervisor *supervisor);
 /* Of the start while the program has not been executed: never USEC_INFINITY. */
 uint64_t supervisor_exec_timeout_usec(const Supervisor *supervisor);
 /* Looks how far it is. It may become ready. */
@@ -247,7 +262,9 @@ void supervisor_reload_hear(Supervisor *supervisor, const NotifyMessage *message
 void supervisor_reload_exec_done(Supervisor *supervisor, const Failure *failure);
 /* It is not awaited any more; on_reloaded is not called. */
 void supervisor_reload_end(Supervisor *supervisor);
-void supervisor_reload_free(Supervisor *supervisor);
+bool supervisor_reload_is_under_way(const Supervisor *supervisor);
+/* What this run has said is forgotten as well. */
+void supervisor_reload_clear(Supervisor *supervisor);
 void supervisor_reload_extend(Supervisor *supervisor, uint64_t extend_usec);
 
 /* supervisor-control.c */

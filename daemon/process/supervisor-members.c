@@ -134,10 +134,21 @@ static void on_supervisor_stragglers(unsigned n_found, void *data)
 
 void supervisor_ask_for_stragglers(Supervisor *supervisor)
 {
-    supervisor->stragglers.invocation_id = supervisor->facts.invocation_id;
-    supervisor->stragglers.func = on_supervisor_stragglers;
-    supervisor->stragglers.data = supervisor;
-    stragglers_ask(supervisor->host, &supervisor->stragglers);
+    if (supervisor->search == NULL)
+        supervisor->search = g_new0(SupervisorSearch, 1);
+
+    StragglersQuestion *question = &supervisor->search->question;
+    question->invocation_id = supervisor->facts.invocation_id;
+    question->func = on_supervisor_stragglers;
+    question->data = supervisor;
+    stragglers_ask(supervisor->host, question);
+}
+
+void supervisor_search_clear(Supervisor *supervisor)
+{
+    if (supervisor->search != NULL)
+        stragglers_forget(supervisor->host, &supervisor->search->question);
+    g_clear_pointer(&supervisor->search, g_free);
 }
 
 /* A stopped process gets its signal only when it goes on, and so does a frozen one. */

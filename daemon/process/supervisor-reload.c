@@ -18,6 +18,23 @@
 
 static void on_supervisor_reload_timer(void *data);
 
+static ReloadStep supervisor_reload_step(const Supervisor *supervisor)
+{
+    return supervisor->reload != NULL ? supervisor->reload->step : RELOAD_NONE;
+}
+
+bool supervisor_reload_is_under_way(const Supervisor *supervisor)
+{
+    return supervisor_reload_step(supervisor) != RELOAD_NONE;
+}
+
+static SupervisorReload *supervisor_reload_make(Supervisor *supervisor)
+{
+    if (supervisor->reload == NULL)
+        supervisor->reload = g_new0(SupervisorReload, 1);
+    return supervisor->reload;
+}
+
 static void supervisor_reload_enter(Supervisor *supervisor, ReloadStep step, uint64_t usec)
 {
     static const char *const sub_states[_RELOAD_MAX] = {
@@ -26,7 +43,7 @@ static void supervisor_reload_enter(Supervisor *supervisor, ReloadStep step, uin
             [RELOAD_SIGNALLED] = "reload-signal",
             [RELOAD_ANNOUNCED] = "reload-notify",
     };
-    SupervisorReload *reload = &supervisor->reload;
+    SupervisorReload *reload = supervisor->reload;
 
     if (reload->timer == NULL)
         reload->timer = timer_new(supervisor->host->timers, on_supervisor_reload_timer, supervisor);
@@ -56,7 +73,7 @@ static void supervisor_reload_time_out(Supervisor *supervisor, const char *recei
 /* One that is over before its turn comes is not told of. Who is ending reads no files again. */
 static void supervisor_reload_begin_own(Supervisor *supervisor)
 {
-    SupervisorReload *reload = &supervisor->reload;
+    SupervisorReload *reload = supervisor->reload;
     uint64_t now_usec = clock_monotonic_usec(supervisor->host->clock);
 
     if (reload->is_stopping)
@@ -75,14 +92,15 @@ static void supervisor_reload_begin_own(Supervisor *supervisor)
 static void on_supervisor_reload_timer(void *data)
 {
     Supervisor *supervisor = data;
+    const SupervisorReload *reload = supervisor->reload;
 
     if (supervisor->notify != NULL)
         notify_socket_drain(supervisor->notify); /* said in time, if not read */
-    if (timer_is_armed(supervisor->reload.timer) || supervisor->phase != PHASE_RUN)
+    if (timer_is_armed(reload->timer) || supervisor->phase != PHASE_RUN)
         return;
-    switch (supervisor->reload.step) {
+    switch (reload->step) {
     case RELOAD_SIGNALLED:
-        if (supervisor->reload.speaks)
+        if (reload->speaks)
             supervisor_reload_time_out(supervisor, "no RELOADING=1 received");
         else
             supervisor_reload_finish(supervisor, NULL);
@@ -91,7 +109,7 @@ static void on_supervisor_reload_timer(void *data)
         supervisor_reload_time_out(supervisor, "RELOADING=1, but no READY=1 received");
         break;
     case RELOAD_NONE:
-        if (supervisor->reload.is_held)
+        if (reload->is_held)
             supervisor_reload_begin_own(supervisor);
         break;
     case RELOAD_EXEC: /* has a limit of its own */
@@ -102,7 +120,7 @@ static void on_supervisor_reload_timer(void *data)
 
 static bool supervisor_reload_by_signal(Supervisor *supervisor, GError **error)
 {
-    SupervisorReload *reload = &supervisor->reload;
+    const SupervisorReload *reload = supervisor->reload;
     const SupervisorSpec *spec = supervisor->spec;
 
     if (supervisor->main_pidfd < 0)
@@ -133,10 +151,10 @@ static bool supervisor_reload_by_exec(Supervisor *supervisor, GError **error)
 
 bool supervisor_reload(Supervisor *supervisor, GError **error)
 {
-    SupervisorReload *reload = &supervisor->reload;
-
     if (supervisor->phase != PHASE_RUN || supervisor->facts.main_pid == 0)
         return error_set(error, ERROR_FAILED, "it is not ready");
+
+    SupervisorReload *reload = supervisor_reload_make(supervisor);
     reload->began_usec = clock_monotonic_usec(supervisor->host->clock);
     reload->is_announced = false;
     if (supervisor->spec->reload_exec != NULL ? supervisor_reload_by_exec(supervisor, error)
@@ -151,9 +169,9 @@ void supervisor_reload_exec_done(Supervisor *supervisor, const Failure *failure)
     g_autoptr(GError) error = NULL;
     Failure told = {0};
 
-    if (supervisor->reload.step != RELOAD_EXEC)
+    if (supervisor_reload_step(supervisor) != RELOAD_EXEC)
         return;
-    if (failure == NULL && supervisor->reload.is_announced) {
+    if (failure == NULL && supervisor->reload->is_announced) {
         supervisor_reload_enter(supervisor, RELOAD_ANNOUNCED,
                                 supervisor->spec->rules.start_timeout_usec);
         return;
@@ -169,7 +187,7 @@ void supervisor_reload_exec_done(Supervisor *supervisor, const Failure *failure)
 
 static void supervisor_reload_announce(Supervisor *supervisor, const NotifyMessage *message)
 {
-    SupervisorReload *reload = &supervisor->reload;
+    SupervisorReload *reload = supervisor->reload;
     uint64_t limit_usec = supervisor->spec->rules.start_timeout_usec;
     bool is_new = !message->has_monotonic || message->monotonic_usec >= reload->began_usec;
     bool has_spoken = reload->speaks;
@@ -193,12 +211,15 @@ static void supervisor_reload_announce(Supervisor *supervisor, const NotifyMessa
     }
 }
 
+/* Most say READY=1 and nothing else. */
 void supervisor_reload_hear(Supervisor *supervisor, const NotifyMessage *message)
 {
-    SupervisorReload *reload = &supervisor->reload;
+    bool is_news = message->reloading || message->stopping || supervisor->reload != NULL;
 
-    if (supervisor->phase != PHASE_RUN)
+    if (supervisor->phase != PHASE_RUN || !is_news)
         return;
+
+    SupervisorReload *reload = supervisor_reload_make(supervisor);
     if (message->stopping) {
         reload->is_stopping = true;
         reload->is_held = false;
@@ -213,18 +234,20 @@ void supervisor_reload_hear(Supervisor *supervisor, const NotifyMessage *message
 
 void supervisor_reload_extend(Supervisor *supervisor, uint64_t extend_usec)
 {
-    SupervisorReload *reload = &supervisor->reload;
+    const SupervisorReload *reload = supervisor->reload;
     uint64_t until_usec = usec_add(clock_monotonic_usec(supervisor->host->clock), extend_usec);
 
-    if (reload->step == RELOAD_ANNOUNCED)
+    if (supervisor_reload_step(supervisor) == RELOAD_ANNOUNCED)
         timer_arm(reload->timer, MAX(reload->deadline_usec, until_usec));
 }
 
 void supervisor_reload_end(Supervisor *supervisor)
 {
-    SupervisorReload *reload = &supervisor->reload;
-    bool has_control = reload->step == RELOAD_EXEC;
+    SupervisorReload *reload = supervisor->reload;
+    bool has_control = supervisor_reload_step(supervisor) == RELOAD_EXEC;
 
+    if (reload == NULL)
+        return;
     timer_disarm(reload->timer);
     reload->step = RELOAD_NONE;
     reload->is_held = false;
@@ -235,14 +258,16 @@ void supervisor_reload_end(Supervisor *supervisor)
 /* It goes on as if nothing had been asked; RELOADING=1 from now on is of its own accord. */
 void supervisor_forget_reload(Supervisor *supervisor)
 {
-    bool is_running = supervisor->phase == PHASE_RUN && supervisor->reload.step != RELOAD_NONE;
+    bool is_running = supervisor->phase == PHASE_RUN && supervisor_reload_is_under_way(supervisor);
 
     supervisor_reload_end(supervisor);
     if (is_running)
         supervisor->events->on_sub_state("running", supervisor->owner);
 }
 
-void supervisor_reload_free(Supervisor *supervisor)
+void supervisor_reload_clear(Supervisor *supervisor)
 {
-    timer_free(supervisor->reload.timer);
+    if (supervisor->reload != NULL)
+        timer_free(supervisor->reload->timer);
+    g_clear_pointer(&supervisor->reload, g_free);
 }

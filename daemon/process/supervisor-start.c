@@ -16,10 +16,9 @@ static void supervisor_begin(Supervisor *supervisor)
 {
     supervisor->ending = (Ending){.is_helper = supervisor->helps != NULL};
     supervisor->group = (ProcessGroup){0};
-    supervisor->n_dropped = supervisor->n_stragglers_asked = 0;
+    supervisor->n_dropped = 0;
     supervisor->access = NOTIFY_ACCESS_ALL;
     supervisor->has_told_unkept = supervisor->has_left = false;
-    supervisor->reload.speaks = supervisor->reload.is_stopping = false;
     supervisor->watchdog.interval_usec = supervisor->spec->watchdog_usec;
     g_clear_error(&supervisor->stop_error);
 }
@@ -80,11 +79,14 @@ void supervisor_let_go(Supervisor *supervisor)
     supervisor_close_notify(supervisor);
     g_clear_pointer(&supervisor->readiness, readiness_pipe_free);
     supervisor_exec_clear(supervisor);
-    stragglers_forget(supervisor->host, &supervisor->stragglers);
+    supervisor_search_clear(supervisor);
+    supervisor_reload_clear(supervisor);
     g_clear_error(&supervisor->stop_error);
     g_clear_pointer(&supervisor->usage, g_free);
-    if (supervisor->helps == NULL)
-        g_clear_pointer(&supervisor->cgroup, cgroup_free);
+    if (supervisor->cgroup != NULL && supervisor->helps == NULL) {
+        supervisor->facts.control_group = g_strdup(supervisor->facts.control_group);
+        cgroup_free(supervisor->cgroup);
+    }
     supervisor->cgroup = NULL;
 }
 
@@ -181,17 +183,18 @@ static bool supervisor_equip(Supervisor *supervisor, const SupervisorSpec *spec,
     return spawned;
 }
 
-/* Where a run was before it is told whether there is another. */
+/* Where a run was before it is told whether there is another. The text is the cgroup's as long as
+ * there is one (supervisor_let_go). Which facts have changed by that. */
 static unsigned supervisor_note_cgroup(Supervisor *supervisor)
 {
     const char *path = supervisor->cgroup != NULL && supervisor->helps == NULL
                                ? cgroup_path(supervisor->cgroup)
                                : "";
+    bool is_same = g_str_equal(supervisor->facts.control_group, path);
 
-    if (g_str_equal(supervisor->facts.control_group, path))
-        return 0;
-    supervisor_set_text(&supervisor->facts.control_group, path);
-    return FACT_CONTROL_GROUP;
+    supervisor_set_text(&supervisor->facts.control_group, "");
+    supervisor->facts.control_group = path;
+    return is_same ? 0 : FACT_CONTROL_GROUP;
 }
 
 bool supervisor_spawn(Supervisor *supervisor, const SupervisorSpec *spec, char *const *exec,
@@ -235,7 +238,11 @@ bool supervisor_start(Supervisor *supervisor, const SupervisorSpec *spec, GError
 bool supervisor_undo(Supervisor *supervisor, const SupervisorSpec *spec, GError **error)
 {
     g_assert(!supervisor_is_running(supervisor) && spec->stop_exec != NULL);
-    if (!supervisor_open_cgroup(supervisor, spec, error)) {
+    bool is_open = supervisor_open_cgroup(supervisor, spec, error);
+    unsigned facts = supervisor_note_cgroup(supervisor);
+    if (facts != 0)
+        supervisor_tell_facts(supervisor, facts);
+    if (!is_open) {
         supervisor_let_go(supervisor);
         return false;
     }

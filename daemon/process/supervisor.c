@@ -160,13 +160,23 @@ static uint64_t supervisor_timeout_usec(const Supervisor *supervisor, PhaseTimer
     return USEC_INFINITY;
 }
 
+static void on_supervisor_timer(void *data);
+
 /* A phase that waits for the same as the last goes on with what is left of its time. */
 static void supervisor_set_timer(Supervisor *supervisor, PhaseTimer from, PhaseTimer to)
 {
+    ProcessHost *host = supervisor->host;
+    uint64_t timeout_usec = supervisor_timeout_usec(supervisor, to);
+
     if (from == to && timer_is_armed(supervisor->timer))
         return;
-    supervisor->deadline_usec = usec_add(clock_monotonic_usec(supervisor->host->clock),
-                                         supervisor_timeout_usec(supervisor, to));
+    if (timeout_usec == USEC_INFINITY) {
+        g_clear_pointer(&supervisor->timer, timer_free);
+        return;
+    }
+    if (supervisor->timer == NULL)
+        supervisor->timer = timer_new(host->timers, on_supervisor_timer, supervisor);
+    supervisor->deadline_usec = usec_add(clock_monotonic_usec(host->clock), timeout_usec);
     timer_arm(supervisor->timer, supervisor->deadline_usec);
 }
 
@@ -320,9 +330,10 @@ void supervisor_check_rest(Supervisor *supervisor)
  * asked again after a while. */
 static bool supervisor_has_new_stragglers(const Supervisor *supervisor, unsigned n_found)
 {
-    return n_found > supervisor->n_stragglers_asked ||
-           clock_monotonic_usec(supervisor->host->clock) >=
-                   usec_add(supervisor->stragglers_asked_usec, SUPERVISOR_ASK_USEC);
+    const SupervisorSearch *search = supervisor->search;
+
+    return n_found > search->n_told || clock_monotonic_usec(supervisor->host->clock) >=
+                                               usec_add(search->told_usec, SUPERVISOR_ASK_USEC);
 }
 
 /* They had no part in the signals before, for they were in no group that was known. Those that were
@@ -330,14 +341,15 @@ static bool supervisor_has_new_stragglers(const Supervisor *supervisor, unsigned
 static void supervisor_ask_stragglers_to_end(Supervisor *supervisor, unsigned n_found)
 {
     bool to_kill = phase_traits[supervisor->phase].signal == PHASE_SIGNAL_KILL;
+    SupervisorSearch *search = supervisor->search;
 
     if (!to_kill && !supervisor_has_new_stragglers(supervisor, n_found)) {
-        supervisor->n_stragglers_asked = n_found;
+        search->n_told = n_found;
         return;
     }
-    supervisor->stragglers_asked_usec = clock_monotonic_usec(supervisor->host->clock);
+    search->told_usec = clock_monotonic_usec(supervisor->host->clock);
     if (supervisor_signal_stragglers(supervisor, to_kill))
-        supervisor->n_stragglers_asked = n_found;
+        search->n_told = n_found;
     else
         supervisor_ask_for_stragglers(supervisor);
 }
@@ -508,7 +520,7 @@ void supervisor_unfollow(Supervisor *supervisor)
 void supervisor_become_ready(Supervisor *supervisor)
 {
     if (supervisor->phase != PHASE_START || supervisor->spec->rules.runs_once ||
-        supervisor->exec.state == EXEC_FAILED) /* it was killed for that */
+        supervisor_exec_has_failed(supervisor)) /* it was killed for that */
         return;
     supervisor->ending.was_ready = true;
     supervisor_set_phase(supervisor, PHASE_RUN);
@@ -526,7 +538,6 @@ Supervisor *supervisor_new(ProcessHost *host, const char *service_id,
     supervisor->service_id = service_id;
     supervisor->events = events;
     supervisor->owner = owner;
-    supervisor->timer = timer_new(host->timers, on_supervisor_timer, supervisor);
     supervisor->main_pidfd = -1;
     supervisor->watchers_link.data = supervisor;
     supervisor->facts.status_text = "";
@@ -544,8 +555,6 @@ void supervisor_free(Supervisor *supervisor)
     timer_free(supervisor->timer);
     timer_free(supervisor->said_timer);
     supervisor_watchdog_free(supervisor);
-    supervisor_reload_free(supervisor);
-    stragglers_forget(supervisor->host, &supervisor->stragglers);
     fd_store_free(supervisor->stored);
     supervisor_set_text(&supervisor->facts.status_text, "");
     supervisor_set_text(&supervisor->facts.invocation_id, "");
@@ -582,14 +591,4 @@ void supervisor_kill(Supervisor *supervisor)
         supervisor_send_kill(supervisor);
     else
         supervisor_enter(supervisor, has_main ? PHASE_STOP_KILL : PHASE_FINAL_KILL);
-}
-
-bool supervisor_is_running(const Supervisor *supervisor)
-{
-    return supervisor->phase != PHASE_IDLE;
-}
-
-bool supervisor_is_ready(const Supervisor *supervisor)
-{
-    return supervisor->phase == PHASE_RUN;
 }
