@@ -139,7 +139,9 @@ static CHILD_FUNCTION void child_place_passes(ChildPlan *plan)
     int highest = plan->n_passes > 0 ? plan->passes[plan->n_passes - 1].target : STDERR_FILENO;
 
     if (!child_move_up(plan, &plan->error_fd, highest) ||
-        !child_move_up(plan, &plan->input_fd, highest))
+        !child_move_up(plan, &plan->input_fd, highest) ||
+        !child_move_up(plan, &plan->output_fds[0], highest) ||
+        !child_move_up(plan, &plan->output_fds[1], highest))
         child_fail(plan, CHILD_STEP_PASSES, errno);
     for (size_t i = 0; i < plan->n_passes; i++) {
         if (!child_move_up(plan, &plan->passes[i].fd, highest))
@@ -202,11 +204,23 @@ static CHILD_FUNCTION bool child_close_others(const ChildPlan *plan)
     return child_close(plan, first, ~0U);
 }
 
+static CHILD_FUNCTION void child_place_standard(ChildPlan *plan)
+{
+    if (plan->sys->raw(SYS_dup3, plan->input_fd, STDIN_FILENO, 0) < 0)
+        child_fail(plan, CHILD_STEP_INPUT, errno);
+    for (int i = 0; i < CHILD_N_OUTPUTS; i++) {
+        int target = STDOUT_FILENO + i;
+
+        if (plan->output_fds[i] >= 0 &&
+            plan->sys->raw(SYS_dup3, plan->output_fds[i], target, 0) < 0)
+            child_fail_at(plan, CHILD_STEP_OUTPUT, target, errno);
+    }
+}
+
 static CHILD_FUNCTION void child_set_descriptors(ChildPlan *plan)
 {
     child_place_passes(plan);
-    if (plan->sys->raw(SYS_dup3, plan->input_fd, STDIN_FILENO, 0) < 0)
-        child_fail(plan, CHILD_STEP_INPUT, errno);
+    child_place_standard(plan);
     if (!child_close_others(plan))
         child_fail(plan, CHILD_STEP_DESCRIPTORS, errno);
 }

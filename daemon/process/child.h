@@ -20,6 +20,7 @@ typedef enum ChildStep {
     CHILD_STEP_SIGNALS,
     CHILD_STEP_PASSES,
     CHILD_STEP_INPUT,
+    CHILD_STEP_OUTPUT,
     CHILD_STEP_DESCRIPTORS,
     CHILD_STEP_NICE,
     CHILD_STEP_OOM_SCORE,
@@ -38,7 +39,7 @@ typedef enum ChildStep {
 typedef struct ChildError {
     ChildStep step; /* CHILD_STEP_NONE: it went well */
     int errno_value;
-    int detail; /* which one: the target of a pass, the resource of a limit, a capability;
+    int detail; /* which one: the target of a pass, 1 or 2, the resource of a limit, a capability;
                    CHILD_NO_DETAIL: none of them in particular */
 } ChildError;
 #define CHILD_NO_DETAIL (-1)
@@ -46,6 +47,7 @@ typedef struct ChildError {
 #define CHILD_UMASK_KEEP ((mode_t)-1)
 #define CHILD_PID_BYTES 11 /* of the largest process id, with the NUL */
 #define CHILD_N_PIDS 2
+#define CHILD_N_OUTPUTS 2
 
 typedef struct ChildPass {
     int fd; /* the child's copy of the plan has another number while it is being moved */
@@ -83,7 +85,9 @@ typedef struct ChildPlan {
     uint64_t run_number; /* of the mark; shifted, without the session */
     int cgroup_procs_fd; /* to be entered by this; -1: it was created where it belongs */
     int input_fd;        /* becomes standard input; 3 or more */
-    ChildPass *passes;   /* targets ascending, 3 or more */
+    /* What become standard output and error; 3 or more, may be the same. -1: the daemon's. */
+    int output_fds[CHILD_N_OUTPUTS];
+    ChildPass *passes; /* targets ascending, 3 or more */
     size_t n_passes;
     /* 3 or more, close-on-exec: the error is written there too. Then memory and descriptors are
      * copies. -1: the memory is the daemon's, and the child does not change its credentials. */

@@ -6,6 +6,8 @@
 #include "process/capabilities.h"
 #include "process/spawn-internal.h"
 
+#include <unistd.h>
+
 static bool spawn_set_limit_error(GError **error, const SpawnSpec *spec, int resource, int value)
 {
     const SpawnLimit *limit = limits_find(spec->limits, resource);
@@ -57,6 +59,9 @@ bool spawn_set_step_error(GError **error, const SpawnSpec *spec, const char *pat
         return spawn_set_pass_error(error, child_error->detail, value);
     case CHILD_STEP_INPUT:
         return error_set_errno(error, value, "cannot set standard input");
+    case CHILD_STEP_OUTPUT:
+        return error_set_errno(error, value, "cannot set standard %s",
+                               child_error->detail == STDERR_FILENO ? "error" : "output");
     case CHILD_STEP_DESCRIPTORS:
         return error_set_errno(error, value, "cannot close descriptors");
     case CHILD_STEP_NICE:

@@ -263,6 +263,8 @@ bool spawn_prepare(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *
             .run_number = process_host_run_number(extras->invocation_id) << HOST_SESSION_BITS,
             .cgroup_procs_fd = -1,
             .input_fd = host->null_fd,
+            .output_fds = {extras->stdout_fd > 0 ? extras->stdout_fd : -1,
+                           extras->stderr_fd > 0 ? extras->stderr_fd : -1},
             .passes = prepared->passes,
             .n_passes = extras->n_passes,
             .error_fd = -1,

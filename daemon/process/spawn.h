@@ -59,6 +59,9 @@ typedef struct SpawnExtras {
     bool may_begin_below;     /* in a leaf of it, where it is divided and takes nobody itself */
     pid_t main_pid;           /* MAINPID; and "$MAINPID", as a whole argument, is this number */
     uint64_t watchdog_usec;   /* WATCHDOG_USEC and WATCHDOG_PID */
+    /* Become its standard output and error; 3 or more, may be the same. 0: the daemon's. */
+    int stdout_fd;
+    int stderr_fd;
     const SpawnPass *passes;
     size_t n_passes;
     /* LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES of sd_listen_fds(3): so many of the passes, which

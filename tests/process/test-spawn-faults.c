@@ -61,6 +61,8 @@ static const FaultRow fault_rows[] = {
         {{SYS_fcntl, 0, FAULT_PASS, EMFILE}, "cannot pass descriptor 33: Too many open files"},
         {{SYS_dup3, 1, 33, EBADF}, "cannot pass descriptor 33: Bad file descriptor"},
         {{SYS_dup3, 1, 0, EIO}, "cannot set standard input: Input/output error"},
+        {{SYS_dup3, 1, 1, EIO}, "cannot set standard output: Input/output error"},
+        {{SYS_dup3, 1, 2, EBUSY}, "cannot set standard error: Device or resource busy"},
         {{SYS_setpriority, 2, 5, EACCES}, "cannot set nice to 5: Permission denied"},
         {{SYS_openat, 0, AT_FDCWD, ENOENT},
          "cannot set oom_score_adjust to 1000: No such file or directory"},
@@ -87,6 +89,7 @@ static const FaultRow fault_rows[] = {
 /* A pass whose descriptor stands below its target has to be moved first. */
 typedef struct FaultStart {
     int fd;
+    int output_fd;
     SpawnPass pass;
     SpawnSpec spec;
     char *argv[2];
@@ -96,6 +99,7 @@ static void fault_start_init(FaultStart *start)
 {
     *start = (FaultStart){
             .fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3),
+            .output_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3),
             .argv = {(char *)"/bin/true", NULL},
             .spec = {SPAWN_KEEP_ALL, .working_directory = (char *)"/", .sets_capabilities = true,
                      .capabilities = 1 << CAP_CHOWN, .privileges = SPAWN_PRIVILEGES_NO_NEW},
@@ -112,15 +116,21 @@ static void fault_start_init(FaultStart *start)
 static void fault_start_done(FaultStart *start)
 {
     (void)fd_close(start->fd);
+    (void)fd_close(start->output_fd);
     g_array_unref(start->spec.limits);
 }
 
 static bool fault_start_run(ProcessFixture *fixture, FaultStart *start, GError **error)
 {
+    SpawnExtras extras = {
+            .passes = &start->pass,
+            .n_passes = 1,
+            .stdout_fd = start->output_fd,
+            .stderr_fd = start->output_fd,
+    };
     Spawned spawned;
 
-    if (!spawn_with(fixture, &start->spec, &(SpawnExtras){.passes = &start->pass, .n_passes = 1},
-                    &spawned, error))
+    if (!spawn_with(fixture, &start->spec, &extras, &spawned, error))
         return false;
     g_assert_cmpint(spawned_wait(&spawned), ==, 0);
     return true;

@@ -19,7 +19,8 @@ static const SpawnSpec plain = {SPAWN_KEEP_ALL};
 /* Open on a file of its own, at the number or after, and such that no exec would close it. */
 static int open_at(ProcessFixture *fixture, const char *name, int number)
 {
-    autofd int fd = open(fixture_path(fixture, name), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    autofd int fd =
+            open(fixture_path(fixture, name), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     int placed = fcntl(fd, F_DUPFD, number);
 
     g_assert_cmpint(placed, >=, number);
@@ -232,6 +233,67 @@ static void test_arguments_stay(ProcessFixture *fixture, const void *mode)
     g_assert_true(g_str_has_suffix(arguments, "|$MAINPID"));
 }
 
+/* What a shell with these descriptors writes to 1 and 2. */
+static void shell_with(ProcessFixture *fixture, const SpawnExtras *extras)
+{
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", (char *)"echo said; echo cried >&2", NULL};
+    SpawnSpec spec = {SPAWN_KEEP_ALL, .exec = argv};
+    g_autoptr(GError) error = NULL;
+    Spawned spawned;
+
+    g_assert_true(spawn_with(fixture, &spec, extras, &spawned, &error));
+    g_assert_cmpint(spawned_wait(&spawned), ==, 0);
+}
+
+static void assert_written(ProcessFixture *fixture, const char *name, const char *expected)
+{
+    g_autofree char *text = fixture_read(fixture, name);
+
+    g_assert_cmpstr(text, ==, expected);
+    g_assert_cmpint(truncate(fixture_path(fixture, name), 0), ==, 0);
+}
+
+/* Other descriptors are to stand where these do. */
+static void test_outputs(ProcessFixture *fixture, const void *mode)
+{
+    int a = open_at(fixture, "a", 3), b = open_at(fixture, "b", 3), c = open_at(fixture, "c", 40);
+    const SpawnPass passes[] = {{c, a}, {c, b}, {a, 39}};
+
+    shell_with(fixture, &(SpawnExtras){.passes = passes,
+                                       .n_passes = G_N_ELEMENTS(passes),
+                                       .stdout_fd = a,
+                                       .stderr_fd = b});
+    assert_written(fixture, "a", "said\n");
+    assert_written(fixture, "b", "cried\n");
+    assert_written(fixture, "c", "");
+    shell_with(fixture, &(SpawnExtras){.stdout_fd = a, .stderr_fd = a});
+    assert_written(fixture, "a", "said\ncried\n");
+    (void)fd_close(a);
+    (void)fd_close(b);
+    (void)fd_close(c);
+}
+
+/* The null device and the child's pipe may then have the numbers of the daemon's own. */
+static void test_outputs_without_own(ProcessFixture *fixture, const void *mode)
+{
+    int a = open_at(fixture, "a", 3), b = open_at(fixture, "b", 3), own[3];
+
+    for (int fd = 0; fd < 3; fd++) {
+        own[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        g_assert_cmpint(own[fd], >=, 3);
+        (void)fd_close(fd);
+    }
+    shell_with(fixture, &(SpawnExtras){.stdout_fd = a, .stderr_fd = b});
+    for (int fd = 0; fd < 3; fd++) {
+        g_assert_cmpint(dup2(own[fd], fd), ==, fd);
+        (void)fd_close(own[fd]);
+    }
+    assert_written(fixture, "a", "said\n");
+    assert_written(fixture, "b", "cried\n");
+    (void)fd_close(a);
+    (void)fd_close(b);
+}
+
 static const SpawnTest tests[] = {
         {"numbers", test_numbers},
         {"exchanged", test_exchanged},
@@ -242,6 +304,8 @@ static const SpawnTest tests[] = {
         {"variables-alone", test_variables_alone},
         {"command", test_command},
         {"arguments-stay", test_arguments_stay},
+        {"outputs", test_outputs},
+        {"outputs-without-own", test_outputs_without_own},
 };
 
 int main(int argc, char **argv)
