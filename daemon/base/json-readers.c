@@ -198,22 +198,19 @@ void json_read_path(JsonContext *context, const JsonPath *path, const json_t *va
 /* The strings of an array; NULL with a problem added for each element that is not one. */
 static char **json_array_to_strv(JsonContext *context, const JsonPath *path, const json_t *array)
 {
-    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
-    size_t n = json_array_size(array);
+    size_t n = json_array_size(array), n_strings = 0;
+    g_auto(GStrv) strings = g_new0(char *, n + 1); /* they are kept: no room to grow */
 
     for (size_t i = 0; i < n; i++) {
         JsonPath child = {.parent = path, .index = i};
         const json_t *element = json_array_get(array, i);
 
         if (json_is_string(element))
-            g_ptr_array_add(strings, g_strdup(json_string_value(element)));
+            strings[n_strings++] = g_strdup(json_string_value(element));
         else
             json_problem_expected(context, &child, "a string", element);
     }
-    if (strings->len < n)
-        return NULL;
-    g_ptr_array_add(strings, NULL);
-    return (char **)g_ptr_array_free(g_steal_pointer(&strings), FALSE);
+    return n_strings == n ? g_steal_pointer(&strings) : NULL;
 }
 
 void json_read_strv(JsonContext *context, const JsonPath *path, const json_t *value, void *field,

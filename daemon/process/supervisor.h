@@ -33,8 +33,8 @@ typedef struct SupervisorSpec {
     Readiness readiness; /* of no meaning if it runs once */
     int readiness_fd;    /* what number READINESS_FD has in the program; 3 or more */
     StopMode stop_mode;
-    char **stop_exec;       /* argv of the first step of a stop; NULL: the stop signal is */
     int reload_signal;      /* 0: none */
+    char **stop_exec;       /* argv of the first step of a stop; NULL: the stop signal is */
     char **reload_exec;     /* NULL: none */
     uint64_t watchdog_usec; /* 0: off */
     uint64_t fd_store_max;

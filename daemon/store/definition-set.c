@@ -11,7 +11,6 @@
      DEFINITION_DIRECTORY)
 
 typedef struct DefinitionEntry {
-    char *id;
     bool is_good; /* else there is nothing but the id, the directories and the failure */
     bool enabled;
     const char *kind; /* interned */
@@ -19,6 +18,7 @@ typedef struct DefinitionEntry {
     const char *directory;          /* interned */
     const char **patch_directories; /* interned, NULL-terminated; or NULL */
     char *failure;                  /* why the last load could not use it, as a digest; or NULL */
+    char id[];
 } DefinitionEntry;
 
 struct DefinitionSet {
@@ -29,7 +29,6 @@ static void definition_entry_free(void *data)
 {
     DefinitionEntry *entry = data;
 
-    g_free(entry->id);
     g_free(entry->patch_directories);
     g_free(entry->failure);
     g_free(entry);
@@ -82,9 +81,10 @@ static const char **definition_entry_patch_directories(char **patches)
 
 static DefinitionEntry *definition_entry_new(const Definition *definition)
 {
-    DefinitionEntry *entry = g_new0(DefinitionEntry, 1);
+    size_t id_size = strlen(definition->id) + 1;
+    DefinitionEntry *entry = g_malloc0(sizeof *entry + id_size);
 
-    entry->id = g_strdup(definition->id);
+    memcpy(entry->id, definition->id, id_size);
     entry->directory = definition->directory;
     if (definition->patches != NULL)
         entry->patch_directories = definition_entry_patch_directories(definition->patches);
@@ -99,10 +99,9 @@ static DefinitionEntry *definition_entry_new(const Definition *definition)
 
 static DefinitionEntry *definition_entry_copy(const DefinitionEntry *entry)
 {
-    DefinitionEntry *copy = g_memdup2(entry, sizeof *entry);
+    DefinitionEntry *copy = g_memdup2(entry, sizeof *entry + strlen(entry->id) + 1);
     size_t n = 0;
 
-    copy->id = g_strdup(entry->id);
     copy->failure = NULL;
     while (entry->patch_directories != NULL && entry->patch_directories[n++] != NULL)
         ;
