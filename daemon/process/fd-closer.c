@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A child closes all that has come together until it was started. One that hangs holds up nothing
- * but its own batch, until there are as many of them as there may be: then descriptors gather.
- * Between its start and its end the numbers of a batch are the child's, which gives them back. */
+/* A child closes all that has come together until it was started. It is a copy of the daemon, which
+ * costs more than what it does: so it is started by a timer, and not soon after another one, unless
+ * much waits. One that hangs holds up nothing but its own batch, until there are as many of them as
+ * there may be: then descriptors gather. Between its start and its end the numbers of a batch are
+ * the child's, which gives them back. */
 
 #include "process/fd-closer.h"
 
@@ -17,6 +19,7 @@
 #define FD_CLOSER_FUNCTION __attribute__((no_sanitize("address", "undefined")))
 #define FD_CLOSER_CHILDREN_MAX 8
 #define FD_CLOSER_WAITING_MAX 128
+#define FD_CLOSER_INTERVAL_USEC (50 * USEC_PER_MSEC)
 #define FD_CLOSER_END_MSEC 1000
 
 typedef struct FdCloserChild {
@@ -28,6 +31,8 @@ typedef struct FdCloserChild {
 struct FdCloser {
     ProcessHost *host;
     GArray *waiting; /* of int */
+    Timer *timer;    /* the next child is due */
+    uint64_t next_usec;
     FdCloserChild children[FD_CLOSER_CHILDREN_MAX];
 };
 
@@ -61,14 +66,14 @@ static void fd_closer_child_done(FdCloserChild *child)
     child->pidfd = fd_close(child->pidfd);
 }
 
-static void fd_closer_start(FdCloser *closer);
+static void fd_closer_plan(FdCloser *closer);
 
 static void on_closer_child(uint32_t events, void *data)
 {
     FdCloserChild *child = data;
 
     fd_closer_child_done(child);
-    fd_closer_start(child->closer);
+    fd_closer_plan(child->closer);
 }
 
 /* Where no child can be had, to close at once is what is left. */
@@ -88,6 +93,8 @@ static void fd_closer_start(FdCloser *closer)
 
     if (child == NULL || closer->waiting->len == 0)
         return;
+    timer_disarm(closer->timer);
+    closer->next_usec = clock_monotonic_usec(host->clock) + FD_CLOSER_INTERVAL_USEC;
     if (host->sys->clone_files(fd_closer_run, closer, host->stack, host->stack_size, &pidfd) < 0) {
         fd_closer_close_waiting(closer);
         return;
@@ -98,12 +105,27 @@ static void fd_closer_start(FdCloser *closer)
     child->pidfd = child->watch != NULL ? pidfd : fd_close(pidfd);
 }
 
+static void on_closer_timer(void *data)
+{
+    fd_closer_start(data);
+}
+
+/* Who finds no child is planned again when one has ended. */
+static void fd_closer_plan(FdCloser *closer)
+{
+    if (closer->waiting->len >= FD_CLOSER_WAITING_MAX)
+        fd_closer_start(closer);
+    else if (closer->waiting->len > 0 && !timer_is_armed(closer->timer))
+        timer_arm(closer->timer, closer->next_usec);
+}
+
 static FdCloser *fd_closer_new(ProcessHost *host)
 {
     FdCloser *closer = g_new0(FdCloser, 1);
 
     closer->host = host;
     closer->waiting = g_array_new(FALSE, FALSE, sizeof(int));
+    closer->timer = timer_new(host->timers, on_closer_timer, closer);
     for (size_t i = 0; i < FD_CLOSER_CHILDREN_MAX; i++)
         closer->children[i] = (FdCloserChild){.closer = closer, .pidfd = -1};
     return closer;
@@ -114,7 +136,7 @@ void fd_closer_close(ProcessHost *host, int fd)
     if (host->closer == NULL)
         host->closer = fd_closer_new(host);
     g_array_append_val(host->closer->waiting, fd);
-    fd_closer_start(host->closer);
+    fd_closer_plan(host->closer);
 }
 
 bool fd_closer_is_full(const ProcessHost *host)
@@ -145,6 +167,8 @@ void fd_closer_free(FdCloser *closer)
 {
     if (closer == NULL)
         return;
+    fd_closer_start(closer);
+    timer_free(closer->timer);
     fd_closer_end_children(closer);
     fd_closer_close_waiting(closer);
     g_array_unref(closer->waiting);

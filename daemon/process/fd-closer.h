@@ -9,7 +9,8 @@
 
 typedef struct FdCloser FdCloser;
 
-/* Takes fd. It is closed soon, or when who is in the way of it has answered. */
+/* Takes fd. It is closed soon, in a later turn of the loop, or when who is in the way of it has
+ * answered. */
 void fd_closer_close(ProcessHost *host, int fd);
 /* Too much waits already: nothing that may have to be closed is to be received. */
 bool fd_closer_is_full(const ProcessHost *host);

@@ -35,6 +35,17 @@ static void flooder_give(unsigned number)
         (void)close(fds[i]);
 }
 
+/* The daemon closes what is no pipe elsewhere than in its loop. */
+static void flooder_give_file(void)
+{
+    int fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        exit(93);
+    notify_send_fds("FDSTORE=1\nFDNAME=file", &fd, 1);
+    (void)close(fd);
+}
+
 static void flooder_say(unsigned number)
 {
     static const char *const nonsense[] = {
@@ -51,6 +62,8 @@ static void flooder_say(unsigned number)
     notify_send(nonsense[number % (sizeof nonsense / sizeof nonsense[0])]);
     if (number % 4 == 0)
         flooder_give(number);
+    else
+        flooder_give_file();
     if (number % 32 == 0) {
         memset(big, 'x', sizeof big - 1);
         notify_send(big);

@@ -10,10 +10,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define FDS_MAX 253 /* as many as the kernel lets one message have */
+/* Between two children that close what was given, unless much waits. */
+#define CLOSER_INTERVAL_USEC (50 * USEC_PER_MSEC)
 
 #define assert_said(fixture, index, text)                                                          \
     g_assert_cmpstr(g_ptr_array_index((fixture)->said, index), ==, text)
@@ -240,6 +243,41 @@ static int setsockopt_refused(int fd, int level, int name, const void *value, so
     return -1;
 }
 
+static unsigned n_children;
+static int first_child; /* its pidfd, which is the closer's */
+
+static pid_t clone_files_counting(SysChildFunc child, void *data, void *stack, size_t stack_size,
+                                  int *ret_pidfd)
+{
+    pid_t pid = sys_linux.clone_files(child, data, stack, stack_size, ret_pidfd);
+
+    if (n_children++ == 0)
+        first_child = *ret_pidfd;
+    return pid;
+}
+
+static void count_children(NotifyFixture *fixture)
+{
+    n_children = 0;
+    fixture->sys.clone_files = clone_files_counting;
+}
+
+/* Each until its peer is closed. */
+static void hang_children(NotifyFixture *fixture, int *peers, size_t n)
+{
+    fixture->sys.setsockopt = setsockopt_refused;
+    count_children(fixture);
+    for (size_t i = 0; i < n; i++) {
+        int fd = lingering_socket(&peers[i]);
+
+        notify_fixture_give(fixture, "READY=1", &fd, 1);
+        (void)close(fd);
+        g_assert_true(notify_fixture_turn(fixture));
+        virtual_loop_advance(fixture->loop, CLOSER_INTERVAL_USEC);
+        g_assert_cmpuint(n_children, ==, i + 1);
+    }
+}
+
 /* As many children hang as there may be, and too much waits for them: no more is taken. What is
  * said counts. */
 static void test_fds_full(NotifyFixture *fixture, const void *unused)
@@ -247,14 +285,7 @@ static void test_fds_full(NotifyFixture *fixture, const void *unused)
     int peers[8], directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), given[FDS_MAX];
     size_t n_seen = 0;
 
-    fixture->sys.setsockopt = setsockopt_refused;
-    for (size_t i = 0; i < G_N_ELEMENTS(peers); i++) {
-        int fd = lingering_socket(&peers[i]);
-
-        notify_fixture_give(fixture, "READY=1", &fd, 1);
-        (void)close(fd);
-        g_assert_true(notify_fixture_turn(fixture));
-    }
+    hang_children(fixture, peers, G_N_ELEMENTS(peers));
     for (size_t i = 0; i < FDS_MAX; i++)
         given[i] = directory;
     notify_fixture_give(fixture, "STATUS=many", given, FDS_MAX);
@@ -270,6 +301,87 @@ static void test_fds_full(NotifyFixture *fixture, const void *unused)
     (void)close(directory);
     for (size_t i = 0; i < G_N_ELEMENTS(peers); i++)
         (void)close(peers[i]);
+}
+
+/* What has found no child gets the place of the first that ends. */
+static void test_fds_next(NotifyFixture *fixture, const void *unused)
+{
+    int peers[8], directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    hang_children(fixture, peers, G_N_ELEMENTS(peers));
+    notify_fixture_give(fixture, "STATUS=next", &directory, 1);
+    g_assert_true(notify_fixture_turn(fixture));
+    virtual_loop_advance(fixture->loop, CLOSER_INTERVAL_USEC);
+    g_assert_cmpuint(n_children, ==, G_N_ELEMENTS(peers));
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+
+    struct pollfd ended = {.fd = first_child, .events = POLLIN};
+    (void)close(peers[0]);
+    g_assert_cmpint(poll(&ended, 1, LINGERING_USEC / 2 / 1000), ==, 1);
+    virtual_loop_fire_watch(fixture->loop, first_child, EPOLLIN);
+    virtual_loop_settle(fixture->loop);
+    g_assert_cmpuint(n_children, ==, G_N_ELEMENTS(peers) + 1);
+    (void)close(directory);
+    for (size_t i = 1; i < G_N_ELEMENTS(peers); i++)
+        (void)close(peers[i]);
+}
+
+/* Nor does the daemon wait for what is still to be closed when it ends. */
+static void test_fds_last(NotifyFixture *fixture, const void *unused)
+{
+    int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    count_children(fixture);
+    notify_fixture_give(fixture, "STATUS=last", &directory, 1);
+    g_assert_true(notify_fixture_turn(fixture));
+    notify_fixture_close(fixture);
+    g_clear_pointer(&fixture->host, process_host_free);
+    g_assert_cmpuint(n_children, ==, 1);
+    (void)close(directory);
+}
+
+/* A child is a copy of the daemon: what comes one by one waits for one of them, a moment after the
+ * last, and nothing is left behind. */
+static void test_fds_one_by_one(NotifyFixture *fixture, const void *unused)
+{
+    int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    count_children(fixture);
+    for (unsigned i = 0; i < 3 * 8; i++) {
+        notify_fixture_give(fixture, "STATUS=file", &directory, 1);
+        g_assert_true(notify_fixture_turn(fixture));
+        virtual_loop_advance(fixture->loop, CLOSER_INTERVAL_USEC / 8);
+    }
+    g_assert_cmpuint(n_children, >=, 3);
+    g_assert_cmpuint(n_children, <=, 4);
+    virtual_loop_advance(fixture->loop, CLOSER_INTERVAL_USEC);
+    g_assert_cmpuint(virtual_loop_n_armed(fixture->loop), ==, 0);
+    (void)close(directory);
+}
+
+static void look_counts_fds(NotifyFixture *fixture, const NotifyMessage *message, NotifyFds *fds)
+{
+    g_assert_false(fds->are_lost);
+    *(size_t *)fixture->data += fds->n;
+}
+
+/* Many at once: the children that they need have room for what comes next. */
+static void test_fds_many(NotifyFixture *fixture, const void *unused)
+{
+    int directory = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), given[FDS_MAX];
+    size_t n_seen = 0;
+
+    count_children(fixture);
+    fixture->look = look_counts_fds;
+    fixture->data = &n_seen;
+    for (size_t i = 0; i < FDS_MAX; i++)
+        given[i] = directory;
+    for (unsigned i = 0; i < 2; i++)
+        notify_fixture_give(fixture, "STATUS=many", given, FDS_MAX);
+    g_assert_cmpuint(notify_fixture_turns(fixture), ==, 2);
+    g_assert_cmpuint(n_seen, ==, 2 * FDS_MAX);
+    g_assert_cmpuint(n_children, <=, 4);
+    (void)close(directory);
 }
 
 static void test_sender(NotifyFixture *fixture, const void *unused)
@@ -416,6 +528,10 @@ int main(int argc, char **argv)
     ADD("fds/lingering", test_fds_lingering, NULL);
     ADD("fds/unread-lingering", test_fds_unread_lingering, NULL);
     ADD("fds/full", test_fds_full, NULL);
+    ADD("fds/next", test_fds_next, NULL);
+    ADD("fds/last", test_fds_last, NULL);
+    ADD("fds/one-by-one", test_fds_one_by_one, NULL);
+    ADD("fds/many", test_fds_many, NULL);
     ADD("barrier", test_barrier, NULL);
     ADD("sender", test_sender, NULL);
     ADD("no-credentials", test_no_credentials, NULL);
