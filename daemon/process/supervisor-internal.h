@@ -146,6 +146,8 @@ void supervisor_enter(Supervisor *supervisor, Phase phase);
 /* It has said READY=1, or written its newline. */
 void supervisor_become_ready(Supervisor *supervisor);
 void supervisor_miss_watchdog(Supervisor *supervisor);
+/* The timer of the phase fires at that time. USEC_INFINITY: never. */
+void supervisor_arm_timer(Supervisor *supervisor, uint64_t at_usec);
 /* The timer of the phase fires extend_usec from now, if it would not later. */
 void supervisor_extend_timeout(Supervisor *supervisor, uint64_t extend_usec);
 /* fact is one of the strings of the facts; text is copied. "" is not owned, for it is what most

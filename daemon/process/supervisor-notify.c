@@ -255,7 +255,7 @@ static void on_supervisor_readiness(bool ready, void *data)
     if (supervisor->phase != PHASE_START)
         return;
     supervisor->ending.readiness_closed = true;
-    timer_arm(supervisor->timer, MIN(supervisor->deadline_usec, soon_usec));
+    supervisor_arm_timer(supervisor, MIN(supervisor->deadline_usec, soon_usec));
 }
 
 bool supervisor_open_readiness(Supervisor *supervisor, GError **error)

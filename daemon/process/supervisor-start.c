@@ -84,6 +84,7 @@ void supervisor_let_go(Supervisor *supervisor)
     g_clear_error(&supervisor->stop_error);
     g_clear_pointer(&supervisor->usage, g_free);
     if (supervisor->cgroup != NULL && supervisor->helps == NULL) {
+        /* It was the cgroup's. */
         supervisor->facts.control_group = g_strdup(supervisor->facts.control_group);
         cgroup_free(supervisor->cgroup);
     }

@@ -162,22 +162,25 @@ static uint64_t supervisor_timeout_usec(const Supervisor *supervisor, PhaseTimer
 
 static void on_supervisor_timer(void *data);
 
-/* A phase that waits for the same as the last goes on with what is left of its time. */
-static void supervisor_set_timer(Supervisor *supervisor, PhaseTimer from, PhaseTimer to)
+void supervisor_arm_timer(Supervisor *supervisor, uint64_t at_usec)
 {
-    ProcessHost *host = supervisor->host;
-    uint64_t timeout_usec = supervisor_timeout_usec(supervisor, to);
-
-    if (from == to && timer_is_armed(supervisor->timer))
-        return;
-    if (timeout_usec == USEC_INFINITY) {
+    if (at_usec == USEC_INFINITY) {
         g_clear_pointer(&supervisor->timer, timer_free);
         return;
     }
     if (supervisor->timer == NULL)
-        supervisor->timer = timer_new(host->timers, on_supervisor_timer, supervisor);
-    supervisor->deadline_usec = usec_add(clock_monotonic_usec(host->clock), timeout_usec);
-    timer_arm(supervisor->timer, supervisor->deadline_usec);
+        supervisor->timer = timer_new(supervisor->host->timers, on_supervisor_timer, supervisor);
+    timer_arm(supervisor->timer, at_usec);
+}
+
+/* A phase that waits for the same as the last goes on with what is left of its time. */
+static void supervisor_set_timer(Supervisor *supervisor, PhaseTimer from, PhaseTimer to)
+{
+    if (from == to && timer_is_armed(supervisor->timer))
+        return;
+    supervisor->deadline_usec = usec_add(clock_monotonic_usec(supervisor->host->clock),
+                                         supervisor_timeout_usec(supervisor, to));
+    supervisor_arm_timer(supervisor, supervisor->deadline_usec);
 }
 
 void supervisor_extend_timeout(Supervisor *supervisor, uint64_t extend_usec)
