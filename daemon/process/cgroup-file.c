@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CGROUP_LIST_BYTES 2048
@@ -26,7 +27,17 @@ int cgroup_file_open(const Sys *sys, int directory_fd, const char *path, int fla
     return fd;
 }
 
-char *cgroup_file_read_fd(const Sys *sys, int fd, size_t max_bytes)
+/* Whether text has all of the line that begins with prefix. */
+static bool cgroup_text_has_line(const char *text, const char *prefix)
+{
+    for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        if (g_str_has_prefix(line, prefix))
+            return true;
+    }
+    return false;
+}
+
+static char *cgroup_fd_read(const Sys *sys, int fd, const char *prefix, size_t max_bytes)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     ssize_t n = 0;
@@ -37,15 +48,35 @@ char *cgroup_file_read_fd(const Sys *sys, int fd, size_t max_bytes)
         n = sys_read(sys, fd, piece, MIN(sizeof piece, max_bytes - text->len));
         if (n > 0)
             g_string_append_len(text, piece, n);
-    } while (n > 0 && text->len < max_bytes);
-    return n < 0 ? NULL : g_strdup(text->str);
+    } while (n > 0 && text->len < max_bytes &&
+             (prefix == NULL || !cgroup_text_has_line(text->str, prefix)));
+    return n < 0 ? NULL : g_string_free(g_steal_pointer(&text), FALSE);
 }
 
 char *cgroup_file_read(const Sys *sys, int directory_fd, const char *path, size_t max_bytes)
 {
     autofd int fd = cgroup_file_open(sys, directory_fd, path, O_RDONLY);
 
-    return fd < 0 ? NULL : cgroup_file_read_fd(sys, fd, max_bytes);
+    return fd < 0 ? NULL : cgroup_fd_read(sys, fd, NULL, max_bytes);
+}
+
+char *cgroup_file_read_to(const Sys *sys, int directory_fd, const char *path, const char *prefix,
+                          size_t max_bytes)
+{
+    autofd int fd = cgroup_file_open(sys, directory_fd, path, O_RDONLY);
+
+    return fd < 0 ? NULL : cgroup_fd_read(sys, fd, prefix, max_bytes);
+}
+
+bool cgroup_fd_stat(const Sys *sys, int fd, const char *key, uint64_t *ret_value)
+{
+    g_autofree char *prefix = g_strconcat(key, " ", NULL);
+    g_autofree char *text = cgroup_fd_read(sys, fd, prefix, CGROUP_TEXT_BYTES);
+
+    if (text == NULL)
+        return false;
+    errno = EBADMSG;
+    return cgroup_stat_parse(text, key, ret_value);
 }
 
 /* A memory.max that is opened with O_NONBLOCK leaves it to those in the cgroup to reclaim what is
@@ -72,6 +103,14 @@ static void cgroup_place_file(const CgroupPlace *place, const char *file,
                               char ret_path[CGROUP_FILE_BYTES])
 {
     (void)g_snprintf(ret_path, CGROUP_FILE_BYTES, "%s/%s", place->name, file);
+}
+
+int cgroup_place_open(const CgroupPlace *place, const char *file)
+{
+    char path[CGROUP_FILE_BYTES];
+
+    cgroup_place_file(place, file, path);
+    return cgroup_file_open(place->sys, place->parent_fd, path, O_RDONLY);
 }
 
 char *cgroup_place_read(const CgroupPlace *place, const char *file)
@@ -101,12 +140,9 @@ bool cgroup_place_number(const CgroupPlace *place, const char *file, uint64_t *r
 bool cgroup_place_stat(const CgroupPlace *place, const char *file, const char *key,
                        uint64_t *ret_value)
 {
-    g_autofree char *text = cgroup_place_read(place, file);
+    autofd int fd = cgroup_place_open(place, file);
 
-    if (text == NULL)
-        return false;
-    errno = EBADMSG;
-    return cgroup_stat_parse(text, key, ret_value);
+    return fd >= 0 && cgroup_fd_stat(place->sys, fd, key, ret_value);
 }
 
 /* Walks over directories */
@@ -138,11 +174,6 @@ bool cgroup_each_child(const Sys *sys, int directory_fd, CgroupChildFunc func, v
         n = sys->getdents64(directory_fd, buffer.bytes, sizeof buffer.bytes);
     while (n > 0 && cgroup_children_tell(directory_fd, buffer.bytes, n, func, data));
     return n >= 0;
-}
-
-static int cgroup_directory_open(const Sys *sys, int parent_fd, const char *name)
-{
-    return cgroup_file_open(sys, parent_fd, name, O_RDONLY | O_DIRECTORY);
 }
 
 /* What was there and is not any more. */
@@ -220,22 +251,39 @@ static bool on_cgroup_walk_child(int directory_fd, const char *name, void *data)
     return !walk->is_over;
 }
 
+static void cgroup_walk_list(CgroupWalk *walk, int parent_fd, const char *name)
+{
+    CgroupPlace place = {.sys = walk->sys, .parent_fd = parent_fd, .name = name};
+    autofd int fd = cgroup_place_open(&place, walk->file);
+
+    if (fd < 0 || cgroup_walk_read(walk, fd) < 0)
+        cgroup_walk_fail(walk);
+}
+
+/* To list a directory is much work for the kernel. It counts the links of one, its own two and one
+ * from each directory in it. False only if that is known. */
+static bool cgroup_walk_may_go_down(const CgroupWalk *walk, int parent_fd, const char *name)
+{
+    struct stat status;
+
+    if (walk->sys->fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return !cgroup_is_gone(errno);
+    return status.st_nlink != 2;
+}
+
 static void cgroup_walk_directory(CgroupWalk *walk, int parent_fd, const char *name)
 {
     if (walk->depth > CGROUP_DEPTH_MAX || walk->n_directories++ > CGROUP_DIRECTORIES_MAX) {
         cgroup_walk_cut(walk);
         return;
     }
-
-    autofd int directory_fd = cgroup_directory_open(walk->sys, parent_fd, name);
-    autofd int fd =
-            directory_fd < 0 ? -1 : cgroup_file_open(walk->sys, directory_fd, walk->file, O_RDONLY);
-    if (fd < 0 || cgroup_walk_read(walk, fd) < 0)
-        cgroup_walk_fail(walk);
-    if (directory_fd < 0 || walk->is_over)
+    cgroup_walk_list(walk, parent_fd, name);
+    if (walk->is_over || !cgroup_walk_may_go_down(walk, parent_fd, name))
         return;
+
+    autofd int fd = cgroup_file_open(walk->sys, parent_fd, name, O_RDONLY | O_DIRECTORY);
     walk->depth++;
-    if (!cgroup_each_child(walk->sys, directory_fd, on_cgroup_walk_child, walk))
+    if (fd < 0 || !cgroup_each_child(walk->sys, fd, on_cgroup_walk_child, walk))
         cgroup_walk_fail(walk);
     walk->depth--;
 }

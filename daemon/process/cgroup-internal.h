@@ -37,6 +37,7 @@ struct Cgroup {
     Cgroup *previous, *next;
     struct CgroupWatch *watch; /* or NULL */
     int directory_fd, leaf_fd, procs_fd;
+    bool is_removed;
     CgroupLimits limits; /* in force, as far as they were set here */
     char path[];         /* the last part is the name */
 };
@@ -61,10 +62,15 @@ CgroupPlace cgroup_place(const Cgroup *cgroup);
 int cgroup_file_open(const Sys *sys, int directory_fd, const char *path, int flags);
 /* At most max_bytes of it, NUL-terminated; NULL and errno. */
 char *cgroup_file_read(const Sys *sys, int directory_fd, const char *path, size_t max_bytes);
-char *cgroup_file_read_fd(const Sys *sys, int fd, size_t max_bytes);
+/* Reads on only until all of the line that begins with prefix is there, if there is one. */
+char *cgroup_file_read_to(const Sys *sys, int directory_fd, const char *path, const char *prefix,
+                          size_t max_bytes);
+/* The number after key in lines "KEY NUMBER", read from where fd stands. */
+bool cgroup_fd_stat(const Sys *sys, int fd, const char *key, uint64_t *ret_value);
 /* Never waits for memory to be reclaimed, where the kernel can do without. */
 bool cgroup_file_write(const Sys *sys, int directory_fd, const char *path, const char *text);
 /* The same of a file of a place. */
+int cgroup_place_open(const CgroupPlace *place, const char *file); /* for reading */
 char *cgroup_place_read(const CgroupPlace *place, const char *file);
 bool cgroup_place_write(const CgroupPlace *place, const char *file, const char *text);
 /* The number in a file that holds nothing else. */
@@ -99,10 +105,12 @@ char *cgroup_name_from_id(const char *id);
 typedef bool (*CgroupIdFunc)(pid_t id, void *data);
 /* The numbers in file (cgroup.procs, cgroup.threads), of the place and all below it; what has gone
  * meanwhile is nothing. False and errno: not all could be read, E2BIG: there are more than that. A
- * walk takes two descriptors and some kilobytes of the stack for each directory that it is in. */
+ * walk takes a descriptor and some kilobytes of the stack for each directory that it is in, and one
+ * more. */
 #define CGROUP_IDS_MAX 65536
 #define CGROUP_DEPTH_MAX 63         /* below the place */
 #define CGROUP_DIRECTORIES_MAX 4096 /* likewise */
+#define CGROUP_TREE_DEPTH_MAX 64    /* of the tree, in which the places are */
 bool cgroup_place_walk(const CgroupPlace *place, const char *file, CgroupIdFunc func, void *data);
 /* False: enough. */
 typedef bool (*CgroupChildFunc)(int directory_fd, const char *name, void *data);
@@ -111,6 +119,8 @@ bool cgroup_each_child(const Sys *sys, int directory_fd, CgroupChildFunc func, v
 /* Removes the directory and all below it, if no process is in them: so many in one call that the
  * next one gets on. False and errno: EBUSY. */
 bool cgroup_place_remove(const CgroupPlace *place);
+/* If it is bare: nothing is below it either. False and errno. */
+bool cgroup_place_remove_bare(const CgroupPlace *place);
 
 bool cgroup_place_has(const CgroupPlace *place, pid_t pid);
 /* A process that lives, not_pid excepted; 0: none, or (errno) nobody knows. */

@@ -50,7 +50,7 @@ static char *cgroup_place_ask(const CgroupPlace *place, pid_t pid)
     char file[64];
 
     (void)g_snprintf(file, sizeof file, "/proc/%d/cgroup", (int)pid);
-    return cgroup_file_read(place->sys, AT_FDCWD, file, CGROUP_OF_PROCESS_BYTES);
+    return cgroup_file_read_to(place->sys, AT_FDCWD, file, "0::", CGROUP_OF_PROCESS_BYTES);
 }
 
 /* The process is asked, as that is short; the list if that fails. */
@@ -151,68 +151,84 @@ size_t cgroup_list(const Cgroup *cgroup, pid_t *ret_pids, size_t max)
 
 /* Signals */
 
-typedef struct CgroupSignal {
+typedef struct CgroupSending {
     const CgroupPlace *place;
-    int signo;
+    const CgroupSignal *signal;
     GHashTable *seen;
     unsigned n_new; /* in this pass */
-    unsigned n_reached;
-} CgroupSignal;
+    CgroupReached reached;
+} CgroupSending;
 
-static bool cgroup_signal_one(const CgroupSignal *signal, pid_t pid)
+static bool cgroup_send_one(const CgroupSending *sending, pid_t pid)
 {
-    const Sys *sys = signal->place->sys;
+    const Sys *sys = sending->place->sys;
     autofd int pidfd = sys->pidfd_open(pid, 0);
+    bool ok = pidfd >= 0 && cgroup_place_has(sending->place, pid) &&
+              sys->pidfd_send_signal(pidfd, sending->signal->signo, NULL, 0) == 0;
 
-    return pidfd >= 0 && cgroup_place_has(signal->place, pid) &&
-           sys->pidfd_send_signal(pidfd, signal->signo, NULL, 0) == 0;
+    if (ok && sending->signal->continues)
+        (void)sys->pidfd_send_signal(pidfd, SIGCONT, NULL, 0); /* dead already: as well */
+    return ok;
 }
 
-static bool on_cgroup_signal(pid_t pid, void *data)
+static bool on_cgroup_send(pid_t pid, void *data)
 {
-    CgroupSignal *signal = data;
+    CgroupSending *sending = data;
 
-    if (!g_hash_table_add(signal->seen, GINT_TO_POINTER(pid)))
+    if (pid == sending->signal->not_pid) {
+        sending->reached.has_not_pid = true;
         return true;
-    signal->n_new++;
-    signal->n_reached += cgroup_signal_one(signal, pid);
+    }
+    if (!g_hash_table_add(sending->seen, GINT_TO_POINTER(pid)))
+        return true;
+    sending->n_new++;
+    sending->reached.n += cgroup_send_one(sending, pid);
     return true;
 }
 
 /* False and errno: the list could not be read, or had somebody new each time. */
-static bool cgroup_place_signal(const CgroupPlace *place, int signo, unsigned *ret_n_reached)
+static bool cgroup_place_send(const CgroupPlace *place, const CgroupSignal *signal,
+                              CgroupReached *ret_reached)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-    CgroupSignal signal = {.place = place, .signo = signo, .seen = seen};
+    CgroupSending sending = {.place = place, .signal = signal, .seen = seen};
     bool can_read = true, has_new = true;
 
     for (unsigned i = 0; i < CGROUP_PASSES && can_read && has_new; i++) {
-        signal.n_new = 0;
-        can_read = cgroup_place_walk(place, "cgroup.procs", on_cgroup_signal, &signal);
-        has_new = signal.n_new > 0;
+        sending.n_new = 0;
+        can_read = cgroup_place_walk(place, "cgroup.procs", on_cgroup_send, &sending);
+        has_new = sending.n_new > 0;
     }
-    *ret_n_reached = signal.n_reached;
+    *ret_reached = sending.reached;
     if (can_read && has_new)
         errno = EAGAIN;
     return can_read && !has_new;
 }
 
-unsigned cgroup_signal(Cgroup *cgroup, int signo)
+bool cgroup_send(Cgroup *cgroup, const CgroupSignal *signal, CgroupReached *ret_reached)
 {
     CgroupPlace place = cgroup_place(cgroup);
-    unsigned n_reached = 0;
 
-    (void)cgroup_place_signal(&place, signo, &n_reached); /* as many as there were */
-    return n_reached;
+    return cgroup_place_send(&place, signal, ret_reached);
+}
+
+unsigned cgroup_signal(Cgroup *cgroup, int signo)
+{
+    CgroupSignal signal = {.signo = signo};
+    CgroupReached reached;
+
+    (void)cgroup_send(cgroup, &signal, &reached); /* as many as there were */
+    return reached.n;
 }
 
 /* Before Linux 5.14. Frozen, they do not fork; they can still be killed. */
 static bool cgroup_place_kill_each(const CgroupPlace *place)
 {
-    unsigned n_reached;
+    CgroupSignal signal = {.signo = SIGKILL};
+    CgroupReached reached;
 
     (void)cgroup_place_write(place, "cgroup.freeze", "1"); /* helps, but may be missing */
-    bool ok = cgroup_place_signal(place, SIGKILL, &n_reached);
+    bool ok = cgroup_place_send(place, &signal, &reached);
     int saved = errno;
     (void)cgroup_place_write(place, "cgroup.freeze", "0");
     errno = saved;
@@ -239,9 +255,23 @@ bool cgroup_kill(Cgroup *cgroup)
     return ok;
 }
 
+/* What was asked for, since who is asked to freeze may take its time. Before Linux 5.2 nobody can
+ * ask for it. */
+static bool cgroup_may_be_frozen(const CgroupPlace *place)
+{
+    autofd int fd = cgroup_place_open(place, "cgroup.freeze");
+    char value;
+
+    if (fd < 0)
+        return errno != ENOENT;
+    return sys_read(place->sys, fd, &value, sizeof value) != 1 || value != '0';
+}
+
+/* To write takes the lock of all cgroups, to look does not. */
 void cgroup_thaw(Cgroup *cgroup)
 {
     CgroupPlace place = cgroup_place(cgroup);
 
-    (void)cgroup_place_write(&place, "cgroup.freeze", "0"); /* SIGKILL comes through in any case */
+    if (cgroup_may_be_frozen(&place)) /* SIGKILL comes through in any case */
+        (void)cgroup_place_write(&place, "cgroup.freeze", "0");
 }

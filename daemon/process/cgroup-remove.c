@@ -96,11 +96,16 @@ static bool cgroup_remove_all(const CgroupPlace *place)
     return ok;
 }
 
+bool cgroup_place_remove_bare(const CgroupPlace *place)
+{
+    return cgroup_rmdir(place->sys, place->parent_fd, place->name);
+}
+
 bool cgroup_place_remove(const CgroupPlace *place)
 {
     uint64_t populated;
 
-    if (cgroup_rmdir(place->sys, place->parent_fd, place->name))
+    if (cgroup_place_remove_bare(place))
         return true;
     if (errno != EBUSY)
         return false;

@@ -20,6 +20,13 @@ static int cgroup_tree_open(CgroupTree *tree)
     return cgroup_file_open(tree->sys, tree->base_fd, tree->name, O_RDONLY | O_DIRECTORY);
 }
 
+/* No service may divide its cgroup so deep that we could not follow; see cgroup_bound. */
+static void cgroup_tree_bound(const CgroupTree *tree)
+{
+    (void)cgroup_file_write(tree->sys, tree->fd, "cgroup.max.depth",
+                            G_STRINGIFY(CGROUP_TREE_DEPTH_MAX)); /* else it is done without */
+}
+
 CgroupTree *cgroup_tree_new(const CgroupTreeOptions *options, GError **error)
 {
     g_autofree char *base_path = NULL;
@@ -43,6 +50,7 @@ CgroupTree *cgroup_tree_new(const CgroupTreeOptions *options, GError **error)
         cgroup_tree_free(tree);
         return NULL;
     }
+    cgroup_tree_bound(tree);
     cgroup_tree_take_spare(tree);
     cgroup_tree_enable(tree, base_path);
     return tree;

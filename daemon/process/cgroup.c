@@ -57,11 +57,11 @@ static bool cgroup_explain(const CgroupPlace *place, int errno_value, GError **e
                      place->path, (int)pid);
 }
 
-/* Its programs may divide it further, but not so far that we could not follow. Where that cannot
- * be had it is done without. */
+/* Its programs may divide it further, but not so far that we could not follow. How deep is said of
+ * the whole tree (cgroup-tree.c); how many of each, so that none takes them from the others. Where
+ * that cannot be had it is done without. */
 static void cgroup_bound(const CgroupPlace *place)
 {
-    (void)cgroup_place_write(place, "cgroup.max.depth", G_STRINGIFY(CGROUP_DEPTH_MAX));
     (void)cgroup_place_write(place, "cgroup.max.descendants", G_STRINGIFY(CGROUP_DIRECTORIES_MAX));
 }
 
@@ -151,7 +151,7 @@ void cgroup_free(Cgroup *cgroup)
     cgroup_unwatch(cgroup);
     cgroup_close(cgroup);
     CgroupPlace place = cgroup_place(cgroup);
-    if (!cgroup_place_remove(&place))
+    if (!cgroup->is_removed && !cgroup_place_remove(&place))
         (void)g_hash_table_add(cgroup->tree->left, g_strdup(place.name)); /* once is enough */
     cgroup_unlink(cgroup);
     g_free(cgroup);
@@ -232,14 +232,26 @@ bool cgroup_is_empty(const Cgroup *cgroup)
     return populated == 0;
 }
 
+/* What cannot be read may have been removed by somebody else; then it is not there any more. */
+bool cgroup_remove_if_empty(Cgroup *cgroup)
+{
+    CgroupPlace place = cgroup_place(cgroup);
+    uint64_t populated;
+
+    cgroup->is_removed = cgroup->is_removed ||
+                         place.sys->unlinkat(place.parent_fd, place.name, AT_REMOVEDIR) == 0;
+    if (cgroup->is_removed)
+        return true;
+    if (cgroup_read_populated(cgroup, &populated))
+        return populated == 0;
+    return cgroup_place_remove_bare(&place);
+}
+
 /* The file counts as changed until it is read again. */
 static bool cgroup_watch_read(const struct CgroupWatch *watch, uint64_t *ret_populated)
 {
-    g_autofree char *text = NULL;
-
-    if (lseek(watch->fd, 0, SEEK_SET) == 0)
-        text = cgroup_file_read_fd(watch->cgroup->tree->sys, watch->fd, CGROUP_TEXT_BYTES);
-    return text != NULL && cgroup_stat_parse(text, "populated", ret_populated);
+    return lseek(watch->fd, 0, SEEK_SET) == 0 &&
+           cgroup_fd_stat(watch->cgroup->tree->sys, watch->fd, "populated", ret_populated);
 }
 
 static void cgroup_watch_stop(struct CgroupWatch *watch)

@@ -107,6 +107,9 @@ void cgroup_limits_check(const CgroupLimits *limits, const CgroupTree *tree, con
 /* Whether no process is in it; zombies do not count, and one that somebody has removed is empty.
  * When it cannot be read: false and errno. */
 bool cgroup_is_empty(const Cgroup *cgroup);
+/* Whether no process is in it. Then it is only to be freed: its directory is gone already, unless
+ * it is divided. For who expects it to be empty, that is the shortest way to know. */
+bool cgroup_remove_if_empty(Cgroup *cgroup);
 /* A process of it that lives, not_pid excepted; 0: none, or (errno) nobody knows. */
 pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid);
 bool cgroup_has(const Cgroup *cgroup, pid_t pid);
@@ -115,6 +118,18 @@ bool cgroup_has_left(const Cgroup *cgroup, pid_t pid);
 /* To every process in it; one that has left in between is not reached, whoever has its number now.
  * Returns how many were reached. */
 unsigned cgroup_signal(Cgroup *cgroup, int signo);
+typedef struct CgroupSignal {
+    int signo;
+    bool continues; /* with SIGCONT after it: whoever is stopped gets it only then */
+    pid_t not_pid;  /* who gets none, but is looked for; 0: nobody */
+} CgroupSignal;
+typedef struct CgroupReached {
+    bool has_not_pid; /* it is in the list of members */
+    unsigned n;
+} CgroupReached;
+/* The same in one go. False and errno: not all are known. What was found and done is told in any
+ * case. */
+bool cgroup_send(Cgroup *cgroup, const CgroupSignal *signal, CgroupReached *ret_reached);
 /* Lets those go on whom somebody has frozen there: they get no signal but SIGKILL else. Does
  * nothing where nobody is, or can be. */
 void cgroup_thaw(Cgroup *cgroup);

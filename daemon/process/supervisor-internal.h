@@ -188,7 +188,8 @@ bool supervisor_has_rest(Supervisor *supervisor);
 void supervisor_send_stop(Supervisor *supervisor);
 void supervisor_send_abort(Supervisor *supervisor);
 void supervisor_send_kill(Supervisor *supervisor);
-/* The main process is dead, but not reaped: to the others. */
+/* The main process is dead, but not reaped: to the others. Not to those in a cgroup, who are known
+ * by it as long as they are there: supervisor_continue_rest does that. */
 void supervisor_signal_rest(Supervisor *supervisor);
 /* False: it is not known whom to signal; to be asked for again. */
 bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
@@ -196,7 +197,8 @@ bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
 void supervisor_ask_for_stragglers(Supervisor *supervisor);
 /* Nobody is looked for any more. */
 void supervisor_search_clear(Supervisor *supervisor);
-/* Somebody is left, and was stopped before the signal: it shall have it. */
+/* Somebody is left, and was stopped before the signal: it shall have it. To those in a cgroup the
+ * signal as well. */
 void supervisor_continue_rest(Supervisor *supervisor);
 GError *supervisor_describe_unkillable(const Supervisor *supervisor);
 /* Kills what has been started and cannot be watched. */

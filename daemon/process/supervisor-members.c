@@ -56,11 +56,22 @@ static bool supervisor_has_own_cgroup(const Supervisor *supervisor)
     return supervisor->cgroup != NULL && supervisor->helps == NULL;
 }
 
-static void supervisor_send_main(const Supervisor *supervisor, int signo)
+static bool supervisor_looks_for_stragglers(const Supervisor *supervisor)
+{
+    return supervisor->cgroup == NULL || supervisor->has_left;
+}
+
+static void supervisor_send_main(Supervisor *supervisor, int signo)
 {
     if (supervisor->main_pidfd >= 0)
         (void)supervisor->host->sys->pidfd_send_signal(supervisor->main_pidfd, signo, NULL,
                                                        0); /* dead already: its watch tells */
+}
+
+static void supervisor_send_own_group(Supervisor *supervisor, int signo)
+{
+    (void)process_group_signal(supervisor->host, &supervisor->group,
+                               signo); /* who is not reached is seen later */
 }
 
 /* True if the main process was where it was expected, so that it has the signal too. */
@@ -93,32 +104,40 @@ bool supervisor_note_left(Supervisor *supervisor)
     return true;
 }
 
-/* Most consist of their main process. Where nobody knows, it has its group with it, mostly. */
-static void supervisor_send_cgroup(Supervisor *supervisor, int signo)
+static void supervisor_send_no_cgroup(Supervisor *supervisor, int signo)
 {
-    pid_t main_pid = supervisor->facts.main_pid;
-    bool has_others = cgroup_find_member(supervisor->cgroup, main_pid) != 0;
-    bool is_known = has_others || errno == 0;
-    bool is_elsewhere = supervisor_note_left(supervisor);
-
-    if (has_others)
-        (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
-    if (!is_known && main_pid > 0 && main_pid == supervisor->group.leader)
-        (void)process_group_signal(supervisor->host, &supervisor->group,
-                                   signo); /* who is not reached is seen later */
-    else if (!has_others || is_elsewhere)
-        supervisor_send_main(supervisor, signo);
-}
-
-static void supervisor_send_all(Supervisor *supervisor, int signo)
-{
-    if (supervisor_has_own_cgroup(supervisor)) {
-        supervisor_send_cgroup(supervisor, signo);
-        return;
-    }
     supervisor_find_group(supervisor);
     if (!supervisor_send_groups(supervisor, signo))
         supervisor_send_main(supervisor, signo);
+}
+
+/* To the others in its cgroup. True: all have it but the main process, if it is to have it by its
+ * descriptor; most consist of that alone. False: nobody is known, and so it has its group with it,
+ * mostly. */
+static bool supervisor_send_others(Supervisor *supervisor, int signo, bool continues)
+{
+    pid_t main_pid = supervisor->facts.main_pid;
+    CgroupSignal signal = {.signo = signo, .continues = continues, .not_pid = main_pid};
+    CgroupReached reached;
+    bool is_known = cgroup_send(supervisor->cgroup, &signal, &reached); /* who is not is gone */
+
+    if (!reached.has_not_pid)
+        (void)supervisor_note_left(supervisor); /* for later */
+    return is_known || reached.n > 0 || main_pid <= 0 || main_pid != supervisor->group.leader;
+}
+
+/* A stopped process gets its signal only when it goes on. */
+static void supervisor_send_all(Supervisor *supervisor, int signo, bool continues)
+{
+    bool has_cgroup = supervisor_has_own_cgroup(supervisor);
+    void (*send)(Supervisor *, int) = supervisor_send_no_cgroup;
+
+    if (has_cgroup)
+        send = supervisor_send_others(supervisor, signo, continues) ? supervisor_send_main
+                                                                    : supervisor_send_own_group;
+    send(supervisor, signo);
+    if (continues)
+        send(supervisor, SIGCONT);
 }
 
 static void supervisor_thaw(const Supervisor *supervisor)
@@ -151,7 +170,7 @@ void supervisor_search_clear(Supervisor *supervisor)
     g_clear_pointer(&supervisor->search, g_free);
 }
 
-/* A stopped process gets its signal only when it goes on, and so does a frozen one. */
+/* A frozen process gets its signal only when it goes on, and so does a stopped one. */
 void supervisor_send_stop(Supervisor *supervisor)
 {
     int signo = supervisor->spec->rules.stop_signal;
@@ -163,8 +182,7 @@ void supervisor_send_stop(Supervisor *supervisor)
         supervisor_send_main(supervisor, SIGCONT);
         return;
     }
-    supervisor_send_all(supervisor, signo);
-    supervisor_send_all(supervisor, SIGCONT);
+    supervisor_send_all(supervisor, signo, true);
 }
 
 void supervisor_send_abort(Supervisor *supervisor)
@@ -172,11 +190,6 @@ void supervisor_send_abort(Supervisor *supervisor)
     supervisor_thaw(supervisor);
     supervisor_send_main(supervisor, SIGABRT);
     supervisor_send_main(supervisor, SIGCONT);
-}
-
-static bool supervisor_looks_for_stragglers(const Supervisor *supervisor)
-{
-    return supervisor->cgroup == NULL || supervisor->has_left;
 }
 
 /* Where the cgroup cannot do it there still are the groups, and those that carry the number. */
@@ -192,14 +205,22 @@ void supervisor_send_kill(Supervisor *supervisor)
         supervisor_signal_stragglers(supervisor, true);
 }
 
+static int supervisor_rest_signo(const Supervisor *supervisor)
+{
+    bool to_kill = supervisor->phase == PHASE_STOP_KILL || supervisor->phase == PHASE_UNKILLABLE;
+
+    return to_kill ? SIGKILL : supervisor->spec->rules.stop_signal;
+}
+
 /* Those that were asked already are asked again: one of them may have been born in between. */
 void supervisor_signal_rest(Supervisor *supervisor)
 {
-    bool to_kill = supervisor->phase == PHASE_STOP_KILL || supervisor->phase == PHASE_UNKILLABLE;
-    int signo = to_kill ? SIGKILL : supervisor->spec->rules.stop_signal;
+    int signo = supervisor_rest_signo(supervisor);
 
     if (supervisor->helps != NULL || supervisor->phase == PHASE_STOP_EXEC)
         return; /* whoever has started it, or comes after it, does that */
+    if (!supervisor_looks_for_stragglers(supervisor))
+        return; /* later, when it is known that somebody is left */
     if (supervisor->cgroup == NULL) {
         supervisor_find_group(supervisor);
         (void)process_group_signal(supervisor->host, &supervisor->group,
@@ -211,8 +232,13 @@ void supervisor_signal_rest(Supervisor *supervisor)
 
 void supervisor_continue_rest(Supervisor *supervisor)
 {
-    if (supervisor->cgroup != NULL)
-        (void)cgroup_signal(supervisor->cgroup, SIGCONT); /* who is not reached is gone */
+    CgroupSignal signal = {.signo = supervisor_rest_signo(supervisor), .continues = true};
+    CgroupReached reached;
+
+    if (supervisor->cgroup != NULL && !supervisor->has_left)
+        (void)cgroup_send(supervisor->cgroup, &signal, &reached); /* who is not reached is gone */
+    else if (supervisor->cgroup != NULL)
+        (void)cgroup_signal(supervisor->cgroup, SIGCONT); /* likewise */
     else
         (void)process_group_signal(supervisor->host, &supervisor->group,
                                    SIGCONT); /* who is not reached is seen later */
@@ -262,7 +288,7 @@ static bool supervisor_signal_all(Supervisor *supervisor, int signo, GError **er
         return error_set(error, ERROR_FAILED, "it cannot be seen now which processes it has");
     if (r < 0 && r != -ESRCH)
         return error_set_errno(error, r, "cannot signal any of its processes");
-    supervisor_send_all(supervisor, signo);
+    supervisor_send_all(supervisor, signo, false);
     return true;
 }
 
@@ -314,7 +340,7 @@ Rest supervisor_find_rest(Supervisor *supervisor)
     if (supervisor->helps != NULL)
         return REST_NONE;
     if (!supervisor_looks_for_stragglers(supervisor))
-        return cgroup_is_empty(supervisor->cgroup) ? REST_NONE : REST_SOME;
+        return cgroup_remove_if_empty(supervisor->cgroup) ? REST_NONE : REST_SOME;
     bool is_gone = supervisor->cgroup != NULL ? cgroup_is_empty(supervisor->cgroup)
                                               : supervisor_is_group_gone(supervisor);
     supervisor_ask_for_stragglers(supervisor); /* they are to be asked to end while others are */

@@ -165,6 +165,7 @@ const Sys sys_linux = {
         .pipe2 = pipe2,
         .open = sys_linux_open,
         .openat = sys_linux_openat,
+        .fstatat = fstatat,
         .read = read,
         .write = write,
         .getdents64 = getdents64,

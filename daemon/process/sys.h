@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 
@@ -42,6 +43,7 @@ typedef struct Sys {
     int (*pipe2)(int fds[2], int flags);
     int (*open)(const char *path, int flags);
     int (*openat)(int directory_fd, const char *path, int flags);
+    int (*fstatat)(int directory_fd, const char *path, struct stat *ret_status, int flags);
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     ssize_t (*getdents64)(int fd, void *buffer, size_t size);

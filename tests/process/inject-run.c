@@ -302,6 +302,14 @@ static void run_again(ProcessFixture *fixture, const Scenario *scenario, Service
     assert_step(service, &scenario->steps[0]);
 }
 
+static void divide(const InjectFixture *inject, Service *service)
+{
+    g_autofree char *part = inject_fixture_cgroup_file(inject, service, "part");
+
+    g_assert_cmpint(mkdir(part, 0755), ==, 0);
+    cgroup_fixture_move(part, fixture_main_pid(service));
+}
+
 static bool inject_fixture_is_bare(void *data)
 {
     return inject_fixture_count(data) == 0;
@@ -309,11 +317,11 @@ static bool inject_fixture_is_bare(void *data)
 
 /* A directory that could not be removed is gone when the next child has died, which may be that of
  * the next start; or the dead one, who is in it until he is reaped. */
-static void assert_no_directory(InjectFixture *inject, const Fault *fault)
+static void assert_no_directory(InjectFixture *inject, const Scenario *scenario, const Fault *fault)
 {
     if (inject->cgroups.base == NULL)
         return;
-    if (fault->row != NULL && fault->row->call == INJECT_UNLINKAT)
+    if (fault->row != NULL && (fault->row->call == INJECT_UNLINKAT || scenario->divides))
         g_assert_cmpuint(inject_fixture_count(inject), <=, 1);
     else
         fixture_run_until(&inject->process, inject_fixture_is_bare, inject);
@@ -337,16 +345,18 @@ static void run(InjectFixture *inject, const Scenario *scenario, Fault *fault,
             counts[i][call] = inject_count(call);
         if (!goes_on)
             break;
+        if (scenario->divides && i == 0)
+            divide(inject, service);
     }
     inject_reset();
     if (service_state(service)->active)
         act(fixture, scenario, service, ACT_STOP);
     assert_nothing_left(inject, scenario, n_fds);
-    assert_no_directory(inject, fault);
+    assert_no_directory(inject, scenario, fault);
     run_again(fixture, scenario, service);
     fixture_drop(fixture, service);
     assert_nothing_left(inject, scenario, n_fds);
-    assert_no_directory(inject, &(const Fault){0});
+    assert_no_directory(inject, scenario, &(const Fault){0});
     inject_remove_sockets(fixture);
 }
 

@@ -76,6 +76,7 @@ typedef struct Scenario {
     bool refuses_placing; /* into a cgroup, as kernels before 5.7 do */
     bool needs_root;
     bool has_cgroups;
+    bool divides;        /* its cgroup, after the first step, and goes into the part */
     bool is_alike;       /* to another scenario: one error of a row speaks for all */
     unsigned first_step; /* whose calls fail: those before are as in another scenario */
     bool hurries;        /* its stop takes a timeout, and who knows whether SIGTERM was faster */

@@ -74,6 +74,7 @@ static const char *const inject_names[] = {
         [INJECT_GETDENTS] = "getdents64",
         [INJECT_GETDENTS_CGROUP] = "getdents64(cgroup)",
         [INJECT_OPENAT] = "openat",
+        [INJECT_FSTATAT] = "fstatat",
         [INJECT_OPENAT_PROC] = "openat(proc)",
         [INJECT_WRITE] = "write",
         [INJECT_MKDIRAT] = "mkdirat",
@@ -346,6 +347,13 @@ static int inject_openat(int directory_fd, const char *path, int flags)
     return inject_fails(call) ? -1 : inject_base.openat(directory_fd, path, flags);
 }
 
+static int inject_fstatat(int directory_fd, const char *path, struct stat *ret_status, int flags)
+{
+    return inject_fails(INJECT_FSTATAT)
+                   ? -1
+                   : inject_base.fstatat(directory_fd, path, ret_status, flags);
+}
+
 static ssize_t inject_write(int fd, const void *buffer, size_t size)
 {
     return inject_fails(INJECT_WRITE) ? -1 : inject_base.write(fd, buffer, size);
@@ -462,6 +470,7 @@ static const Sys inject_sys = {
         .bind = inject_bind,
         .setsockopt = inject_setsockopt,
         .openat = inject_openat,
+        .fstatat = inject_fstatat,
         .write = inject_write,
         .mkdirat = inject_mkdirat,
         .unlinkat = inject_unlinkat,

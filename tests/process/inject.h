@@ -45,7 +45,8 @@ typedef enum InjectCall {
     INJECT_GETDENTS,
     INJECT_GETDENTS_CGROUP,
     INJECT_RECVMSG,
-    INJECT_OPENAT, /* in a hierarchy of cgroups, as the three below it */
+    INJECT_OPENAT, /* in a hierarchy of cgroups, as the four below it */
+    INJECT_FSTATAT,
     INJECT_WRITE,
     INJECT_MKDIRAT,
     INJECT_UNLINKAT,

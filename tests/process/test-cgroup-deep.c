@@ -95,7 +95,7 @@ static void test_deeper(CgroupFixture *fixture, const void *unused)
     pid_t pid = deep_member(fixture, cgroup);
     int n_fds = fd_count_open();
 
-    deep_write(fixture, "web.svc/cgroup.max.depth", "max");
+    deep_write(fixture, "cgroup.max.depth", "max");
     g_assert_cmpuint(deep_make(fixture, DEEPER, pid), ==, DEEPER);
     g_assert_false(cgroup_is_empty(cgroup));
     errno = 0;

@@ -15,6 +15,7 @@
 typedef enum FaultCall {
     FAULT_OPEN,
     FAULT_OPENAT,
+    FAULT_FSTATAT,
     FAULT_READ,
     FAULT_WRITE,
     FAULT_GETDENTS,
@@ -33,7 +34,8 @@ static const struct {
 } fault_calls[_FAULT_CALL_MAX] = {
         [FAULT_OPEN] = {"open", EMFILE, 1},
         [FAULT_OPENAT] = {"openat", EMFILE, 20},
-        [FAULT_READ] = {"read", EIO, 20},
+        [FAULT_FSTATAT] = {"fstatat", EIO, 4},
+        [FAULT_READ] = {"read", EIO, 15},
         [FAULT_WRITE] = {"write", EIO, 1},
         [FAULT_GETDENTS] = {"getdents64", EIO, 4},
         [FAULT_MKDIRAT] = {"mkdirat", EACCES, 2},
@@ -66,6 +68,12 @@ static int fault_open(const char *path, int flags)
 static int fault_openat(int directory_fd, const char *path, int flags)
 {
     return fault_hits(FAULT_OPENAT) ? -1 : sys_linux.openat(directory_fd, path, flags);
+}
+
+static int fault_fstatat(int directory_fd, const char *path, struct stat *ret_status, int flags)
+{
+    return fault_hits(FAULT_FSTATAT) ? -1
+                                     : sys_linux.fstatat(directory_fd, path, ret_status, flags);
 }
 
 static ssize_t fault_read(int fd, void *buffer, size_t size)
@@ -115,6 +123,7 @@ static void fault_install(CgroupFixture *fixture)
 
     fixture->sys.open = fault_open;
     fixture->sys.openat = fault_openat;
+    fixture->sys.fstatat = fault_fstatat;
     fixture->sys.read = fault_read;
     fixture->sys.write = fault_write;
     fixture->sys.getdents64 = fault_getdents64;

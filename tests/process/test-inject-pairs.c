@@ -23,7 +23,7 @@ static const PairRow pairs[] = {
         {{{INJECT_MKDIRAT, 1, EEXIST}, {INJECT_UNLINKAT, 1, EACCES}}, "cannot make the cgroup /"},
         {{{INJECT_CLONE_VM, 1, ENOMEM}, {INJECT_UNLINKAT, 1, EBUSY, true}},
          "cannot create a process in cgroup '/"},
-        {{{INJECT_CLONE_VM, 1, EINVAL}, {INJECT_OPENAT, 5, EMFILE}},
+        {{{INJECT_CLONE_VM, 1, EINVAL}, {INJECT_OPENAT, 4, EMFILE}},
          "cannot create a process in cgroup '/"},
         {{{INJECT_CLONE_VM, 1, EINVAL}, {INJECT_CHILD_ENTER, 1, EBUSY}},
          "cannot enter its cgroup: Device or resource busy"},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a look at the property Usage costs: with cgroups no more than the kernel wants for its own
- * numbers where it has them all, and nothing for who asks again soon. */
+ * numbers where it has them all, and nothing for who asks again soon. What a stop costs: of a
+ * cgroup only what is needed to know whom it is for. */
 
 #include "trust-fixture.h"
 
@@ -13,6 +14,7 @@
 
 static unsigned n_looks;        /* at single processes */
 static unsigned n_files;        /* of cgroups */
+static unsigned n_lists;        /* of directories */
 static const char *memory_path; /* instead of memory.current; NULL: what there is */
 
 static int cost_open(const char *path, int flags)
@@ -30,6 +32,12 @@ static int cost_openat(int directory_fd, const char *path, int flags)
         return sys_linux.open(memory_path, flags);
     errno = ENOENT;
     return -1;
+}
+
+static ssize_t cost_getdents64(int fd, void *buffer, size_t size)
+{
+    n_lists++;
+    return sys_linux.getdents64(fd, buffer, size);
 }
 
 static uint64_t cost_read(Service *service, const char *name)
@@ -102,10 +110,35 @@ static void test_kept(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* A service of one process: is it frozen, who is in it, and has the main process left it. Kernels
+ * that count a dead one for another moment are asked for that moment, and are waited for. */
+static void test_stop(TrustFixture *fixture, const void *unused)
+{
+    static const Origin origin = {.cause = CAUSE_METHOD, .method = "Test"};
+    Service *service = trust_start(fixture, "{'exec': ['@PROGRAMS/program-stayer'], "
+                                            "'readiness': 'notify'}");
+    g_autoptr(GError) error = NULL;
+
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    fixture->process.sys.openat = cost_openat;
+    fixture->process.sys.getdents64 = cost_getdents64;
+    n_files = n_lists = 0;
+    g_assert_true(service_stop(service, &origin, &error));
+    fixture_wait_state(&fixture->process, service, STATE_INACTIVE);
+    g_test_message("%u files", n_files);
+    if (fixture->has_cgroups) {
+        g_assert_cmpuint(n_files, >=, 3);
+        g_assert_cmpuint(n_files, <=, 3 + 3);
+        g_assert_cmpuint(n_lists, ==, 0);
+    }
+    fixture_drop(&fixture->process, service);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     trust_add("/trust/cost/counted", test_counted, NULL);
     trust_add("/trust/cost/kept", test_kept, NULL);
+    trust_add("/trust/cost/stop", test_stop, NULL);
     return g_test_run();
 }
