@@ -3,14 +3,13 @@
 
 #include "process/cgroup-internal.h"
 
+#include "process/file-name.h"
+
 #include <string.h>
 
 /* Names of cgroups are as long as file names may be. */
 #define CGROUP_SUFFIX ".svc"
 #define CGROUP_NUMBER_BYTES 2 /* "%1" after that, see cgroup_new */
-#define CGROUP_SAFE                                                                                \
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.@:" /* parse_id's */
-#define CGROUP_DIGEST_BYTES 64
 
 bool cgroup_stat_parse(const char *text, const char *key, uint64_t *ret_value)
 {
@@ -148,24 +147,10 @@ char *cgroup_mount_path(const CgroupMount *mount, const char *directory)
     return cgroup_path_join(mount->root, below);
 }
 
-/* What is escaped or cut off has a "%", which no id that is taken as it is can have; after a cut
- * follows "-", which no escape has. */
 char *cgroup_name_from_id(const char *id)
 {
-    g_autoptr(GString) name = g_string_new(NULL);
+    g_autofree char *name =
+            file_name_from_id(id, CGROUP_NAME_MAX - CGROUP_NUMBER_BYTES - strlen(CGROUP_SUFFIX));
 
-    for (const char *at = id; *at != '\0'; at++) {
-        if (strchr(CGROUP_SAFE, *at) != NULL && !(at == id && *at == '.'))
-            g_string_append_c(name, *at);
-        else
-            g_string_append_printf(name, "%%%02X", (unsigned char)*at);
-    }
-    if (name->len + strlen(CGROUP_SUFFIX) > CGROUP_NAME_MAX - CGROUP_NUMBER_BYTES) {
-        g_autofree char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, id, -1);
-
-        g_string_truncate(name, CGROUP_NAME_MAX - CGROUP_NUMBER_BYTES - strlen("%-" CGROUP_SUFFIX) -
-                                        CGROUP_DIGEST_BYTES);
-        g_string_append_printf(name, "%%-%s", digest);
-    }
-    return g_strconcat(name->str, CGROUP_SUFFIX, NULL);
+    return g_strconcat(name, CGROUP_SUFFIX, NULL);
 }

@@ -12,6 +12,7 @@
 #include <linux/kcmp.h>
 #include <linux/sched.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -130,6 +131,11 @@ static int sys_linux_openat(int directory_fd, const char *path, int flags)
     return openat(directory_fd, path, flags);
 }
 
+static int sys_linux_createat(int directory_fd, const char *path, int flags, mode_t mode)
+{
+    return openat(directory_fd, path, flags | O_CREAT, mode);
+}
+
 static int sys_linux_prlimit64(pid_t pid, int resource, const struct rlimit64 *limit,
                                struct rlimit64 *ret_limit)
 {
@@ -165,7 +171,10 @@ const Sys sys_linux = {
         .pipe2 = pipe2,
         .open = sys_linux_open,
         .openat = sys_linux_openat,
+        .createat = sys_linux_createat,
         .fstatat = fstatat,
+        .renameat = renameat,
+        .ftruncate = ftruncate,
         .read = read,
         .write = write,
         .getdents64 = getdents64,

@@ -43,7 +43,11 @@ typedef struct Sys {
     int (*pipe2)(int fds[2], int flags);
     int (*open)(const char *path, int flags);
     int (*openat)(int directory_fd, const char *path, int flags);
+    /* openat(2) with O_CREAT. */
+    int (*createat)(int directory_fd, const char *path, int flags, mode_t mode);
     int (*fstatat)(int directory_fd, const char *path, struct stat *ret_status, int flags);
+    int (*renameat)(int old_directory_fd, const char *old_path, int directory_fd, const char *path);
+    int (*ftruncate)(int fd, off_t length);
     ssize_t (*read)(int fd, void *buffer, size_t size);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     ssize_t (*getdents64)(int fd, void *buffer, size_t size);
