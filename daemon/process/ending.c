@@ -78,16 +78,31 @@ static bool ending_is_clean_stop(const EndingRules *rules, const ExitStatus *exi
     return exit->signaled && (exit->value == SIGTERM || exit->value == rules->stop_signal);
 }
 
+/* Of a program that might have ended in its own time. */
+static GError *ending_judge_forced(const Ending *ending, bool has_killed_main)
+{
+    if (has_killed_main)
+        return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                           "main process %d was killed: its stop was given no more time",
+                           (int)ending->pid);
+    return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
+                       "some of its processes were killed: its stop was given no more time");
+}
+
 static GError *ending_judge_killed(const EndingRules *rules, const Ending *ending)
 {
     g_autofree char *limit = format_duration(rules->stop_timeout_usec);
     const char *signal_name = ending_signal_name(rules->stop_signal);
+    const ExitStatus *exit = &ending->exit;
+    bool has_killed_main = exit->known && exit->signaled && exit->value == SIGKILL;
 
+    if (ending->was_forced)
+        return ending_judge_forced(ending, has_killed_main);
     if (ending->stop_exec_hung)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
                            "stop_exec had not finished within %s; it and what was left was killed",
                            limit);
-    if (ending->exit.known && ending->exit.signaled && ending->exit.value == SIGKILL)
+    if (has_killed_main)
         return g_error_new(SVCMGR_ERROR, ERROR_TIMEOUT,
                            "main process %d did not end within %s of %s and was killed",
                            (int)ending->pid, limit, signal_name);
@@ -99,7 +114,7 @@ static GError *ending_judge_killed(const EndingRules *rules, const Ending *endin
 static GError *ending_judge_stop(const EndingRules *rules, const Ending *ending,
                                  FailureClass *ret_class)
 {
-    if (ending->was_killed) {
+    if (ending->was_killed || ending->was_forced) {
         *ret_class = FAILURE_TIMEOUT;
         return ending_judge_killed(rules, ending);
     }

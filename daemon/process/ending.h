@@ -28,6 +28,7 @@ typedef struct Ending {
     bool readiness_closed;         /* its descriptor, without a newline */
     bool stop_exec_hung;           /* until the stop timeout */
     bool was_killed;               /* something of it was still there after the stop timeout */
+    bool was_forced;               /* likewise, but before that: there was no more time */
     bool oom_killed;               /* the main process, by the kernel, for want of memory */
     bool watchdog_triggered;       /* by the program itself */
     uint64_t watchdog_missed_usec; /* 0: not missed */

@@ -587,7 +587,8 @@ void supervisor_kill(Supervisor *supervisor)
     if (supervisor->phase == PHASE_IDLE)
         return;
     supervisor->ending.stop_was_asked = true;
-    supervisor->ending.was_killed = true;
+    if (!supervisor->ending.was_killed)
+        supervisor->ending.was_forced = true;
     if (supervisor->phase == PHASE_START)
         (void)supervisor_exec_abandon(supervisor); /* killed in any case */
     if (supervisor->phase == PHASE_UNKILLABLE)

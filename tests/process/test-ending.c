@@ -97,6 +97,14 @@ static const EndingRow rows[] = {
          false,
          "some of its processes did not end within 10s of SIGINT and were killed",
          FAILURE_TIMEOUT},
+        {{.exit = SIGNALED(SIGKILL), .stop_was_asked = true, .was_forced = true},
+         false,
+         "main process 7 was killed: its stop was given no more time",
+         FAILURE_TIMEOUT},
+        {{.exit = CODE(0), .stop_was_asked = true, .was_forced = true},
+         false,
+         "some of its processes were killed: its stop was given no more time",
+         FAILURE_TIMEOUT},
         /* What was left of it had to be killed: the main process is what counts. */
         {{.exit = CODE(0), .was_ready = true, .was_killed = true}, false, NULL, FAILURE_NONE},
 };

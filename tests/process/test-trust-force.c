@@ -65,7 +65,7 @@ static void test_force(TrustFixture *fixture, const void *data)
     service_kill(service);
     service_kill(service); /* again: changes nothing */
     fixture_wait_settled(&fixture->process, service);
-    assert_failure(service, FAILURE_TIMEOUT, "killed");
+    assert_failure(service, FAILURE_TIMEOUT, "killed: its stop was given no more time");
     g_assert_cmpuint(trust_count_processes(id), ==, 0);
     g_assert_cmpuint(process_host_n_running(fixture->process.host), ==, 0);
     service_kill(service);
@@ -84,7 +84,7 @@ static void test_undo(TrustFixture *fixture, const void *unused)
     trust_wait_history(fixture, "/stop-exec");
     service_kill(service);
     fixture_wait_settled(&fixture->process, service);
-    assert_failure(service, FAILURE_TIMEOUT, "killed");
+    assert_failure(service, FAILURE_TIMEOUT, "killed: its stop was given no more time");
     g_assert_cmpuint(process_host_n_running(fixture->process.host), ==, 0);
     fixture_drop(&fixture->process, service);
 }
