@@ -25,6 +25,7 @@
 
 #define FORMER_FOLLOWED_MAX 256
 #define FORMER_KILL_USEC (2 * USEC_PER_SEC)
+#define FORMER_RETRY_USEC (100 * USEC_PER_MSEC)
 #define FORMER_NAMED_MAX 8 /* of those that are left, in one text */
 
 typedef enum FormerPhase {
@@ -58,6 +59,7 @@ struct Former {
     FormerPhase phase;
     Timer *deadline; /* of the phase */
     Timer *turn;     /* of the pass */
+    Timer *retry;    /* of a pass that has met somebody stuck */
     GArray *spared;  /* of pid_t */
 
     GHashTable *in_cgroups; /* as the pass began */
@@ -67,6 +69,7 @@ struct Former {
     unsigned n_new;         /* in this pass: now followed */
     unsigned n_overflow;    /* signalled, but not followed because others are */
     unsigned n_refused;     /* cannot be followed or signalled at all */
+    pid_t stuck_pid;        /* one of whom it cannot be known whether he is to be ended; 0: none */
 
     GHashTable *processes; /* pid -> FormerProcess: found, and not seen to die */
     unsigned n_followed;
@@ -107,21 +110,33 @@ static bool former_recognise_environment(const Former *former, pid_t pid, char *
 
 /* Only in the session that a program was started in: whoever has left that, and has another
  * environment, is somebody who has logged in rather than a part of the service. */
-static bool former_recognise_mark(const Former *former, pid_t pid)
+static bool former_recognise_session(const Former *former, pid_t pid, const RunMark *mark)
+{
+    ProcStat stat;
+
+    return mark->kind == RUN_MARK_OURS && proc_read_stat(former->host->sys, pid, &stat) &&
+           !stat.is_dead && stat.session == mark->session;
+}
+
+/* The mark and the cgroup are asked first. The environment says whose it is where they do not; it
+ * is not read of who is stuck, for that would get the loop stuck too. Who then has nothing but the
+ * mark is looked at again. */
+static bool former_recognise(Former *former, pid_t pid, char **ret_id)
 {
     const Sys *sys = former->host->sys;
     RunMark mark = run_mark_read(sys, former->mark, pid);
-    ProcStat stat;
+    g_autofree char *id = NULL;
+    bool is_ours = former_cgroup_has(former->host, former->in_cgroups, pid, &id) ||
+                   former_recognise_session(former, pid, &mark);
+    bool is_stuck = id == NULL && proc_is_stuck(sys, pid);
 
-    return mark.kind == RUN_MARK_OURS && proc_read_stat(sys, pid, &stat) && !stat.is_dead &&
-           stat.session == mark.session;
-}
-
-static bool former_recognise(const Former *former, pid_t pid, char **ret_id)
-{
-    return former_recognise_environment(former, pid, ret_id) ||
-           former_cgroup_has(former->host, former->in_cgroups, pid, ret_id) ||
-           former_recognise_mark(former, pid);
+    if (id == NULL && !is_stuck && former_recognise_environment(former, pid, &id))
+        is_ours = true;
+    else if (is_stuck && !is_ours && mark.kind == RUN_MARK_OURS)
+        former->stuck_pid = pid;
+    if (is_ours)
+        *ret_id = g_steal_pointer(&id);
+    return is_ours;
 }
 
 /* Tallies */
@@ -329,6 +344,11 @@ static void former_finish(Former *former)
 {
     former->phase = FORMER_DONE;
     timer_disarm(former->deadline);
+    timer_disarm(former->retry);
+    if (former->stuck_pid != 0 && former->error == NULL)
+        error_set(&former->error, ERROR_FAILED,
+                  "process %d may be of it; it is stuck in the kernel, and cannot be looked at",
+                  (int)former->stuck_pid);
 
     unsigned n_left = former_cgroup_clear(former->host);
     if (n_left > 0 && former->error == NULL)
@@ -367,7 +387,7 @@ static void former_end_pass(Former *former)
 {
     bool is_alone = former->n_followed == 0;
     bool is_again = former->pass_again || (former->n_new > 0 && former->n_overflow == 0);
-    bool is_quiet = !is_again && is_alone && former->n_refused == 0;
+    bool is_quiet = !is_again && is_alone && former->n_refused == 0 && former->stuck_pid == 0;
 
     former->directory_fd = fd_close(former->directory_fd);
     if (former->phase == FORMER_COUNT) {
@@ -378,6 +398,9 @@ static void former_end_pass(Former *former)
         former->was_quiet = false;
         if (is_again)
             former_begin_pass(former);
+        else if (former->stuck_pid != 0)
+            timer_arm(former->retry,
+                      usec_add(clock_monotonic_usec(former->host->clock), FORMER_RETRY_USEC));
     }
 }
 
@@ -400,6 +423,7 @@ static void former_begin_pass(Former *former)
 
     former->pass_again = false;
     former->n_new = former->n_overflow = former->n_refused = 0;
+    former->stuck_pid = 0;
     former->directory_fd = fd_close(former->directory_fd);
     if (!former_cgroup_list(former->host, former->in_cgroups) && former->error == NULL)
         error_set_errno(&former->error, errno, "cannot look into the cgroups of the former run");
@@ -407,6 +431,14 @@ static void former_begin_pass(Former *former)
     if (former->directory_fd < 0 && former->error == NULL)
         error_set_errno(&former->error, errno, "cannot look for processes of the former run");
     timer_arm(former->turn, clock_monotonic_usec(former->host->clock));
+}
+
+static void on_former_retry(void *data)
+{
+    Former *former = data;
+
+    if (former->directory_fd < 0)
+        former_begin_pass(former);
 }
 
 static void former_begin_kill(Former *former)
@@ -456,6 +488,7 @@ Former *former_sweep(ProcessHost *host, const char *prefix, uint64_t grace_usec,
             .phase = FORMER_ASK,
             .deadline = timer_new(host->timers, on_former_deadline, former),
             .turn = timer_new(host->timers, on_former_turn, former),
+            .retry = timer_new(host->timers, on_former_retry, former),
             .spared = proc_list_ancestors(host->sys),
             .in_cgroups = former_cgroup_new(),
             .directory_fd = -1,
@@ -474,6 +507,7 @@ void former_free(Former *former)
         return;
     timer_free(former->deadline);
     timer_free(former->turn);
+    timer_free(former->retry);
     g_array_unref(former->spared);
     g_hash_table_unref(former->in_cgroups);
     former->directory_fd = fd_close(former->directory_fd);

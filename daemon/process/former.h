@@ -38,7 +38,9 @@ typedef void (*FormerDone)(const FormerReport *report, void *data);
  * is in the cgroup of a service; sends them SIGTERM and SIGCONT; after grace_usec SIGKILL to those
  * that are left; 2 s later it gives them up. What they fork meanwhile is found as well. Never this
  * process, its ancestors or process 1; zombies do not count, and whose environment may not be read
- * is none of ours. To be called before the daemon starts anything itself, since that has the same
+ * is none of ours. The environment of who is stuck in the kernel is not read: without a cgroup and
+ * outside of the session of its program it is looked at again until the time is up, and then named
+ * as an error. To be called before the daemon starts anything itself, since that has the same
  * prefix.
  *
  * Limits: without cgroups, who has both written over its environment and left its session is not

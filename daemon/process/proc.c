@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define PROC_STAT_BYTES 1024
+#define PROC_KERNEL_THREAD 0x00200000 /* of the flags in stat; such a one has no memory */
 #define PROC_LIMITS_BYTES 4096
 #define PROC_STATUS_BYTES 4096
 #define PROC_ENVIRON_BYTES (16 * 1024)
@@ -51,6 +52,7 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
     char line[PROC_STAT_BYTES + 1], state;
     int parent, group, session;
     uint64_t start_time, ticks[4];
+    unsigned flags;
     long n_threads;
 
     length = MIN(length, PROC_STAT_BYTES);
@@ -59,10 +61,10 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
 
     const char *rest = strrchr(line, ')');
     if (rest == NULL || sscanf(rest,
-                               ") %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+                               ") %c %d %d %d %*s %*s %u %*s %*s %*s %*s %" SCNu64 " %" SCNu64
                                " %" SCNu64 " %" SCNu64 " %*s %*s %ld %*s %" SCNu64,
-                               &state, &parent, &group, &session, &ticks[0], &ticks[1], &ticks[2],
-                               &ticks[3], &n_threads, &start_time) != 10)
+                               &state, &parent, &group, &session, &flags, &ticks[0], &ticks[1],
+                               &ticks[2], &ticks[3], &n_threads, &start_time) != 11)
         return false;
     *ret_stat = (ProcStat){
             .parent = parent,
@@ -72,6 +74,7 @@ bool proc_stat_parse(const char *text, size_t length, ProcStat *ret_stat)
             .cpu_ticks = ticks[0] + ticks[1] + ticks[2] + ticks[3],
             .n_threads = (uint64_t)MAX(n_threads, 0),
             .is_dead = (state == 'Z' || state == 'X') && n_threads <= 1,
+            .is_stuck = state == 'D' && (flags & PROC_KERNEL_THREAD) == 0,
     };
     return true;
 }
@@ -85,6 +88,35 @@ bool proc_read_stat(const Sys *sys, pid_t pid, ProcStat *ret_stat)
         return false;
     errno = EBADMSG;
     return proc_stat_parse(text, (size_t)length, ret_stat);
+}
+
+typedef struct ProcThreads {
+    const Sys *sys;
+    bool are_stuck;
+} ProcThreads;
+
+static void on_proc_thread(pid_t tid, void *data)
+{
+    ProcThreads *threads = data;
+    ProcStat stat;
+
+    if (!threads->are_stuck && proc_read_stat(threads->sys, tid, &stat))
+        threads->are_stuck = stat.is_stuck;
+}
+
+bool proc_is_stuck(const Sys *sys, pid_t pid)
+{
+    ProcThreads threads = {.sys = sys};
+    char path[64];
+    ProcStat stat = {0};
+
+    if (!proc_read_stat(sys, pid, &stat) || stat.is_stuck || stat.n_threads <= 1)
+        return stat.is_stuck;
+    (void)g_snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    autofd int fd = sys_open(sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)proc_walk(sys, fd, on_proc_thread, &threads); /* the first portion */
+    return threads.are_stuck;
 }
 
 bool proc_descends_from(const Sys *sys, pid_t pid, pid_t ancestor)

@@ -14,7 +14,8 @@
 typedef struct ProcStat {
     pid_t parent;
     pid_t group;
-    bool is_dead; /* a zombie, with no thread left that lives */
+    bool is_dead;  /* a zombie, with no thread left that lives */
+    bool is_stuck; /* its first thread waits in the kernel, uninterruptibly; programs only */
     pid_t session;
     uint64_t
             start_time; /* in ticks since boot: no two processes have it and the number in common */
@@ -29,6 +30,10 @@ bool proc_read_stat(const Sys *sys, pid_t pid, ProcStat *ret_stat);
 /* Whether ancestor is the parent of pid, or its parent, and so on for 32 generations, without going
  * through this process. */
 bool proc_descends_from(const Sys *sys, pid_t pid, pid_t ancestor);
+/* Whether a thread of pid (of the first hundred) waits in the kernel for a disk or a server, so
+ * that whoever reads its memory may have to wait for the same: its environment is to be let alone.
+ * False when that cannot be known. */
+bool proc_is_stuck(const Sys *sys, pid_t pid);
 /* The first 16 KiB of the environment that pid was started with, "NAME=value" strings that end in a
  * NUL byte each; NULL and errno when it cannot be read. Nothing (length 0) of a zombie. */
 char *proc_read_environ(const Sys *sys, pid_t pid, size_t *ret_length);

@@ -51,14 +51,15 @@ static bool stragglers_is_want(int errno_value)
     return errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOMEM;
 }
 
-/* False and errno, which is 0 if the environment could be read. */
+/* False and errno, which is 0 if the environment could be read, or must not be. */
 static bool stragglers_environment_has(const ProcessHost *host, const char *invocation_id,
                                        pid_t pid)
 {
     g_autofree char *variable = g_strconcat("INVOCATION_ID=", invocation_id, NULL);
 
+    bool is_stuck = proc_is_stuck(host->sys, pid);
     errno = 0;
-    return proc_environ_has(host->sys, pid, variable);
+    return !is_stuck && proc_environ_has(host->sys, pid, variable);
 }
 
 bool stragglers_has(ProcessHost *host, const char *invocation_id, pid_t pid)
@@ -80,14 +81,23 @@ static bool stragglers_is_dead(const ProcessHost *host, pid_t pid)
     return stat.is_dead;
 }
 
-/* The counter of the run that is looked for, or NULL: it is of none. False: ask again. */
+/* The counter of the run that is looked for, or NULL: it is of none. False: ask again. Who is stuck
+ * in the kernel would get us stuck too; who stays so, and has no mark, is taken for somebody else.
+ */
 static bool stragglers_find_by_environment(const Stragglers *stragglers, pid_t pid,
                                            unsigned **ret_n_found)
 {
+    const Sys *sys = stragglers->host->sys;
+    bool is_stuck = proc_is_stuck(sys, pid);
     size_t length = 0;
-    g_autofree char *text = proc_read_environ(stragglers->host->sys, pid, &length);
 
-    if (text == NULL && stragglers_is_want(errno))
+    if (is_stuck && stragglers->n_retries < STRAGGLERS_RETRIES_MAX) {
+        errno = EAGAIN;
+        return false;
+    }
+
+    g_autofree char *text = is_stuck ? NULL : proc_read_environ(sys, pid, &length);
+    if (text == NULL && !is_stuck && stragglers_is_want(errno))
         return false;
 
     const char *id = text != NULL ? proc_environ_find(text, length, "INVOCATION_ID") : NULL;

@@ -26,7 +26,9 @@ static const StatRow rows[] = {
         /* The first thread has ended, another has not. */
         {"7 (cat) Z 5 6" NUMBERS "2 0 99\n", true, {5, 6, false}},
         {"7 (a) Z 1 2 (b) R 5 6" NUMBERS "3 0 99\n", true, {5, 6, false}},
-        {"7 (a\nb)) D 5 6" NUMBERS "3 0 99\n", true, {5, 6, false}},
+        {"7 (a\nb)) D 5 6" NUMBERS "3 0 99\n", true, {5, 6, false, true}},
+        /* A thread of the kernel. */
+        {"7 (k) D 5 6 0 0 -1 2097152 1 2 3 4 5 6 7 8 20 0 1 0 99\n", true, {5, 6, false}},
         {"7 (cat) S 5 6 0 0\n", false, {0}},
         {"7 (cat) S x 6" NUMBERS "1\n", false, {0}},
         {"7 cat S 5 6" NUMBERS "1\n", false, {0}},
@@ -43,6 +45,7 @@ static void test_parse(void)
         g_assert_cmpint(stat.parent, ==, rows[i].stat.parent);
         g_assert_cmpint(stat.group, ==, rows[i].stat.group);
         g_assert_true(stat.is_dead == rows[i].stat.is_dead);
+        g_assert_true(stat.is_stuck == rows[i].stat.is_stuck);
         g_assert_cmpuint(stat.start_time, ==, rows[i].ok ? 99 : 0);
         g_assert_cmpuint(stat.cpu_ticks, ==, rows[i].ok ? 5 + 6 + 7 + 8 : 0);
     }
