@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define CGROUP_PASSES 64
 #define CGROUP_OF_PROCESS_BYTES (4 * CGROUP_TEXT_BYTES)
@@ -64,9 +65,25 @@ bool cgroup_place_has(const CgroupPlace *place, pid_t pid)
     return path != NULL && cgroup_place_shows(place, path);
 }
 
-bool cgroup_has_left(const Cgroup *cgroup, pid_t pid)
+/* The kernel tells it in one word, where it can; false: it may be below it, or nobody knows. */
+static bool cgroup_place_holds(const CgroupPlace *place, int pidfd)
+{
+    struct stat status;
+    uint64_t id;
+
+    return place->sys->pidfd_cgroup(pidfd, &id) == 0 &&
+           place->sys->fstatat(place->parent_fd, place->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           status.st_ino == id;
+}
+
+/* To look into /proc/PID costs twice: what has been looked at there has to be forgotten by the
+ * kernel when the process is reaped. */
+bool cgroup_has_left(const Cgroup *cgroup, pid_t pid, int pidfd)
 {
     CgroupPlace place = cgroup_place(cgroup);
+
+    if (cgroup_place_holds(&place, pidfd))
+        return false;
     g_autofree char *text = cgroup_place_ask(&place, pid);
     g_autofree char *path = text == NULL ? NULL : cgroup_path_parse(text);
 

@@ -113,8 +113,8 @@ bool cgroup_remove_if_empty(Cgroup *cgroup);
 /* A process of it that lives, not_pid excepted; 0: none, or (errno) nobody knows. */
 pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid);
 bool cgroup_has(const Cgroup *cgroup, pid_t pid);
-/* Whether pid, a process or a zombie, is known to be elsewhere. */
-bool cgroup_has_left(const Cgroup *cgroup, pid_t pid);
+/* Whether pid, a process or a zombie, held by pidfd, is known to be elsewhere. */
+bool cgroup_has_left(const Cgroup *cgroup, pid_t pid, int pidfd);
 /* To every process in it; one that has left in between is not reached, whoever has its number now.
  * Returns how many were reached. */
 unsigned cgroup_signal(Cgroup *cgroup, int signo);

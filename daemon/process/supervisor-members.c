@@ -93,7 +93,7 @@ bool supervisor_note_left(Supervisor *supervisor)
     pid_t pid = supervisor->facts.main_pid;
 
     if (pid == 0 || !supervisor_has_own_cgroup(supervisor) ||
-        !cgroup_has_left(supervisor->cgroup, pid))
+        !cgroup_has_left(supervisor->cgroup, pid, supervisor->main_pidfd))
         return false;
     if (!supervisor->has_left)
         log_service(LOG_LEVEL_WARNING, supervisor->service_id,

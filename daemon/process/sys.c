@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -154,12 +155,36 @@ static int sys_linux_bind(int fd, const struct sockaddr *address, socklen_t leng
     return bind(fd, address, length);
 }
 
+/* As the first kernel with it has it, see its include/uapi/linux/pidfd.h. */
+typedef struct SysPidfdInfo {
+    uint64_t mask;
+    uint64_t cgroup_id;
+    uint32_t others[12];
+} SysPidfdInfo;
+#define SYS_PIDFD_GET_INFO _IOWR(0xFF, 11, SysPidfdInfo)
+#define SYS_PIDFD_INFO_CGROUP (1U << 2)
+
+static int sys_linux_pidfd_cgroup(int pidfd, uint64_t *ret_id)
+{
+    SysPidfdInfo info = {.mask = SYS_PIDFD_INFO_CGROUP};
+
+    if (ioctl(pidfd, SYS_PIDFD_GET_INFO, &info) < 0)
+        return -1;
+    if ((info.mask & SYS_PIDFD_INFO_CGROUP) == 0) {
+        errno = ENODATA;
+        return -1;
+    }
+    *ret_id = info.cgroup_id;
+    return 0;
+}
+
 const Sys sys_linux = {
         .clone_vm = sys_linux_clone_vm,
         .clone_copy = sys_linux_clone_copy,
         .clone_files = sys_linux_clone_files,
         .fork = fork,
         .pidfd_open = pidfd_open,
+        .pidfd_cgroup = sys_linux_pidfd_cgroup,
         .pidfd_send_signal = pidfd_send_signal,
         .kill = kill,
         .waitid = waitid,

@@ -6,6 +6,7 @@
  * named after: -1 and errno. */
 
 #include <signal.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +34,9 @@ typedef struct Sys {
     int (*pidfd_open)(pid_t pid, unsigned flags);
     int (*pidfd_send_signal)(int pidfd, int signo, siginfo_t *info, unsigned flags);
     int (*kill)(pid_t pid, int signo);
+    /* ioctl(2), PIDFD_GET_INFO: its cgroup in the v2 hierarchy, by the number of the directory.
+     * Since Linux 6.13; a dead one has it until it is reaped. */
+    int (*pidfd_cgroup)(int pidfd, uint64_t *ret_id);
     int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
     pid_t (*getsid)(pid_t pid);
     pid_t (*getpgid)(pid_t pid);

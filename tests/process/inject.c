@@ -42,6 +42,7 @@ static const char *const inject_names[] = {
         [INJECT_CLONE_COPY] = "clone_copy",
         [INJECT_FORK] = "fork",
         [INJECT_PIDFD_OPEN] = "pidfd_open",
+        [INJECT_PIDFD_CGROUP] = "pidfd_cgroup",
         [INJECT_PIPE2] = "pipe2",
         [INJECT_PIPE2_READY] = "pipe2(readiness)",
         [INJECT_SOCKET] = "socket",
@@ -228,6 +229,11 @@ static pid_t inject_fork(void)
 static int inject_pidfd_open(pid_t pid, unsigned flags)
 {
     return inject_fails(INJECT_PIDFD_OPEN) ? -1 : inject_base.pidfd_open(pid, flags);
+}
+
+static int inject_pidfd_cgroup(int pidfd, uint64_t *ret_id)
+{
+    return inject_fails(INJECT_PIDFD_CGROUP) ? -1 : inject_base.pidfd_cgroup(pidfd, ret_id);
 }
 
 static int inject_pidfd_send_signal(int pidfd, int signo, siginfo_t *info, unsigned flags)
@@ -450,6 +456,7 @@ static const Sys inject_sys = {
         .clone_files = inject_clone_files,
         .fork = inject_fork,
         .pidfd_open = inject_pidfd_open,
+        .pidfd_cgroup = inject_pidfd_cgroup,
         .pidfd_send_signal = inject_pidfd_send_signal,
         .kill = inject_kill,
         .waitid = inject_waitid,

@@ -13,6 +13,7 @@ typedef enum InjectCall {
     INJECT_CLONE_COPY,
     INJECT_FORK,
     INJECT_PIDFD_OPEN,
+    INJECT_PIDFD_CGROUP,
     INJECT_PIPE2,
     INJECT_PIPE2_READY, /* of readiness "fd" */
     INJECT_SOCKET,

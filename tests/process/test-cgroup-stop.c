@@ -171,6 +171,71 @@ static void test_remove(CgroupFixture *fixture, const void *unused)
     cgroup_free(cgroup);
 }
 
+static int pidfd_cgroup_missing(int pidfd, uint64_t *ret_id)
+{
+    errno = ENOTTY;
+    return -1;
+}
+
+/* Also when it is dead and not reaped; whether the kernel tells by descriptor or only by /proc. */
+static void test_left(CgroupFixture *fixture, const void *unused)
+{
+    for (unsigned i = 0; fixture->base != NULL && i < 2; i++) {
+        Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
+        g_autofree char *below = directory_of(fixture, "web.svc/below");
+        pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+        autofd int pidfd = fixture->sys.pidfd_open(pid, 0);
+
+        if (i == 1)
+            fixture->sys.pidfd_cgroup = pidfd_cgroup_missing;
+        g_assert_false(cgroup_has_left(cgroup, pid, pidfd));
+        g_assert_cmpint(mkdir(below, 0755), ==, 0);
+        cgroup_fixture_move(below, pid);
+        g_assert_false(cgroup_has_left(cgroup, pid, pidfd));
+        cgroup_fixture_move(fixture->base, pid);
+        g_assert_true(cgroup_has_left(cgroup, pid, pidfd));
+        g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+        g_assert_cmpint(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), ==, 0);
+        g_assert_true(cgroup_has_left(cgroup, pid, pidfd));
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        g_assert_false(cgroup_has_left(cgroup, pid, pidfd)); /* nobody knows */
+        cgroup_free(cgroup);
+    }
+}
+
+static unsigned n_asked; /* /proc */
+
+static int openat_counting(int directory_fd, const char *path, int flags)
+{
+    n_asked += directory_fd == AT_FDCWD;
+    return sys_linux.openat(directory_fd, path, flags);
+}
+
+/* Of one that is at home, dead or not, a kernel that can tells it by the descriptor. */
+static void test_at_home(CgroupFixture *fixture, const void *unused)
+{
+    uint64_t id;
+
+    if (fixture->base == NULL)
+        return;
+    Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
+    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    autofd int pidfd = fixture->sys.pidfd_open(pid, 0);
+    bool tells = fixture->sys.pidfd_cgroup(pidfd, &id) == 0;
+
+    g_assert_true(tells || errno == ENOTTY || errno == EINVAL);
+    fixture->sys.openat = openat_counting;
+    n_asked = 0;
+    g_assert_false(cgroup_has_left(cgroup, pid, pidfd));
+    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+    g_assert_cmpint(waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED | WNOWAIT), ==, 0);
+    g_assert_false(cgroup_has_left(cgroup, pid, pidfd));
+    g_assert_cmpuint(n_asked, ==, tells ? 0 : 2);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    cgroup_fixture_wait_empty(fixture, cgroup);
+    cgroup_free(cgroup);
+}
+
 #define ADD(path, func)                                                                            \
     g_test_add(path, CgroupFixture, NULL, cgroup_fixture_init, func, cgroup_fixture_done)
 
@@ -180,5 +245,7 @@ int main(int argc, char **argv)
     ADD("/cgroup/signal/send", test_send);
     ADD("/cgroup/thaw", test_thaw);
     ADD("/cgroup/remove", test_remove);
+    ADD("/cgroup/left/moves", test_left);
+    ADD("/cgroup/left/at-home", test_at_home);
     return g_test_run();
 }
