@@ -19,7 +19,7 @@
 #define FD_CLOSER_FUNCTION __attribute__((no_sanitize("address", "undefined")))
 #define FD_CLOSER_CHILDREN_MAX 8
 #define FD_CLOSER_WAITING_MAX 128
-#define FD_CLOSER_INTERVAL_USEC (50 * USEC_PER_MSEC)
+#define FD_CLOSER_INTERVAL_USEC (20 * USEC_PER_MSEC)
 #define FD_CLOSER_END_MSEC 1000
 
 typedef struct FdCloserChild {

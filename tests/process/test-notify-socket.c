@@ -16,7 +16,7 @@
 
 #define FDS_MAX 253 /* as many as the kernel lets one message have */
 /* Between two children that close what was given, unless much waits. */
-#define CLOSER_INTERVAL_USEC (50 * USEC_PER_MSEC)
+#define CLOSER_INTERVAL_USEC (20 * USEC_PER_MSEC)
 
 #define assert_said(fixture, index, text)                                                          \
     g_assert_cmpstr(g_ptr_array_index((fixture)->said, index), ==, text)
