@@ -327,6 +327,17 @@ static void assert_no_directory(InjectFixture *inject, const Scenario *scenario,
         fixture_run_until(&inject->process, inject_fixture_is_bare, inject);
 }
 
+/* Who is asked to end has little time; whom SIGKILL was sent has all that there is, for when he is
+ * gone is up to the machine. */
+static void on_inject_change(const Change *change, void *data)
+{
+    ProcessFixture *fixture = data;
+
+    if (change->type == CHANGE_UPDATE && (g_str_has_prefix(change->new_state->sub_state, "stop-") ||
+                                          g_str_has_prefix(change->new_state->sub_state, "final-")))
+        fixture->clock.ahead_usec = 0;
+}
+
 /* counts, unless NULL: of each step. */
 static void run(InjectFixture *inject, const Scenario *scenario, Fault *fault,
                 unsigned (*counts)[_INJECT_CALL_MAX])
@@ -335,6 +346,8 @@ static void run(InjectFixture *inject, const Scenario *scenario, Fault *fault,
     int n_fds = fd_count_open();
     Service *service = fixture_service(
             fixture, scenario->is_oneshot ? fixture->oneshot : fixture->process, scenario->config);
+    FeedListener *listener =
+            scenario->hurries ? NULL : feed_listen(fixture->core->feed, on_inject_change, fixture);
 
     n_runs++;
     fault->was_hit = false;
@@ -348,6 +361,8 @@ static void run(InjectFixture *inject, const Scenario *scenario, Fault *fault,
         if (scenario->divides && i == 0)
             divide(inject, service);
     }
+    if (listener != NULL)
+        feed_unlisten(listener);
     inject_reset();
     if (service_state(service)->active)
         act(fixture, scenario, service, ACT_STOP);

@@ -29,8 +29,8 @@ typedef enum Outcome {
     OUTCOME_ENDS,         /* it ends, if need be by force, which is told then */
 } Outcome;
 
-/* May take until the end of a timeout. All that are 5 s (SIGKILL has that long as well) are cut
- * short then. */
+/* May take until the end of a stop_timeout, which is 5 s and cut short then; where a scenario
+ * hurries, so are the 5 s that SIGKILL has. */
 #define WAITS true
 #define CUT_SHORT_USEC (5 * USEC_PER_SEC - 20 * USEC_PER_MSEC)
 
