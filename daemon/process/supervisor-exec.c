@@ -60,11 +60,6 @@ bool supervisor_exec_is_pending(const Supervisor *supervisor)
     return supervisor_exec_state(supervisor) == EXEC_PENDING;
 }
 
-bool supervisor_exec_has_failed(const Supervisor *supervisor)
-{
-    return supervisor_exec_state(supervisor) == EXEC_FAILED;
-}
-
 uint64_t supervisor_exec_timeout_usec(const Supervisor *supervisor)
 {
     uint64_t timeout_usec = supervisor->spec->rules.start_timeout_usec;
@@ -113,6 +108,12 @@ static void supervisor_exec_look(Supervisor *supervisor)
     case SPAWN_PENDING:
         break;
     }
+}
+
+bool supervisor_exec_has_failed(Supervisor *supervisor)
+{
+    supervisor_exec_look(supervisor);
+    return supervisor_exec_state(supervisor) == EXEC_FAILED;
 }
 
 void supervisor_exec_check(Supervisor *supervisor)

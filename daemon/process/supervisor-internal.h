@@ -214,7 +214,8 @@ void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found);
 bool supervisor_exec_begin(Supervisor *supervisor, Spawned *spawned);
 void supervisor_exec_clear(Supervisor *supervisor);
 bool supervisor_exec_is_pending(const Supervisor *supervisor);
-bool supervisor_exec_has_failed(const Supervisor *supervisor);
+/* Looks how far it is: what a program says may be read before it is known to have begun. */
+bool supervisor_exec_has_failed(Supervisor *supervisor);
 /* Of the start while the program has not been executed: never USEC_INFINITY. */
 uint64_t supervisor_exec_timeout_usec(const Supervisor *supervisor);
 /* Looks how far it is. It may become ready. */
