@@ -182,6 +182,15 @@ static void test_hostile(void)
         log_line_assert_refused(line, length);
 }
 
+/* Before any time was written or read: what the daemon keeps of the last one is of none. */
+static void test_first(void)
+{
+    static const char zeros[] = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                "123456Z stdout F:a text";
+
+    log_line_assert_refused(zeros, sizeof zeros - 1);
+}
+
 /* Times */
 
 static bool log_line_has_time(const char *time, uint64_t *ret_usec)
@@ -373,6 +382,7 @@ static void test_names(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/service-log-line/first", test_first);
     g_test_add_func("/service-log-line/round-trip", test_round_trip);
     g_test_add_func("/service-log-line/stamps", test_stamps);
     g_test_add_func("/service-log-line/hostile", test_hostile);
