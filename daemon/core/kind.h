@@ -8,6 +8,7 @@
  * the service runs any more, unless it says of an apply that what ran before it goes on. */
 
 #include "core/config.h"
+#include "core/log-query.h"
 #include "core/state.h"
 
 typedef struct Service Service;
@@ -113,6 +114,19 @@ struct Kind {
     bool (*owns_pid)(const void *instance, uint32_t pid); /* instance may be NULL as well */
     /* Nothing runs, and the apply that was due does not come: what was kept for it may go. */
     void (*rest)(void *instance);
+    /* What the service has said. A descriptor to read it from (open(2): close-on-exec), the
+     * caller's to close; -1 on an error. LimitExceeded: who asks has too many. */
+    int (*open_log)(const Kind *kind, const Service *service, const LogQuery *query,
+                    GError **error);
+    /* What is known of the last run, as an object that is the caller's: invocation_id, main_pid,
+     * exit_code, exit_signal, core_dumped, control_group and usage, each where it is known. NULL:
+     * it has never run. Asked in the turn in which a failure is told, too. */
+    json_t *(*describe_run)(const Kind *kind, const Service *service);
+    /* The last n lines that a run has said (invocation NULL: that were said at all), oldest first,
+     * as an array of what LOG_FORMAT_JSON makes of each; it is the caller's. NULL: none can be
+     * read. It reads files: never asked while something else waits. */
+    json_t *(*last_lines)(const Kind *kind, const Service *service, const char *invocation,
+                          unsigned n);
     const char *interface;          /* D-Bus name of the kind's own interface */
     const KindProperty *properties; /* ends with a NULL name */
 
