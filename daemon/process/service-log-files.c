@@ -63,7 +63,7 @@ static int service_log_number_compare(const void *a, const void *b)
 
 GArray *service_log_directory_numbers(const Sys *sys, int directory_fd)
 {
-    GArray *numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     union {
         struct dirent64 alignment;
         char bytes[SERVICE_LOG_LIST_BYTES];
@@ -80,8 +80,10 @@ GArray *service_log_directory_numbers(const Sys *sys, int directory_fd)
                 g_array_append_val(numbers, number);
         }
     }
+    if (n < 0)
+        return NULL;
     g_array_sort(numbers, service_log_number_compare);
-    return numbers;
+    return g_steal_pointer(&numbers);
 }
 
 static int service_log_directory_open(const ServiceLogs *logs, const char *service_id)
@@ -94,10 +96,10 @@ static int service_log_directory_open(const ServiceLogs *logs, const char *servi
 GArray *service_log_files_list(const ServiceLogs *logs, const char *service_id)
 {
     autofd int directory_fd = service_log_directory_open(logs, service_id);
+    GArray *numbers =
+            directory_fd < 0 ? NULL : service_log_directory_numbers(logs->sys, directory_fd);
 
-    if (directory_fd < 0)
-        return g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    return service_log_directory_numbers(logs->sys, directory_fd);
+    return numbers != NULL ? numbers : g_array_new(FALSE, FALSE, sizeof(uint64_t));
 }
 
 int service_log_files_open(const ServiceLogs *logs, const char *service_id, uint64_t number)
@@ -144,7 +146,7 @@ uint64_t service_log_files_find(const ServiceLogs *logs, const char *service_id,
         return 0;
 
     g_autoptr(GArray) numbers = service_log_directory_numbers(logs->sys, directory_fd);
-    for (unsigned i = numbers->len; i > 0; i--) {
+    for (unsigned i = numbers != NULL ? numbers->len : 0; i > 0; i--) {
         uint64_t number = g_array_index(numbers, uint64_t, i - 1);
 
         if (service_log_file_is(logs->sys, directory_fd, number, &sought))

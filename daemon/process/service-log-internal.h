@@ -5,6 +5,7 @@
  * that is current, -files the names of the others, -problem what could not be written. */
 
 #include "process/service-log-files.h"
+#include "process/service-log-total.h"
 #include "process/service-log.h"
 
 /* Descriptors of files that are written to, over all services: those that were used last. */
@@ -25,6 +26,7 @@ struct ServiceLogs {
     GHashTable *logs;          /* service id -> ServiceLog */
     GHashTable *listeners;     /* service id -> Listeners */
     GQueue open;               /* of ServiceLog that have a descriptor, the last used first */
+    ServiceLogTotal *total;    /* NULL: there is no limit */
     ServiceLogProblem problem; /* of the file system: of all of them */
 };
 
@@ -36,6 +38,7 @@ struct ServiceLog {
     unsigned n_users;
     int fd; /* of the current file; -1: not open */
     GList link;
+    ServiceLogShare *share; /* of the total; NULL: nothing was written yet */
     dev_t device;
     ino_t inode;
     uint64_t size_bytes;
@@ -52,7 +55,7 @@ struct ServiceLog {
 /* service-log-files.c */
 
 char *service_log_directory_path(const ServiceLogs *logs, const char *service_id);
-/* Of what is open for reading; it is read from where it stands. */
+/* Of what was opened just now, ascending. NULL and errno: it cannot be read. */
 GArray *service_log_directory_numbers(const Sys *sys, int directory_fd); /* of uint64_t */
 
 /* service-log-write.c */

@@ -89,8 +89,10 @@ void service_log_lose(ServiceLog *log, const char *lines, size_t length, int err
 
 static char *service_log_loss_text(const ServiceLog *log)
 {
-    return g_strdup_printf("%" PRIu64 " %s (%" PRIu64 " bytes) were lost: %s", log->lost_lines,
-                           log->lost_lines == 1 ? "line" : "lines", log->lost_bytes,
+    bool is_one = log->lost_lines == 1;
+
+    return g_strdup_printf("%" PRIu64 " %s (%" PRIu64 " bytes) %s lost: %s", log->lost_lines,
+                           is_one ? "line" : "lines", log->lost_bytes, is_one ? "was" : "were",
                            g_strerror(log->lost_errno));
 }
 

@@ -138,6 +138,21 @@ static bool service_log_open_file(ServiceLog *log)
     return true;
 }
 
+/* The total is told what the file has now. */
+static void service_log_account(ServiceLog *log)
+{
+    ServiceLogTotal *total = log->logs->total;
+
+    if (total == NULL)
+        return;
+    if (log->share == NULL) {
+        g_autofree char *name = service_log_directory_name(log->service_id);
+
+        log->share = service_log_total_take(total, name);
+    }
+    service_log_total_written(total, log->share, log->size_bytes);
+}
+
 static bool service_log_is_in_place(ServiceLog *log)
 {
     struct stat status;
@@ -193,6 +208,8 @@ static bool service_log_rotate(ServiceLog *log)
 
     g_autoptr(GArray) numbers = service_log_directory_numbers(sys, directory_fd);
     uint64_t number = log->last_number;
+    if (numbers == NULL)
+        return false; /* it could take the name of another */
     if (numbers->len > 0)
         number = MAX(number, g_array_index(numbers, uint64_t, numbers->len - 1));
     service_log_file_name(number + 1, name);
@@ -201,6 +218,8 @@ static bool service_log_rotate(ServiceLog *log)
     service_log_shut(log);
     log->last_number = number + 1;
     service_log_remove_oldest(log, directory_fd, numbers);
+    if (log->share != NULL)
+        service_log_total_rotated(log->logs->total, log->share);
     return true;
 }
 
@@ -285,6 +304,7 @@ size_t service_log_write(ServiceLog *log, const char *lines, size_t length)
         if (part == 0 && !service_log_rotate(log))
             return done;
         size_t written = service_log_write_lines(log, lines + done, part);
+        service_log_account(log);
         done += written;
         if (written < part)
             return done;

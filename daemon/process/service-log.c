@@ -34,6 +34,8 @@ ServiceLogs *service_logs_new(const ServiceLogsOptions *options)
     logs->listeners =
             g_hash_table_new_full(g_str_hash, g_str_equal, g_free, service_log_listeners_free);
     g_queue_init(&logs->open);
+    if (options->total_max_bytes > 0 && options->timers != NULL)
+        logs->total = service_log_total_new(logs, options->timers, options->total_max_bytes);
     return logs;
 }
 
@@ -42,6 +44,7 @@ void service_logs_free(ServiceLogs *logs)
     if (logs == NULL)
         return;
     g_assert(g_hash_table_size(logs->logs) == 0);
+    service_log_total_free(logs->total);
     g_hash_table_unref(logs->logs);
     g_hash_table_unref(logs->listeners);
     g_free(logs->directory);
@@ -90,6 +93,8 @@ void service_log_close(ServiceLog *log)
         return;
     service_log_give_up(log);
     service_log_shut(log);
+    if (log->share != NULL)
+        service_log_total_give_back(log->logs->total, log->share);
     g_hash_table_remove(log->logs->logs, log->service_id);
     g_free(log->path);
     g_free(log->service_id);

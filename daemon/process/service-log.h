@@ -11,6 +11,7 @@
  * a line in the log says so when it can be written again. */
 
 #include "base/clock.h"
+#include "base/timer.h"
 #include "process/sys.h"
 
 #include <glib.h>
@@ -23,6 +24,7 @@ typedef struct ServiceLog ServiceLog;
 typedef struct ServiceLogsOptions {
     const Sys *sys;
     Clock *clock;
+    TimerHost *timers;        /* of that clock; NULL: total_max_bytes is not looked after */
     const char *directory;    /* made when it is first needed */
     uint64_t total_max_bytes; /* of all services; 0: no limit */
 } ServiceLogsOptions;

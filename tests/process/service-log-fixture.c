@@ -23,6 +23,8 @@ static void log_fixture_begin(LogFixture *fixture)
     ServiceLogsOptions options = {
             .sys = &fixture->sys,
             .clock = virtual_loop_clock(fixture->loop),
+            .timers = virtual_loop_timers(fixture->loop),
+            .total_max_bytes = fixture->total_max_bytes,
             .directory = fixture->directory,
     };
 

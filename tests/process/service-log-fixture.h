@@ -12,7 +12,8 @@ typedef struct LogFixture {
     char *base;      /* removed at the end, with all that is in it */
     char *directory; /* in it; not there yet */
     VirtualLoop *loop;
-    Sys sys; /* its members may be replaced at any time */
+    Sys sys;                  /* its members may be replaced at any time */
+    uint64_t total_max_bytes; /* of logs that begin; 0: none */
     ServiceLogs *logs;
     GPtrArray *told; /* what the daemon's log says: "SERVICE: MESSAGE" */
     int n_fds;

@@ -435,7 +435,7 @@ static void test_owner(LogFixture *fixture, const void *unused)
     g_assert_cmpint(chown(directory, 0, 0), ==, 0);
     log_fixture_say(log, "two\n");
     check_text(fixture, "web", 0,
-               "svcmgr: 1 line (4 bytes) were lost: Operation not permitted\ntwo\n");
+               "svcmgr: 1 line (4 bytes) was lost: Operation not permitted\ntwo\n");
     service_log_close(log);
 }
 
