@@ -101,7 +101,8 @@ struct Kind {
     void (*stop)(void *instance);
 
     /* Optional from here on. */
-    ConfigApplied (*how_applied)(const Config *running, const Config *next); /* default: reloaded */
+    /* Of what is in force, which is not always what was configured last. Default: reloaded */
+    ConfigApplied (*how_applied)(const void *instance, const Config *next);
     /* Whether this host has what config asks for; asked before a Configure of an active service,
      * which is refused with the error. */
     bool (*check_host)(const Kind *kind, const Config *config, GError **error);

@@ -174,7 +174,7 @@ static ConfigApplied service_how_applied(const Service *service, const Config *r
         return CONFIG_STORED;
     if (service->record->state != STATE_ACTIVE || running == NULL)
         return CONFIG_RESTARTED;
-    return service->kind->how_applied != NULL ? service->kind->how_applied(running, next)
+    return service->kind->how_applied != NULL ? service->kind->how_applied(service->instance, next)
                                               : CONFIG_RELOADED;
 }
 

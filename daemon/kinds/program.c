@@ -448,9 +448,15 @@ static void program_forget(void *instance)
     supervisor_drop_stored(((const Program *)instance)->supervisor);
 }
 
-static ConfigApplied program_how_applied(const Config *running, const Config *next)
+/* A definition that this host cannot have is not in force, though it was configured. */
+static ConfigApplied program_how_applied(const void *instance, const Config *next)
 {
-    return program_config_needs_restart(running, next) ? CONFIG_RESTARTED : CONFIG_RELOADED;
+    const Program *program = instance;
+
+    return program == NULL || program->running == NULL ||
+                           program_config_needs_restart(program->running, next)
+                   ? CONFIG_RESTARTED
+                   : CONFIG_RELOADED;
 }
 
 static bool program_signal(void *instance, SignalWhom whom, int signo, GError **error)

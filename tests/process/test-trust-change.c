@@ -370,8 +370,10 @@ static void test_refused_definition(TrustFixture *fixture, const void *unused)
         assert_sub_state(service, "running");
         g_assert_cmpint(fixture_main_pid(service), ==, pid);
         g_assert_error(service_state(service)->error, SVCMGR_ERROR, ERROR_NOT_SUPPORTED);
-        g_assert_cmpint(change_configure(fixture, service, NEVER, CHANGE_FROM_BUS), !=,
-                        CONFIG_STORED);
+        /* what is in force is what counts */
+        g_assert_cmpint(change_configure(fixture, service, NEVER, CHANGE_FROM_BUS), ==,
+                        CONFIG_RELOADED);
+        g_assert_cmpint(fixture_main_pid(service), ==, pid);
         g_assert_no_error(service_state(service)->error);
         assert_state(service, STATE_ACTIVE);
         fixture_drop(&fixture->process, service);
