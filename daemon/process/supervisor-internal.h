@@ -127,7 +127,8 @@ struct Supervisor {
     SupervisorUsage *usage;   /* of its cgroup, as it was told last in this run; or NULL */
     struct Control *control;  /* runs, or NULL */
 
-    bool has_left; /* a main process has gone elsewhere, perhaps with others */
+    bool has_left;   /* a main process has gone elsewhere, perhaps with others */
+    unsigned n_left; /* by the main process, as it ended; 0: not known */
     bool watches_rest;
     bool is_watcher;      /* of those: in host->watchers. Else the cgroup is watched */
     bool has_told_unkept; /* that a descriptor is not kept */
@@ -191,6 +192,8 @@ void supervisor_send_kill(Supervisor *supervisor);
 /* The main process is dead, but not reaped: to the others. Not to those in a cgroup, who are known
  * by it as long as they are there: supervisor_continue_rest does that. */
 void supervisor_signal_rest(Supervisor *supervisor);
+/* The main process is gone: if it has ended by itself, and well, says that it has left others. */
+void supervisor_log_left(const Supervisor *supervisor);
 /* False: it is not known whom to signal; to be asked for again. */
 bool supervisor_signal_stragglers(Supervisor *supervisor, bool to_kill);
 /* supervisor_on_stragglers follows, after a look that begins after this. */

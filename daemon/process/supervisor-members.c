@@ -217,6 +217,7 @@ void supervisor_signal_rest(Supervisor *supervisor)
 {
     int signo = supervisor_rest_signo(supervisor);
 
+    supervisor->n_left = 0;
     if (supervisor->helps != NULL || supervisor->phase == PHASE_STOP_EXEC)
         return; /* whoever has started it, or comes after it, does that */
     if (!supervisor_looks_for_stragglers(supervisor))
@@ -226,8 +227,24 @@ void supervisor_signal_rest(Supervisor *supervisor)
         (void)process_group_signal(supervisor->host, &supervisor->group,
                                    signo); /* who is not reached is seen later */
     } else if (!cgroup_is_empty(supervisor->cgroup)) {
-        (void)cgroup_signal(supervisor->cgroup, signo); /* who is not reached is gone */
+        supervisor->n_left = cgroup_signal(supervisor->cgroup, signo); /* the others are gone */
     }
+}
+
+/* That the end of a program which goes into the background is the end of all that it has started
+ * comes as a surprise. */
+void supervisor_log_left(const Supervisor *supervisor)
+{
+    g_autofree char *number = g_strdup_printf("%u", supervisor->n_left);
+    FailureClass unused;
+    g_autoptr(GError) error = ending_judge(&supervisor->spec->rules, &supervisor->ending, &unused);
+
+    if (error != NULL || (supervisor->phase != PHASE_RUN && supervisor->phase != PHASE_START))
+        return;
+    log_service(LOG_LEVEL_WARNING, supervisor->service_id,
+                "main process %d has ended, and has left %s process%s running, which %s ended now",
+                (int)supervisor->ending.pid, supervisor->n_left > 0 ? number : "other",
+                supervisor->n_left == 1 ? "" : "es", supervisor->n_left == 1 ? "is" : "are");
 }
 
 void supervisor_continue_rest(Supervisor *supervisor)

@@ -290,7 +290,7 @@ static void supervisor_tell_ending(Supervisor *supervisor)
  * stop_exec ran. */
 static void supervisor_wait_for_rest(Supervisor *supervisor)
 {
-    bool by_itself = supervisor->phase == PHASE_RUN;
+    bool was_ready = supervisor->phase == PHASE_RUN;
     Phase next = phase_traits[supervisor->phase].after_main;
 
     if (!phase_traits[supervisor->phase].owns_main || supervisor->phase == PHASE_UNKILLABLE)
@@ -299,9 +299,10 @@ static void supervisor_wait_for_rest(Supervisor *supervisor)
         supervisor_enter(supervisor, next);
         return;
     }
+    supervisor_log_left(supervisor);
     supervisor_continue_rest(supervisor);
     supervisor_set_phase(supervisor, next);
-    if (by_itself)
+    if (was_ready)
         supervisor_tell_ending(supervisor);
 }
 
@@ -367,6 +368,7 @@ void supervisor_on_stragglers(Supervisor *supervisor, unsigned n_found)
             supervisor_finish(supervisor);
         return;
     }
+    supervisor->n_left = n_found != STRAGGLERS_UNKNOWN ? n_found : 0;
     supervisor_wait_for_rest(supervisor);
     if (n_found == STRAGGLERS_UNKNOWN)
         supervisor_ask_for_stragglers(supervisor);

@@ -312,6 +312,17 @@ static void gone_end(const Run *run, GoneHow how, bool is_oneshot)
         fixture_request_stop(service);
 }
 
+/* Of what goes into the background and is ended for that people hear; of what was stopped not. */
+static void gone_assert_log(const TrustFixture *fixture, const GoneRow *row)
+{
+    const char *log = fixture->process.log->str;
+
+    if (row->how != GONE_BY_ITSELF)
+        g_assert_null(strstr(log, "has ended, and has left "));
+    else if (g_str_equal(row->name, "ended"))
+        assert_contains(log, "has ended, and has left ");
+}
+
 static void test_gone(TrustFixture *fixture, const void *data)
 {
     const GoneRow *row = data;
@@ -340,6 +351,7 @@ static void test_gone(TrustFixture *fixture, const void *data)
     g_assert_cmpuint(pids.n, ==, row->n_pids);
     run_assert_gone(&run, &pids);
     run_end(&run);
+    gone_assert_log(fixture, row);
 
     assert_state(beside.service, STATE_ACTIVE);
     g_assert_cmpint(fixture_main_pid(beside.service), ==, beside_pid);
