@@ -114,6 +114,8 @@ static int counting_open(const char *path, int flags)
 {
     int fd = sys_linux.open(path, flags);
 
+    if (fd == environ_fd)
+        environ_fd = -1; /* that one is closed */
     if (g_str_has_suffix(path, "/environ")) {
         n_environ_opens++;
         n_environ_bytes = 0;
