@@ -24,6 +24,7 @@ typedef enum OptionType {
     OPTION_WORD_OR_PATH, /* char *; argument: OptionWords; a relative path may be a misspelt word */
     OPTION_PATHS,        /* char **; several options, or one variable with ":" between them */
     OPTION_COUNT,        /* uint64_t; argument: JsonRange */
+    OPTION_SIZE,         /* uint64_t, bytes; argument: JsonRange */
     OPTION_DURATION,     /* uint64_t, usec; argument: JsonRange */
     OPTION_ENUM,         /* of the size of int; argument: OptionEnum */
     OPTION_DEFAULTS,     /* json_t *, of services */

@@ -51,6 +51,11 @@ static const char *const cgroup_word_list[] = {"auto", "none", NULL};
 static const OptionWords cgroup_words = {cgroup_word_list, "auto, none or an absolute path"};
 #define OPTION_TIMEOUT_MAX_USEC (UINT64_C(365) * 24 * 3600 * USEC_PER_SEC)
 static const JsonRange services_range = {.min = 1, .max = 1000000};
+static const JsonRange log_total_range = {
+        .min = 0,
+        .max = INT64_MAX,
+        .expected = "a size such as \"1GiB\", or 0",
+};
 static const JsonRange startup_range = {
         .min = 1,
         .max = OPTION_TIMEOUT_MAX_USEC,
@@ -90,11 +95,14 @@ const OptionEntry options_table[] = {
                "$XDG_RUNTIME_DIR/svcmgr)",
                "DIR"),
         OPTION("log-dir", OPTION_PATH, OPTION_EVERYWHERE, log_dir, NULL,
-               "Kept for the output of services, which goes where the daemon writes its own "
-               "(default: "
-               "$LOGS_DIRECTORY, /var/log/svcmgr, for users "
+               "What services say (default: $LOGS_DIRECTORY, /var/log/svcmgr, for users "
                "$XDG_STATE_HOME/svcmgr/log)",
                "DIR"),
+        OPTION("log-max-total", OPTION_SIZE, OPTION_EVERYWHERE, log_max_total_bytes,
+               &log_total_range,
+               "Files with what services say have this size together, or the oldest go; 0: no "
+               "limit (default: 1GiB)",
+               "SIZE"),
         OPTION("hooks-dir", OPTION_PATH, OPTION_EVERYWHERE | OPTION_MAY_BE_MISSING, hooks_dir, NULL,
                "Programs to run at start and end (default: hooks, where the default config file "
                "is)",
@@ -352,6 +360,13 @@ static json_t *option_count_to_json(const OptionEntry *entry, const void *field)
     return json_integer((json_int_t) * (const uint64_t *)field);
 }
 
+static json_t *option_size_to_json(const OptionEntry *entry, const void *field)
+{
+    g_autofree char *text = format_size(*(const uint64_t *)field);
+
+    return json_string(text);
+}
+
 static json_t *option_duration_to_json(const OptionEntry *entry, const void *field)
 {
     g_autofree char *text = format_duration(*(const uint64_t *)field);
@@ -391,6 +406,8 @@ static const OptionTypeRow option_types[_OPTION_TYPE_MAX] = {
                           option_paths_to_json},
         [OPTION_COUNT] = {G_OPTION_ARG_FILENAME, option_count_from_text, json_read_unsigned,
                           option_count_to_json},
+        [OPTION_SIZE] = {G_OPTION_ARG_FILENAME, option_text_from_text, json_read_size,
+                         option_size_to_json},
         [OPTION_DURATION] = {G_OPTION_ARG_FILENAME, option_text_from_text, json_read_duration,
                              option_duration_to_json},
         [OPTION_ENUM] = {G_OPTION_ARG_FILENAME, option_text_from_text, option_read_enum,

@@ -55,7 +55,8 @@ typedef struct Options {
     char *state_dir;
     char *runtime_dir;
     char *log_dir;
-    char *hooks_dir; /* may be missing unless given; NULL: a user without a home */
+    uint64_t log_max_total_bytes; /* of all that services have said; 0: no limit */
+    char *hooks_dir;              /* may be missing unless given; NULL: a user without a home */
     bool hooks_dir_given;
     char *config;   /* the config file that was read or, as the default one may, is missing; or NULL
                      */

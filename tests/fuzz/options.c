@@ -39,6 +39,7 @@ static void options_fuzz_assert(const Options *options)
         g_assert_true(g_path_is_absolute(*dir));
     g_assert_true(g_path_is_absolute(options->state_dir));
     g_assert_true(g_path_is_absolute(options->log_dir));
+    g_assert_cmpuint(options->log_max_total_bytes, <=, INT64_MAX);
     g_assert_true(g_path_is_absolute(options->cgroup) || g_str_equal(options->cgroup, "auto") ||
                   g_str_equal(options->cgroup, "none"));
     g_assert_cmpuint(options->max_services, >, 0);

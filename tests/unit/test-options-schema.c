@@ -77,6 +77,9 @@ static void assert_property(const json_t *schema, const OptionEntry *entry, cons
         g_assert_cmpuint(json_integer_value(json_object_get(property, "minimum")), ==, range->min);
         g_assert_cmpuint(json_integer_value(json_object_get(property, "maximum")), ==, range->max);
         return;
+    case OPTION_SIZE:
+        assert_string(property, "$ref", "#/$defs/size");
+        return;
     case OPTION_DURATION:
         assert_string(property, "$ref", "#/$defs/duration");
         return;
@@ -143,7 +146,7 @@ static void test_defaults(OptionsFixture *fixture, const void *unused)
         g_test_message("%s", member);
         g_assert_true(json_equal(expected, json_object_get(printed, member)));
     }
-    g_assert_cmpuint(n_defaults, ==, 6);
+    g_assert_cmpuint(n_defaults, ==, 7);
     json_decref(printed);
     json_decref(schema);
 }

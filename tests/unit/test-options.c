@@ -19,7 +19,8 @@ static const OptionsRow rows[] = {
         {"all",
          "--system --socket=/s --services-dir=/a --services-dir /b --runtime-dir=/r --state-dir=/t "
          "--log-dir=/l --hooks-dir=/h --pid-file=/p --max-services=7 --log-level=debug "
-         "--restore=wanted --startup-timeout='1min 1s' --shutdown-timeout=30 --cgroup=/c",
+         "--log-max-total=1MiB --restore=wanted --startup-timeout='1min 1s' --shutdown-timeout=30 "
+         "--cgroup=/c",
          NULL},
         {"system-user", "--system --user", "--system and --user exclude each other"},
         {"system-address", "--system --address=a", "--system and --address exclude each other"},
@@ -42,6 +43,12 @@ static const OptionsRow rows[] = {
          "--log-level: expected error, warning, notice, info or debug, got \"loud\""},
         {"restore", "--restore=all",
          "--restore: expected auto, enabled, wanted or none, got \"all\""},
+        {"log-max-total", "--log-max-total=much",
+         "--log-max-total: expected a size such as \"64KiB\", got much"},
+        {"log-max-total-negative", "--log-max-total=-1",
+         "--log-max-total: expected a size such as \"64KiB\", got -1"},
+        {"log-max-total-huge", "--log-max-total=9EiB",
+         "--log-max-total: expected a size such as \"1GiB\", or 0, got \"9EiB\""},
         {"startup-timeout-none", "--startup-timeout=0",
          "--startup-timeout: expected a duration such as \"15s\", more than 0 and at most a year, "
          "got \"0\""},
@@ -101,6 +108,7 @@ static void test_values(OptionsFixture *fixture, const void *unused)
     g_assert_cmpstr(options->runtime_dir, ==, "/r");
     g_assert_cmpstr(options->state_dir, ==, "/t");
     g_assert_cmpstr(options->log_dir, ==, "/l");
+    g_assert_cmpuint(options->log_max_total_bytes, ==, 1024 * 1024);
     g_assert_cmpstr(options->hooks_dir, ==, "/h");
     g_assert_true(options->hooks_dir_given);
     g_assert_cmpstr(options->pid_file, ==, "/p");
@@ -124,6 +132,7 @@ static void test_defaults(OptionsFixture *fixture, const void *unused)
     g_assert_false(options->services_dirs_given);
     g_assert_false(options->hooks_dir_given);
     g_assert_cmpuint(options->max_services, ==, MAP_MAX_SERVICES);
+    g_assert_cmpuint(options->log_max_total_bytes, ==, 1024 * 1024 * 1024);
     g_assert_cmpstr(options->cgroup, ==, "auto");
     g_assert_cmpint(options->restore, ==, RESTORE_OPTION_AUTO);
     g_assert_cmpuint(options->startup_timeout_usec, ==, 15 * USEC_PER_SEC);
