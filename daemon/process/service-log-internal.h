@@ -23,7 +23,7 @@ struct ServiceLogs {
     const Sys *sys;
     Clock *clock;
     char *directory;           /* absolute */
-    GHashTable *logs;          /* service id -> ServiceLog */
+    GHashTable *logs;          /* service id -> ServiceLog: in use, or with a loss to tell */
     GHashTable *listeners;     /* service id -> Listeners */
     GQueue open;               /* of ServiceLog that have a descriptor, the last used first */
     ServiceLogTotal *total;    /* NULL: there is no limit */
@@ -36,7 +36,8 @@ struct ServiceLog {
     char *path; /* of the current file */
     ServiceLogRules rules;
     unsigned n_users;
-    int fd; /* of the current file; -1: not open */
+    bool is_deleted; /* the service is no more */
+    int fd;          /* of the current file; -1: not open */
     GList link;
     ServiceLogShare *share; /* of the total; NULL: nothing was written yet */
     dev_t device;

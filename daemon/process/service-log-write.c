@@ -138,19 +138,15 @@ static bool service_log_open_file(ServiceLog *log)
     return true;
 }
 
-/* The total is told what the file has now. */
-static void service_log_account(ServiceLog *log)
+/* NULL: there is no limit for all. */
+static ServiceLogShare *service_log_share(ServiceLog *log)
 {
-    ServiceLogTotal *total = log->logs->total;
-
-    if (total == NULL)
-        return;
-    if (log->share == NULL) {
+    if (log->share == NULL && log->logs->total != NULL) {
         g_autofree char *name = service_log_directory_name(log->service_id);
 
-        log->share = service_log_total_take(total, name);
+        log->share = service_log_total_take(log->logs->total, name);
     }
-    service_log_total_written(total, log->share, log->size_bytes);
+    return log->share;
 }
 
 static bool service_log_is_in_place(ServiceLog *log)
@@ -218,7 +214,7 @@ static bool service_log_rotate(ServiceLog *log)
     service_log_shut(log);
     log->last_number = number + 1;
     service_log_remove_oldest(log, directory_fd, numbers);
-    if (log->share != NULL)
+    if (service_log_share(log) != NULL)
         service_log_total_rotated(log->logs->total, log->share);
     return true;
 }
@@ -304,7 +300,8 @@ size_t service_log_write(ServiceLog *log, const char *lines, size_t length)
         if (part == 0 && !service_log_rotate(log))
             return done;
         size_t written = service_log_write_lines(log, lines + done, part);
-        service_log_account(log);
+        if (service_log_share(log) != NULL)
+            service_log_total_written(log->logs->total, log->share, log->size_bytes);
         done += written;
         if (written < part)
             return done;

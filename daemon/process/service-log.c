@@ -23,6 +23,21 @@ static void service_log_listeners_free(void *listeners)
     listeners_free(listeners);
 }
 
+/* What it has lost is told by nobody any more. */
+static void service_log_free(void *data)
+{
+    ServiceLog *log = data;
+
+    g_assert(log->n_users == 0);
+    service_log_give_up(log);
+    service_log_shut(log);
+    if (log->share != NULL)
+        service_log_total_give_back(log->logs->total, log->share);
+    g_free(log->path);
+    g_free(log->service_id);
+    g_free(log);
+}
+
 ServiceLogs *service_logs_new(const ServiceLogsOptions *options)
 {
     ServiceLogs *logs = g_new0(ServiceLogs, 1);
@@ -30,7 +45,7 @@ ServiceLogs *service_logs_new(const ServiceLogsOptions *options)
     logs->sys = options->sys;
     logs->clock = options->clock;
     logs->directory = g_canonicalize_filename(options->directory, NULL);
-    logs->logs = g_hash_table_new(g_str_hash, g_str_equal);
+    logs->logs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, service_log_free);
     logs->listeners =
             g_hash_table_new_full(g_str_hash, g_str_equal, g_free, service_log_listeners_free);
     g_queue_init(&logs->open);
@@ -43,9 +58,8 @@ void service_logs_free(ServiceLogs *logs)
 {
     if (logs == NULL)
         return;
-    g_assert(g_hash_table_size(logs->logs) == 0);
-    service_log_total_free(logs->total);
     g_hash_table_unref(logs->logs);
+    service_log_total_free(logs->total);
     g_hash_table_unref(logs->listeners);
     g_free(logs->directory);
     g_free(logs);
@@ -83,22 +97,24 @@ ServiceLog *service_log_open(ServiceLogs *logs, const char *service_id,
     if (log == NULL)
         log = service_log_new(logs, service_id);
     log->n_users++;
+    log->is_deleted = false;
     log->rules = service_log_rules(rules);
     return log;
+}
+
+/* What has been lost waits for the next run of the service. */
+static void service_log_drop_if_unused(ServiceLog *log)
+{
+    if (log->n_users == 0 && (log->lost_errno == 0 || log->is_deleted))
+        g_hash_table_remove(log->logs->logs, log->service_id);
 }
 
 void service_log_close(ServiceLog *log)
 {
     if (log == NULL || --log->n_users > 0)
         return;
-    service_log_give_up(log);
     service_log_shut(log);
-    if (log->share != NULL)
-        service_log_total_give_back(log->logs->total, log->share);
-    g_hash_table_remove(log->logs->logs, log->service_id);
-    g_free(log->path);
-    g_free(log->service_id);
-    g_free(log);
+    service_log_drop_if_unused(log);
 }
 
 static void service_log_tell(ServiceLogs *logs, const char *service_id, bool is_deleted)
@@ -179,5 +195,11 @@ void service_log_unlisten(ServiceLogListener *listener)
 
 void service_logs_tell_deleted(ServiceLogs *logs, const char *service_id)
 {
+    ServiceLog *log = g_hash_table_lookup(logs->logs, service_id);
+
+    if (log != NULL) {
+        log->is_deleted = true;
+        service_log_drop_if_unused(log);
+    }
     service_log_tell(logs, service_id, true);
 }

@@ -138,6 +138,7 @@ static void fault_fixture_init(LogFixture *fixture, const void *unused)
     fixture->sys.getdents64 = fault_getdents;
     fault.nth = 0;
     fault.n_failures = 0;
+    fault.n_calls = 0;
     fault.was_short = false;
 }
 
@@ -357,6 +358,69 @@ static void test_shared(LogFixture *fixture, const void *unused)
     service_log_close(db);
 }
 
+/* What one run has lost is told in the log of the next, unless the service is deleted; then the
+ * daemon's log has it. */
+static void test_next_run(LogFixture *fixture, const void *unused)
+{
+    fault.call = FAULT_WRITE;
+    fault.errno_value = ENOSPC;
+    fault.nth = 1;
+    fault.n_failures = 3;
+    for (unsigned i = 0; i < 4; i++) {
+        ServiceLog *log = log_fixture_open(fixture, "web", 0, 0);
+
+        log_fixture_say(log, i < 3 ? "lost\n" : "kept\n");
+        service_log_close(log);
+    }
+    g_autofree char *text = log_fixture_text(fixture, "web", 0);
+    g_assert_cmpstr(text, ==,
+                    "svcmgr: 3 lines (15 bytes) were lost: No space left on device\nkept\n");
+    g_assert_cmpuint(fixture->told->len, ==, 2);
+
+    for (unsigned i = 0; i < 2; i++) {
+        ServiceLog *log = log_fixture_open(fixture, "db", 0, 0);
+
+        fault.nth = fault.n_calls + 1;
+        fault.n_failures = 1;
+        log_fixture_say(log, "lost\n");
+        if (i == 0)
+            service_logs_tell_deleted(fixture->logs, "db");
+        service_log_close(log);
+        g_assert_cmpuint(log_fixture_n_told(fixture, "db: of what it said at last, 1 line"), ==, 1);
+    }
+    log_fixture_restart(fixture);
+    g_assert_cmpuint(log_fixture_n_told(fixture, "db: of what it said at last, 1 line"), ==, 2);
+}
+
+/* What is wrong with one log is told of that one, each time that it is another time. */
+static void test_own(LogFixture *fixture, const void *unused)
+{
+    ServiceLog *web = log_fixture_open(fixture, "web", 0, 0);
+    ServiceLog *db = log_fixture_open(fixture, "db", 0, 0);
+
+    fault.call = FAULT_WRITE;
+    fault.errno_value = EPERM;
+    for (unsigned round = 1; round <= 3; round++) {
+        fault.nth = fault.n_calls + 1;
+        fault.n_failures = 3;
+        log_fixture_say(web, "lost\n");
+        log_fixture_say(db, "lost\n");
+        log_fixture_say(web, "lost\n");
+        log_fixture_say(web, "kept\n");
+        log_fixture_say(db, "kept\n");
+        g_assert_cmpuint(log_fixture_n_told(fixture, "web: cannot write"), ==, round == 3 ? 2 : 1);
+        g_assert_cmpuint(log_fixture_n_told(fixture, "db: cannot write"), ==, round == 3 ? 2 : 1);
+        g_assert_cmpuint(log_fixture_n_told(fixture, "is written again: 2 lines (10 bytes)"), ==,
+                         round == 3 ? 2 : 1);
+        g_assert_cmpuint(log_fixture_n_told(fixture, "is written again: 1 line (5 bytes)"), ==,
+                         round == 3 ? 2 : 1);
+        virtual_loop_advance(fixture->loop, 31 * USEC_PER_SEC);
+    }
+    g_assert_cmpuint(fixture->told->len, ==, 8);
+    service_log_close(web);
+    service_log_close(db);
+}
+
 /* The line has the stamp of a line of the run that follows. */
 static void test_stamped(LogFixture *fixture, const void *unused)
 {
@@ -471,6 +535,8 @@ int main(int argc, char **argv)
     FAULT_TEST("interrupted", test_interrupted);
     FAULT_TEST("unlink", test_unlink);
     FAULT_TEST("shared", test_shared);
+    FAULT_TEST("next-run", test_next_run);
+    FAULT_TEST("own", test_own);
     FAULT_TEST("stamped", test_stamped);
     FAULT_TEST("no-descriptor", test_no_descriptor);
     FAULT_TEST("full-disk", test_full_disk);

@@ -347,6 +347,8 @@ static void test_foreign_directory(LogFixture *fixture, const void *unused)
     g_assert_false(g_file_test(followed, G_FILE_TEST_EXISTS));
     g_assert_cmpuint(log_fixture_n_told(fixture, "web: cannot write to its log "), ==, 1);
     service_log_close(log);
+    g_assert_cmpuint(fixture->told->len, ==, 1);
+    service_logs_tell_deleted(fixture->logs, "web");
     g_assert_cmpuint(log_fixture_n_told(fixture, "web: of what it said at last, 1 line (4 bytes)"),
                      ==, 1);
 }
