@@ -7,6 +7,7 @@
 #include "process/fd-closer.h"
 #include "process/host.h"
 #include "process/oom.h"
+#include "process/output.h"
 
 #include <sys/resource.h>
 
@@ -41,6 +42,8 @@ struct ProcessHost {
     Stragglers *stragglers; /* stragglers.c; made when first asked for */
     FdCloser *closer;       /* fd-closer.c; made when first needed */
     UsageSurvey *survey;    /* usage.c; made when first asked for */
+    ServiceLogs *logs;      /* NULL: none are kept, and what programs write goes where ours does */
+    OutputReader *output;   /* where there are logs */
     Timer *reap_timer;
     uint64_t reap_next_usec; /* not before */
     unsigned n_supervisors;

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "base/fds.h"
 #include "process/former-internal.h"
+#include "process/output-internal.h"
 #include "process/stragglers.h"
 #include "process/supervisor-internal.h"
 #include "process/usage.h"
@@ -196,6 +197,18 @@ bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **er
     return false;
 }
 
+void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t total_max_bytes)
+{
+    ServiceLogsOptions options = {.sys = host->sys,
+                                  .clock = host->clock,
+                                  .directory = directory,
+                                  .total_max_bytes = total_max_bytes};
+
+    g_assert(host->logs == NULL);
+    host->logs = service_logs_new(&options);
+    host->output = output_reader_new(host);
+}
+
 void process_host_watch_oom(ProcessHost *host)
 {
     if (host->oom == NULL)
@@ -274,6 +287,8 @@ void process_host_free(ProcessHost *host)
     if (host == NULL)
         return;
     g_assert(host->n_supervisors == 0);
+    output_reader_free(host->output);
+    service_logs_free(host->logs);
     timer_free(host->reap_timer);
     stragglers_free(host->stragglers);
     fd_closer_free(host->closer);

@@ -45,6 +45,9 @@ void process_host_set_invocation_prefix(ProcessHost *host, const char *prefix);
  * the invocation prefix (which there must be). where: "none", or as in CgroupTreeOptions. False:
  * there are none, and the error says why; services are followed by their sessions then. */
 bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **error);
+/* From now on what services write is read, and kept in files below the directory, as their
+ * OutputSpec says; total_max_bytes: of all, 0: no limit. Once. */
+void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t total_max_bytes);
 /* From now on it is known of a main process that is killed for want of memory, also where no cgroup
  * counts that, as far as the kernel's log can be read. */
 void process_host_watch_oom(ProcessHost *host);
@@ -58,7 +61,7 @@ void process_host_check_limits(const ProcessHost *host, const CgroupLimits *limi
                                void *data);
 /* The same as one error, NotSupported, of the first: "cgroup.memory_max: ...". */
 bool process_host_has_limits(const ProcessHost *host, const CgroupLimits *limits, GError **error);
-/* No supervisor may be left (asserted). Accepts NULL. */
+/* No supervisor may be left (asserted). What services have written is read before. Accepts NULL. */
 void process_host_free(ProcessHost *host);
 /* Reaps orphans, never stealing a main process's exit from its supervisor, and tells supervisors
  * that wait for the rest of their process group. */

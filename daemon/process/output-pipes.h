@@ -22,8 +22,9 @@ bool output_pipe_name_parse(char *string, OutputPipeName *ret_name);
  */
 int output_pipe_make(const Sys *sys, int *ret_read_fd, int *ret_write_fd);
 
-/* Gives away all reading ends that are open: func gets the descriptor and its name (borrowed), and
- * nothing is read from it here any more. What was read of a line without newline is in the log. */
+/* Gives away all reading ends that are open: func gets the descriptor, which is its own, and its
+ * name (borrowed), and nothing is read from it here any more. What was read of a line without
+ * newline is in the log. */
 void output_pipes_hand_over(ProcessHost *host, void (*func)(const char *name, int fd, void *data),
                             void *data);
 /* Takes over what was handed over: what comes is appended to the log of the service, whether it is

@@ -39,8 +39,8 @@ typedef struct Output Output;
 /* What all runs share (host-internal.h has it). */
 typedef struct OutputReader OutputReader;
 
-/* Of one run. A host without logs inherits, whatever the target. NULL: LimitExceeded or the like,
- * and the program cannot be started. */
+/* Of one run. A host without logs inherits, whatever the target, and so does what is no service
+ * (service_id NULL). NULL: there is no pipe to be had, and the program cannot be started. */
 Output *output_new(ProcessHost *host, const char *service_id, const char *invocation_id,
                    const OutputSpec *spec, GError **error);
 OutputEnds output_ends(const Output *output);

@@ -81,6 +81,7 @@ static void control_fill_spec(Control *control)
 
     control->spec = (SupervisorSpec){
             .spawn = spec->spawn,
+            .output = spec->output,
             .rules = {.stop_signal = SIGTERM,
                       .runs_once = true,
                       .start_timeout_usec = control->task == CONTROL_STOP

@@ -115,6 +115,7 @@ bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GEr
     if (!supervisor_change_limits(supervisor, &spec->limits, error))
         return false;
     supervisor_trim_stored(supervisor, spec);
+    output_set_rules(supervisor->output, &spec->output.rules);
     supervisor->spec = spec;
     return true;
 }

@@ -119,6 +119,7 @@ struct Supervisor {
     NotifySocket *notify;
     NotifyAccess access;
     unsigned n_dropped;
+    Output *output; /* of the run */
     ReadinessPipe *readiness;
     FdStore *stored; /* NULL: nothing was ever stored. Outlives the run */
 
@@ -252,7 +253,7 @@ void supervisor_close_notify(Supervisor *supervisor);
 /* What the program said is told now, not when its turn comes. */
 void supervisor_flush_said(Supervisor *supervisor);
 bool supervisor_open_readiness(Supervisor *supervisor, GError **error);
-/* What it has said or written, and nobody has read yet. */
+/* What it has said on the notify socket and its readiness descriptor, and nobody has read yet. */
 void supervisor_drain(Supervisor *supervisor);
 
 /* supervisor-watchdog.c */

@@ -78,6 +78,7 @@ void supervisor_let_go(Supervisor *supervisor)
 {
     supervisor_close_notify(supervisor);
     g_clear_pointer(&supervisor->readiness, readiness_pipe_free);
+    g_clear_pointer(&supervisor->output, output_release);
     supervisor_exec_clear(supervisor);
     supervisor_search_clear(supervisor);
     supervisor_reload_clear(supervisor);
@@ -113,6 +114,14 @@ static bool supervisor_open_channels(Supervisor *supervisor, const SupervisorSpe
     return spec->readiness != READINESS_FD || supervisor_open_readiness(supervisor, error);
 }
 
+static bool supervisor_open_output(Supervisor *supervisor, const SupervisorSpec *spec,
+                                   GError **error)
+{
+    supervisor->output = output_new(supervisor->host, supervisor->service_id,
+                                    supervisor->facts.invocation_id, &spec->output, error);
+    return supervisor->output != NULL;
+}
+
 /* The stored ones first, since their protocol says where they begin. */
 static GArray *supervisor_list_passes(const Supervisor *supervisor, const SupervisorSpec *spec,
                                       size_t *ret_n_listen)
@@ -144,6 +153,7 @@ static bool supervisor_spawn_child(Supervisor *supervisor, const SupervisorSpec 
     size_t n_listen;
     g_autoptr(GArray) passes = supervisor_list_passes(supervisor, spec, &n_listen);
     g_autofree char *names = n_listen > 0 ? fd_store_names(supervisor->stored) : NULL;
+    OutputEnds ends = output_ends(supervisor->output);
     SpawnExtras extras = {
             .exec = exec,
             .service_id = supervisor->service_id,
@@ -154,6 +164,8 @@ static bool supervisor_spawn_child(Supervisor *supervisor, const SupervisorSpec 
             .may_begin_below = helps != NULL,
             .main_pid = helps != NULL ? helps->facts.main_pid : 0,
             .watchdog_usec = helps == NULL && !spec->rules.runs_once ? spec->watchdog_usec : 0,
+            .stdout_fd = MAX(ends.stdout_fd, 0),
+            .stderr_fd = MAX(ends.stderr_fd, 0),
             .passes = (const SpawnPass *)(const void *)passes->data,
             .n_passes = passes->len,
             .n_listen = n_listen,
@@ -175,12 +187,15 @@ static bool supervisor_equip(Supervisor *supervisor, const SupervisorSpec *spec,
 {
     bool spawned = supervisor_open_cgroup(supervisor, spec, error) &&
                    supervisor_open_channels(supervisor, spec, error) &&
+                   supervisor_open_output(supervisor, spec, error) &&
                    supervisor_spawn_child(supervisor, spec, exec, identity, error);
 
     if (supervisor->cgroup != NULL)
         cgroup_close(supervisor->cgroup);
     if (supervisor->readiness != NULL)
         readiness_pipe_close_writing(supervisor->readiness);
+    if (supervisor->output != NULL)
+        output_close_writing(supervisor->output);
     return spawned;
 }
 

@@ -26,8 +26,10 @@ static void on_supervisor_watchdog(void *data)
         return;
     if (clock_monotonic_usec(supervisor->host->clock) < watchdog->deadline_usec)
         timer_arm(watchdog->timer, watchdog->deadline_usec);
-    else
+    else {
+        output_drain(supervisor->output);
         supervisor_miss_watchdog(supervisor);
+    }
 }
 
 static void supervisor_watchdog_set(Supervisor *supervisor, uint64_t interval_usec)

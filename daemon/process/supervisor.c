@@ -286,8 +286,7 @@ static void supervisor_tell_ending(Supervisor *supervisor)
                                   supervisor->owner);
 }
 
-/* What is left of the group was signalled before the main process was reaped; but not while
- * stop_exec ran. */
+/* What is left of the group was signalled before; but not while stop_exec ran. */
 static void supervisor_wait_for_rest(Supervisor *supervisor)
 {
     bool was_ready = supervisor->phase == PHASE_RUN;
@@ -424,6 +423,7 @@ void supervisor_check_main(Supervisor *supervisor)
                        WEXITED | WNOHANG | WNOWAIT);
     if (r == 0 && info.si_pid == 0)
         return; /* lives, or is held by a tracer */
+    output_drain(supervisor->output);
     supervisor_exec_check(supervisor);
     (void)supervisor_note_left(supervisor); /* for later */
     supervisor_signal_rest(supervisor);

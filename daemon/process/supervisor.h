@@ -7,6 +7,7 @@
 
 #include "base/enum-table.h"
 #include "process/ending.h"
+#include "process/output.h"
 #include "process/spawn.h"
 #include "process/usage.h"
 
@@ -39,6 +40,7 @@ typedef struct SupervisorSpec {
     uint64_t watchdog_usec; /* 0: off */
     uint64_t fd_store_max;
     CgroupLimits limits;
+    OutputSpec output; /* of reload_exec and stop_exec, too */
 } SupervisorSpec;
 void supervisor_spec_clear(SupervisorSpec *spec);
 

@@ -213,6 +213,9 @@ const Sys sys_linux = {
         .setsockopt = setsockopt,
         .recvmsg = recvmsg,
         .prlimit64 = sys_linux_prlimit64,
+        .epoll_create1 = epoll_create1,
+        .epoll_ctl = epoll_ctl,
+        .epoll_wait = epoll_wait,
         .same_file = sys_linux_same_file,
 };
 

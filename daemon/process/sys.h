@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -66,6 +67,9 @@ typedef struct Sys {
     ssize_t (*recvmsg)(int fd, struct msghdr *message, int flags);
     int (*prlimit64)(pid_t pid, int resource, const struct rlimit64 *limit,
                      struct rlimit64 *ret_limit);
+    int (*epoll_create1)(int flags);
+    int (*epoll_ctl)(int epoll_fd, int operation, int fd, struct epoll_event *event);
+    int (*epoll_wait)(int epoll_fd, struct epoll_event *events, int max_events, int timeout_msec);
     int (*same_file)(int a, int b); /* kcmp(2), KCMP_FILE: 0: one open file; 1, 2: their order */
 } Sys;
 
