@@ -120,6 +120,8 @@ static int counting_open(const char *path, int flags)
         n_environ_opens++;
         n_environ_bytes = 0;
         environ_fd = fd;
+    } else if (fd == environ_fd) {
+        environ_fd = -1; /* its number is another file's by now */
     }
     return fd;
 }
