@@ -14,9 +14,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-/* A slice of work, and the time that others have until the next one. A piece of that size has at
- * most 40 names of directories. */
-#define SERVICE_LOG_TOTAL_PIECE_BYTES 1024
+/* A slice of work, and the time that others have until the next one. Of one directory all files are
+ * looked at: they are at most SERVICE_LOG_KEEP_MAX. */
+#define SERVICE_LOG_TOTAL_LOOKS 80 /* at files and directories */
+#define SERVICE_LOG_TOTAL_PIECE_BYTES 4096
 #define SERVICE_LOG_TOTAL_REMOVALS 4
 #define SERVICE_LOG_TOTAL_PAUSE_USEC (5 * USEC_PER_MSEC)
 #define SERVICE_LOG_TOTAL_RETRY_USEC (60 * USEC_PER_SEC)
@@ -33,6 +34,17 @@ struct ServiceLogShare {
     bool is_stuck; /* something of it could not be removed */
 };
 
+/* The directory of all, while it is gone through. */
+typedef struct ServiceLogScan {
+    int fd;
+    ssize_t at; /* in what was read of it last */
+    ssize_t length;
+    union {
+        struct dirent64 alignment;
+        char bytes[SERVICE_LOG_TOTAL_PIECE_BYTES];
+    } buffer;
+} ServiceLogScan;
+
 struct ServiceLogTotal {
     ServiceLogs *logs;
     Clock *clock;
@@ -41,7 +53,8 @@ struct ServiceLogTotal {
     uint64_t bytes;
     GHashTable *shares;          /* name -> ServiceLogShare */
     const ServiceLogShare *last; /* that was written to; NULL: it is gone */
-    int scan_fd;                 /* of the directory of all, while it is gone through */
+    ServiceLogScan *scan;
+    unsigned n_looks; /* in this turn */
     bool is_scanned;
     bool has_told; /* that something could not be removed */
 };
@@ -52,6 +65,14 @@ static void service_log_share_free(void *data)
 
     g_free(share->name);
     g_free(share);
+}
+
+static void service_log_scan_free(ServiceLogScan *scan)
+{
+    if (scan == NULL)
+        return;
+    scan->fd = fd_close(scan->fd);
+    g_free(scan);
 }
 
 static void on_service_log_total_turn(void *data);
@@ -65,7 +86,6 @@ ServiceLogTotal *service_log_total_new(ServiceLogs *logs, TimerHost *timers, uin
     total->timer = timer_new(timers, on_service_log_total_turn, total);
     total->max_bytes = max_bytes;
     total->shares = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, service_log_share_free);
-    total->scan_fd = -1;
     return total;
 }
 
@@ -75,7 +95,7 @@ void service_log_total_free(ServiceLogTotal *total)
         return;
     timer_free(total->timer);
     g_hash_table_unref(total->shares);
-    total->scan_fd = fd_close(total->scan_fd);
+    service_log_scan_free(total->scan);
     g_free(total);
 }
 
@@ -114,12 +134,13 @@ static int service_log_share_open(const ServiceLogTotal *total, const ServiceLog
     return sys_open(total->logs->sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-static void service_log_share_look_at(const ServiceLogTotal *total, ServiceLogShare *share,
+static void service_log_share_look_at(ServiceLogTotal *total, ServiceLogShare *share,
                                       int directory_fd)
 {
     g_autoptr(GArray) numbers = service_log_directory_numbers(total->logs->sys, directory_fd);
     struct stat status;
 
+    total->n_looks += 1 + (numbers != NULL ? numbers->len : 0);
     if (service_log_share_stat(total, directory_fd, 0, &status)) {
         share->has_current = true;
         share->current_bytes = (uint64_t)status.st_size;
@@ -188,31 +209,47 @@ static void service_log_total_look_at(ServiceLogTotal *total, const struct diren
     service_log_share_drop_if_empty(total, share); /* it is no log */
 }
 
-/* False: there is more. */
-static bool service_log_total_scan(ServiceLogTotal *total)
+static bool service_log_scan_begin(ServiceLogTotal *total)
 {
-    const Sys *sys = total->logs->sys;
-    union {
-        struct dirent64 alignment;
-        char bytes[SERVICE_LOG_TOTAL_PIECE_BYTES];
-    } buffer;
-    ssize_t n;
+    int fd = sys_open(total->logs->sys, total->logs->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (total->scan_fd < 0)
-        total->scan_fd = sys_open(sys, total->logs->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (total->scan_fd < 0)
+    if (fd < 0)
         return false;
-    n = sys->getdents64(total->scan_fd, buffer.bytes, sizeof buffer.bytes);
-    for (ssize_t at = 0; at < n;) {
-        const struct dirent64 *entry = (const void *)(buffer.bytes + at);
+    total->scan = g_new0(ServiceLogScan, 1);
+    total->scan->fd = fd;
+    return true;
+}
 
-        at += entry->d_reclen;
+/* NULL: that was the last. */
+static const struct dirent64 *service_log_scan_next(const Sys *sys, ServiceLogScan *scan)
+{
+    const struct dirent64 *entry;
+
+    if (scan->at >= scan->length) {
+        scan->at = 0;
+        scan->length = sys->getdents64(scan->fd, scan->buffer.bytes, sizeof scan->buffer.bytes);
+    }
+    if (scan->length <= 0)
+        return NULL;
+    entry = (const void *)(scan->buffer.bytes + scan->at);
+    scan->at += entry->d_reclen;
+    return entry;
+}
+
+static void service_log_total_scan(ServiceLogTotal *total)
+{
+    total->n_looks = 0;
+    while (total->n_looks < SERVICE_LOG_TOTAL_LOOKS) {
+        const struct dirent64 *entry = service_log_scan_next(total->logs->sys, total->scan);
+
+        if (entry == NULL) {
+            g_clear_pointer(&total->scan, service_log_scan_free);
+            total->is_scanned = true;
+            return;
+        }
+        total->n_looks++;
         service_log_total_look_at(total, entry);
     }
-    if (n > 0)
-        return false;
-    total->scan_fd = fd_close(total->scan_fd);
-    return true;
 }
 
 /* Removing */
@@ -347,10 +384,12 @@ static void on_service_log_total_turn(void *data)
         service_log_total_make_room(total);
         return;
     }
-    total->is_scanned = service_log_total_scan(total);
-    service_log_total_arm(total, !total->is_scanned && total->scan_fd < 0
-                                         ? SERVICE_LOG_TOTAL_RETRY_USEC
-                                         : SERVICE_LOG_TOTAL_PAUSE_USEC);
+    if (total->scan == NULL && !service_log_scan_begin(total)) {
+        service_log_total_arm(total, SERVICE_LOG_TOTAL_RETRY_USEC);
+        return;
+    }
+    service_log_total_scan(total);
+    service_log_total_arm(total, SERVICE_LOG_TOTAL_PAUSE_USEC);
 }
 
 /* Being told */
