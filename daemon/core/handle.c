@@ -35,6 +35,7 @@ static void service_free(Service *service)
     start_window_reset(&service->starts);
     listeners_free(service->listeners);
     error_buffer_free(service->errors);
+    last_failure_free(service->last_failure);
     config_unref(service->config);
     if (service->deleted_by != NULL)
         caller_unref(service->deleted_by->caller);
@@ -105,6 +106,19 @@ ErrorBuffer *service_errors(Service *service)
     if (service->errors == NULL)
         service->errors = error_buffer_new(ERROR_BUFFER_CAPACITY);
     return service->errors;
+}
+
+const LastFailure *service_last_failure(const Service *service)
+{
+    return service->last_failure;
+}
+
+void service_remember_failure(Service *service, const StateRecord *draft, State to,
+                              const ExitStatus *exit)
+{
+    uint64_t serial = service->published ? feed_serial(service->core->feed) + 1 : 0;
+    service->last_failure =
+            last_failure_renew(service->last_failure, service, draft, to, serial, exit);
 }
 
 const About *service_about(const Service *service)
@@ -190,6 +204,7 @@ void service_remember(Service *service, const DurableState *state, const Origin 
         g_clear_error(&draft->error);
         draft->error = g_error_new_literal(
                 SVCMGR_ERROR, (int)service_code_of_class(state->failure_class), state->error);
+        service_remember_failure(service, draft, STATE_FAILED, NULL);
     }
     service_commit(service, draft, failed ? STATE_FAILED : draft->state, origin);
 }
@@ -225,6 +240,7 @@ void service_set_broken(Service *service, const GError *error, const Origin *ori
     StateRecord *draft = service_draft(service);
     service->broken = g_error_copy(error);
     service_draft_set_error(service, draft, error, FAILURE_CONFIG);
+    service_remember_failure(service, draft, STATE_FAILED, NULL);
     service_commit(service, draft, STATE_FAILED, origin);
 }
 

@@ -125,7 +125,7 @@ struct Kind {
     json_t *(*describe_run)(const Kind *kind, const Service *service);
     /* The last n lines that a run has said (invocation NULL: that were said at all), oldest first,
      * as an array of what LOG_FORMAT_JSON makes of each; it is the caller's. NULL: none can be
-     * read. It reads files: never asked while something else waits. */
+     * read. It reads files, so it is for who asks, and for nobody else. */
     json_t *(*last_lines)(const Kind *kind, const Service *service, const char *invocation,
                           unsigned n);
     const char *interface;          /* D-Bus name of the kind's own interface */

@@ -47,7 +47,8 @@ struct Service {
     StartWindow starts;
     Listeners *listeners;
     ErrorBuffer *errors;
-    HistoryEntry *history; /* a ring of SERVICE_HISTORY, grown to it with the moves */
+    LastFailure *last_failure; /* NULL: none */
+    HistoryEntry *history;     /* a ring of SERVICE_HISTORY, grown to it with the moves */
     size_t n_moves;
     ServiceKept kept;
 };
@@ -69,6 +70,11 @@ void service_draft_set_origin(StateRecord *draft, const Origin *origin);
 void service_draft_set_error(const Service *service, StateRecord *draft, const GError *error,
                              FailureClass failure_class);
 void service_draft_clear_error(StateRecord *draft);
+
+/* draft holds the error of a failure, and is about to be committed: it is remembered. exit may be
+ * NULL. */
+void service_remember_failure(Service *service, const StateRecord *draft, State to,
+                              const ExitStatus *exit);
 
 /* starting or reloading with a new context; the kind is called from the queue. */
 void service_enter_apply(Service *service, StateRecord *draft, State to, bool reload,

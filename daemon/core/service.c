@@ -308,8 +308,11 @@ static void service_after_end(Service *service, const Failure *failure, const Ex
         verdict = restart_decide(&service->config->common.restart, failure, exit,
                                  draft->failed_attempts, service->core->random);
     }
-    if (failure != NULL)
+    if (failure != NULL) {
         service_log_failure(service, draft, verdict.restart, verdict.delay_usec, verdict.reason);
+        service_remember_failure(service, draft, verdict.restart ? STATE_BACKOFF : STATE_FAILED,
+                                 exit != NULL ? exit : &failure->exit);
+    }
     if (verdict.restart) {
         service_enter_backoff(service, draft, verdict.delay_usec, origin);
         return;
@@ -351,6 +354,7 @@ static void service_fail_start_limit(Service *service, const GError *error, cons
     log_service(LOG_LEVEL_ERROR, service->id, "failed: %s", error->message);
     if (service->kind->rest != NULL && service->instance != NULL)
         service->kind->rest(service->instance);
+    service_remember_failure(service, draft, STATE_FAILED, NULL);
     service_commit(service, draft, STATE_FAILED, origin);
 }
 
@@ -422,6 +426,7 @@ static void service_on_reload_failed(Service *service, const Failure *failure)
     service_draft_set_error(service, draft, failure->error, failure->failure_class);
     error_buffer_append(service_errors(service), failure->error);
     log_service(LOG_LEVEL_WARNING, service->id, "reload failed: %s", failure->error->message);
+    service_remember_failure(service, draft, STATE_ACTIVE, &failure->exit);
     service_commit(service, draft, STATE_ACTIVE, &origin_applied);
     service_arm_stable(service);
 }
@@ -474,8 +479,10 @@ void service_report_ending(Service *service, const Failure *failure)
     service_spend_context(service);
     StateRecord *draft = service_draft(service);
     service_draft_forget_reload(service, draft);
-    if (failure != NULL)
+    if (failure != NULL) {
         service_draft_set_error(service, draft, failure->error, failure->failure_class);
+        service_remember_failure(service, draft, STATE_STOPPING, &failure->exit);
+    }
     service_commit(service, draft, STATE_STOPPING, service_origin_of_end(failure));
 }
 
@@ -523,6 +530,7 @@ void service_stop_done(Service *service, const Failure *failure)
         service_draft_set_error(service, draft, failure->error, failure->failure_class);
         error_buffer_append(service_errors(service), failure->error);
         log_service(LOG_LEVEL_ERROR, service->id, "stop failed: %s", failure->error->message);
+        service_remember_failure(service, draft, STATE_FAILED, &failure->exit);
     }
     bool failed = failure != NULL || was_unkillable;
     service_commit(service, draft, failed ? STATE_FAILED : STATE_INACTIVE, &origin_stopped);
@@ -542,6 +550,7 @@ void service_report_unkillable(Service *service, const GError *error)
     service_draft_set_error(service, draft, error, FAILURE_TIMEOUT);
     error_buffer_append(service_errors(service), error);
     log_service(LOG_LEVEL_ERROR, service->id, "%s", error->message);
+    service_remember_failure(service, draft, STATE_STOPPING, NULL);
     service_commit(service, draft, STATE_STOPPING, &origin_kind);
 }
 

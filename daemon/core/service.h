@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/durable.h"
 #include "core/kind.h"
+#include "core/last-failure.h"
 #include "core/state.h"
 
 /* A new service, inactive and without configuration, that nobody sees until service_publish. id is
@@ -32,6 +33,8 @@ const StateRecord *service_state(const Service *service);
 const Config *service_config(const Service *service);
 bool service_is_settled(const Service *service);
 ErrorBuffer *service_errors(Service *service);
+/* Borrowed, until the next one. NULL: it has not failed. */
+const LastFailure *service_last_failure(const Service *service);
 
 /* What people said about it; not part of the lifecycle. Borrowed, never NULL, until the next
  * change. */
