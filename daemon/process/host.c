@@ -201,6 +201,7 @@ void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t t
 {
     ServiceLogsOptions options = {.sys = host->sys,
                                   .clock = host->clock,
+                                  .timers = host->timers,
                                   .directory = directory,
                                   .total_max_bytes = total_max_bytes};
 

@@ -49,7 +49,7 @@ ServiceLogs *service_logs_new(const ServiceLogsOptions *options)
     logs->listeners =
             g_hash_table_new_full(g_str_hash, g_str_equal, g_free, service_log_listeners_free);
     g_queue_init(&logs->open);
-    if (options->total_max_bytes > 0 && options->timers != NULL)
+    if (options->total_max_bytes > 0)
         logs->total = service_log_total_new(logs, options->timers, options->total_max_bytes);
     return logs;
 }

@@ -24,7 +24,7 @@ typedef struct ServiceLog ServiceLog;
 typedef struct ServiceLogsOptions {
     const Sys *sys;
     Clock *clock;
-    TimerHost *timers;        /* of that clock; NULL: total_max_bytes is not looked after */
+    TimerHost *timers;        /* of that clock; may be NULL without total_max_bytes */
     const char *directory;    /* made when it is first needed */
     uint64_t total_max_bytes; /* of all services; 0: no limit */
 } ServiceLogsOptions;

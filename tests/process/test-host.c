@@ -7,6 +7,7 @@
 #include "process-fixture.h"
 #include "process/host-internal.h"
 #include "process/notify-socket.h"
+#include "process/service-log.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -235,6 +236,34 @@ static void test_invocation_prefix(ProcessFixture *fixture, const void *unused)
     process_host_free(host);
 }
 
+static bool host_has_removed(void *data)
+{
+    return !g_file_test(data, G_FILE_TEST_EXISTS);
+}
+
+/* The limit of all logs is kept in the loop that there really is. */
+static void test_log_total(ProcessFixture *fixture, const void *unused)
+{
+    static const ServiceLogRules rules = {.max_size_bytes = 1000, .keep = 1};
+    static const char *const ids[] = {"old", "new"};
+    g_autofree char *removed = g_build_filename(fixture->directory, "log", "old", "current", NULL);
+    g_autofree char *kept = g_build_filename(fixture->directory, "log", "new", "current", NULL);
+    g_autofree char *directory = g_build_filename(fixture->directory, "log", NULL);
+    g_autofree char *line = g_strnfill(80, 'x');
+
+    line[79] = '\n';
+    process_host_open_logs(fixture->host, directory, 100);
+    for (unsigned i = 0; i < G_N_ELEMENTS(ids); i++) {
+        ServiceLog *log = service_log_open(fixture->host->logs, ids[i], &rules);
+
+        service_log_append(log, line, strlen(line));
+        service_log_close(log);
+    }
+    g_assert_true(g_file_test(removed, G_FILE_TEST_EXISTS));
+    fixture_run_until(fixture, host_has_removed, removed);
+    g_assert_true(g_file_test(kept, G_FILE_TEST_EXISTS));
+}
+
 #define HOST_TEST(path, function)                                                                  \
     g_test_add(path, ProcessFixture, NULL, host_init, function, host_done)
 
@@ -246,6 +275,7 @@ int main(int argc, char **argv)
     HOST_TEST("/host/directory/refused", test_directory_refused);
     HOST_TEST("/host/directory/modes", test_directory_modes);
     HOST_TEST("/host/orphans-do-not-pile-up", test_orphans_do_not_pile_up);
+    HOST_TEST("/host/log-total", test_log_total);
     HOST_TEST("/host/invocation-prefix", test_invocation_prefix);
     return g_test_run();
 }
