@@ -13,7 +13,6 @@
 typedef struct OutputPipe {
     int fd;         /* the reading end; -1: there is none (any more) */
     uint8_t stream; /* OutputStream: its place in the output */
-    bool is_large;  /* it was given more room */
     bool has_failed;
     OutputLines lines;
 } OutputPipe;

@@ -24,14 +24,12 @@
 #define OUTPUT_SLICE_MIN_BYTES ((size_t)4 * 1024)
 /* Lines are collected up to this before they are written. */
 #define OUTPUT_BATCH_BYTES ((size_t)64 * 1024)
-/* Of a turn. */
-#define OUTPUT_TURN_BYTES ((size_t)128 * 1024)
+/* Of a turn: some 60 us, less than a call takes. */
+#define OUTPUT_TURN_BYTES ((size_t)64 * 1024)
 #define OUTPUT_TURN_PIPES 32
 #define OUTPUT_REST_USEC (20 * USEC_PER_MSEC)
 /* Who has filled half a slice is expected to go on for so long. */
 #define OUTPUT_BUSY_USEC (10 * USEC_PER_MSEC)
-/* Of who fills a slice: he writes while we do. */
-#define OUTPUT_LARGE_PIPE_BYTES (256 * 1024)
 
 struct OutputReader {
     ProcessHost *host;
@@ -164,15 +162,6 @@ static void output_pipe_complain(Output *output, OutputPipe *pipe)
                 output_stream_to_string((OutputStream)pipe->stream), g_strerror(errno));
 }
 
-/* There is a limit to what pipes of one user may hold: then this one stays as it is. */
-static void output_pipe_enlarge(OutputPipe *pipe)
-{
-    if (pipe->is_large)
-        return;
-    pipe->is_large = true;
-    (void)fcntl(pipe->fd, F_SETPIPE_SZ, OUTPUT_LARGE_PIPE_BYTES);
-}
-
 /* What one slice costs is bounded, too. */
 static void output_reader_fit_slice(OutputReader *reader, size_t n_written)
 {
@@ -199,8 +188,6 @@ static ssize_t output_pipe_read(Output *output, OutputPipe *pipe, size_t max_byt
     OutputSlice slice = output_slice(output, pipe);
     output_lines_feed(&pipe->lines, reader->slice, (size_t)n, on_output_line, &slice);
     output_slice_write(&slice);
-    if ((size_t)n == OUTPUT_SLICE_MAX_BYTES)
-        output_pipe_enlarge(pipe);
     if ((size_t)n >= reader->slice_bytes / 2)
         reader->busy_until_usec =
                 usec_add(clock_monotonic_usec(output->host->clock), OUTPUT_BUSY_USEC);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Each system call of reading output fails once: a start fails with the reason and leaves nothing,
+ * what runs goes on, and no line is lost. And how often it is looked at who says little. */
+
+#include "base/errors.h"
+#include "base/fds.h"
+#include "output-fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum FaultCall {
+    FAULT_PIPE2,
+    FAULT_EPOLL_CREATE,
+    FAULT_EPOLL_CTL,
+    FAULT_EPOLL_WAIT,
+    FAULT_READ,
+    _FAULT_MAX,
+} FaultCall;
+
+static struct {
+    FaultCall call;
+    unsigned nth; /* from 1 on; 0: none */
+    int errno_value;
+    unsigned n;
+    unsigned n_reads;
+} fault;
+
+static bool fault_hits(FaultCall call)
+{
+    if (call != fault.call || ++fault.n != fault.nth)
+        return false;
+    errno = fault.errno_value;
+    return true;
+}
+
+static int fault_pipe2(int fds[2], int flags)
+{
+    return fault_hits(FAULT_PIPE2) ? -1 : pipe2(fds, flags);
+}
+
+static int fault_epoll_create1(int flags)
+{
+    return fault_hits(FAULT_EPOLL_CREATE) ? -1 : epoll_create1(flags);
+}
+
+static int fault_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+    return fault_hits(FAULT_EPOLL_CTL) ? -1 : epoll_ctl(epoll_fd, operation, fd, event);
+}
+
+static int fault_epoll_wait(int epoll_fd, struct epoll_event *events, int max_events,
+                            int timeout_msec)
+{
+    return fault_hits(FAULT_EPOLL_WAIT) ? -1
+                                        : epoll_wait(epoll_fd, events, max_events, timeout_msec);
+}
+
+static ssize_t fault_read(int fd, void *buffer, size_t size)
+{
+    fault.n_reads++;
+    return fault_hits(FAULT_READ) ? -1 : read(fd, buffer, size);
+}
+
+static void fault_init(ProcessFixture *fixture, const void *unused)
+{
+    output_init(fixture, unused);
+    fixture->sys.pipe2 = fault_pipe2;
+    fixture->sys.epoll_create1 = fault_epoll_create1;
+    fixture->sys.epoll_ctl = fault_epoll_ctl;
+    fixture->sys.epoll_wait = fault_epoll_wait;
+    fixture->sys.read = fault_read;
+}
+
+static void fault_arm(FaultCall call, unsigned nth, int errno_value)
+{
+    fault.call = call;
+    fault.nth = nth;
+    fault.errno_value = errno_value;
+    fault.n = fault.n_reads = 0;
+}
+
+#define ECHO "{'exec': ['/bin/sh', '-c', 'echo said; exec sleep 60'], 'restart': {'policy': 'no'}}"
+
+typedef struct StartRow {
+    FaultCall call;
+    unsigned nth;
+    int errno_value;
+    const char *expected;
+} StartRow;
+
+static void test_start(ProcessFixture *fixture, const void *unused)
+{
+    static const StartRow rows[] = {
+            {FAULT_EPOLL_CREATE, 1, EMFILE, "cannot open a pipe for its output: Too many open"},
+            {FAULT_PIPE2, 1, EMFILE, "cannot open a pipe for its output: Too many open files"},
+            {FAULT_PIPE2, 2, ENFILE, "cannot open a pipe for its output: Too many open files in"},
+            {FAULT_EPOLL_CTL, 1, ENOSPC, "cannot open a pipe for its output: No space left"},
+            {FAULT_EPOLL_CTL, 2, ENOMEM, "cannot open a pipe for its output: Cannot allocate"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        fault_arm(rows[i].call, rows[i].nth, rows[i].errno_value);
+        Service *service = fixture_start(fixture, fixture->process, ECHO);
+
+        fixture_wait_settled(fixture, service);
+        g_assert_cmpuint(fault.n, >=, fault.nth);
+        assert_failure(service, FAILURE_EXEC, rows[i].expected);
+        (void)service_start(service, &(Origin){.cause = CAUSE_METHOD, .method = "Test"}, NULL);
+        fixture_wait_state(fixture, service, STATE_ACTIVE);
+        wait_said(fixture, service_id(service), OUTPUT_STDOUT, NULL, "said\n");
+        fixture_drop(fixture, service);
+    }
+}
+
+typedef struct ReadRow {
+    FaultCall call;
+    int errno_value;
+    const char *logged; /* NULL: nothing */
+} ReadRow;
+
+static void write_text(int fd, const char *text)
+{
+    g_assert_cmpint(write(fd, text, strlen(text)), ==, (ssize_t)strlen(text));
+}
+
+static Output *output_of(ProcessFixture *fixture, int *ret_writing)
+{
+    static const OutputSpec spec = {.target = OUTPUT_FILE};
+    Output *output = output_new(fixture->host, "web", RUN_A, &spec, NULL);
+
+    g_assert_nonnull(output);
+    *ret_writing = fcntl(output_ends(output).stdout_fd, F_DUPFD_CLOEXEC, 3);
+    return output;
+}
+
+static void test_read(ProcessFixture *fixture, const void *unused)
+{
+    static const ReadRow rows[] = {
+            {FAULT_EPOLL_WAIT, EINTR, NULL},
+            {FAULT_READ, EAGAIN, NULL}, /* somebody else was faster */
+            {FAULT_READ, EINTR, NULL},
+            {FAULT_READ, EIO, "cannot read its stdout: Input/output error\n"},
+    };
+    g_autoptr(GString) expected = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        int writing;
+        Output *output = output_of(fixture, &writing);
+
+        output_close_writing(output);
+        output_drain(output); /* nobody has the other stream */
+        g_string_truncate(fixture->log, 0);
+        fault_arm(rows[i].call, 1, rows[i].errno_value);
+        write_text(writing, "a line\n");
+        g_string_append(expected, "a line\n");
+        wait_said(fixture, "web", OUTPUT_STDOUT, NULL, expected->str);
+        g_assert_cmpuint(fault.n, >=, 1);
+        g_assert_cmpstr(fixture->log->str, ==, rows[i].logged != NULL ? rows[i].logged : "");
+        (void)fd_close(writing);
+        output_release(output);
+    }
+}
+
+/* In vain: the death is told all the same, and what it could not read comes later. */
+static void test_drain(ProcessFixture *fixture, const void *unused)
+{
+    int writing;
+    Output *output = output_of(fixture, &writing);
+
+    output_close_writing(output);
+    write_text(writing, "last words\n");
+    fault_arm(FAULT_READ, 1, EIO);
+    output_release(output);
+    g_assert_cmpuint(fault.n, ==, 1);
+    wait_said(fixture, "web", OUTPUT_STDOUT, NULL, "last words\n");
+    (void)fd_close(writing);
+}
+
+/* A line in each turn of the loop, for a fifth of a second. */
+static void test_rests(ProcessFixture *fixture, const void *unused)
+{
+    Clock *clock = clock_system();
+    int writing;
+    Output *output = output_of(fixture, &writing);
+    uint64_t began_usec = clock_monotonic_usec(clock), now_usec;
+    unsigned n_lines = 0;
+
+    output_close_writing(output);
+    fault_arm(_FAULT_MAX, 0, 0);
+    while ((now_usec = clock_monotonic_usec(clock)) < began_usec + USEC_PER_SEC / 5) {
+        if (n_lines++ < 2000)
+            write_text(writing, ".\n");
+        g_assert_cmpint(sd_event_run(loop_event(fixture->loop), 0), >=, 0);
+    }
+    g_assert_cmpuint(fault.n_reads, >, 0);
+    g_assert_cmpuint(fault.n_reads, <=, (now_usec - began_usec) / (20 * USEC_PER_MSEC) + 2);
+    (void)fd_close(writing);
+    output_release(output);
+}
+
+#define ADD(name, test)                                                                            \
+    g_test_add("/output-faults/" name, ProcessFixture, NULL, fault_init, test, output_done)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("start", test_start);
+    ADD("read", test_read);
+    ADD("drain", test_drain);
+    ADD("rests", test_rests);
+    return g_test_run();
+}
