@@ -7,19 +7,14 @@
 
 #include "base/log.h"
 
-#include "base/fds.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -176,33 +171,6 @@ static bool log_to_journal(const LogEntry *entry)
         g_array_append_val(vector, part);
     }
     return sd_journal_sendv((const struct iovec *)(void *)vector->data, (int)vector->len) >= 0;
-}
-
-/* sd_journal_stream_fd waits in connect(2) for a journal that hangs with its queue full (its header
- * is small, and goes into the buffer of the socket). So it is asked first in a way that does not
- * wait; a connection that says nothing leaves nothing in the journal. */
-static int log_check_journal(void)
-{
-    static const struct sockaddr_un address = {
-            .sun_family = AF_UNIX,
-            .sun_path = "/run/systemd/journal/stdout",
-    };
-    autofd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) < 0)
-        return -errno;
-    return 0;
-}
-
-int log_open_journal_stream(const char *identifier)
-{
-    int r = log_check_journal();
-    autofd int fd = r == 0 ? sd_journal_stream_fd(identifier, LOG_LEVEL_INFO, 1) : r;
-
-    if (fd < 0 || fd > STDERR_FILENO)
-        return fd_steal(&fd);
-    r = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    return r >= 0 ? r : -errno;
 }
 
 /* "2026-11-21 12:00:00.123 ", local time. */

@@ -27,11 +27,6 @@ void log_init(LogLevel level);
 void log_set_level(LogLevel level);
 LogLevel log_get_level(void);
 
-/* A stream of the journal (sd_journal_stream_fd(3)) whose lines come under this identifier. The
- * descriptor is 3 or more, close-on-exec, and the caller's; negative errno where there is no
- * journal, or it does not take anybody now. Does not block. */
-int log_open_journal_stream(const char *identifier);
-
 /* For tests: entries go to sink instead; NULL restores. service may be NULL. */
 typedef void (*LogSink)(LogLevel level, const char *service, const char *message, void *data);
 void log_set_sink(LogSink sink, void *data);

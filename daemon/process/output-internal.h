@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of output share: output.c (what a run is given), output-reader.c (who reads it)
- * and output-pipes.c (its pipes, and their names). */
+/* What the files of output share: output.c (what a run is given), output-reader.c (who reads it),
+ * output-pipes.c (its pipes, and their names) and output-journal.c. */
 
 #include "process/host-internal.h"
 #include "process/output-lines.h"
@@ -39,6 +39,12 @@ Output *output_make(ProcessHost *host, const char *service_id, const char *invoc
                     const ServiceLogRules *rules);
 Output *output_ref(Output *output);
 void output_unref(Output *output);
+
+/* output-journal.c */
+
+/* A stream of the journal whose lines come under this identifier: 3 or more, close-on-exec, the
+ * caller's. Does not wait. Negative errno: there is no journal, or it takes nobody now. */
+int output_journal_open(const Sys *sys, const char *identifier);
 
 /* output-reader.c */
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *const output_target_names[_OUTPUT_TARGET_MAX] = {
         [OUTPUT_FILE] = "file",
@@ -107,7 +108,7 @@ static bool output_open_null(Output *output, GError **error)
 /* One stream for both, so that they keep their order. */
 static bool output_open_journal(Output *output, GError **error)
 {
-    int fd = log_open_journal_stream(output->service_id);
+    int fd = output_journal_open(output->host->sys, output->service_id);
 
     if (fd < 0)
         return error_set_errno(error, fd, "cannot open a stream of the journal");
@@ -164,6 +165,15 @@ Output *output_new(ProcessHost *host, const char *service_id, const char *invoca
 OutputEnds output_ends(const Output *output)
 {
     return output->ends;
+}
+
+void output_give_to(const Output *output, uid_t uid, gid_t gid)
+{
+    if (output->n_open == 0)
+        return;
+    if (fchown(output->ends.stdout_fd, uid, gid) < 0 ||
+        fchown(output->ends.stderr_fd, uid, gid) < 0)
+        return; /* he can still write to what he is given */
 }
 
 void output_close_writing(Output *output)

@@ -13,6 +13,8 @@
 #include "process/host.h"
 #include "process/service-log.h"
 
+#include <sys/types.h>
+
 typedef enum OutputTarget {
     OUTPUT_FILE,
     OUTPUT_JOURNAL, /* systemd's; the file where there is none */
@@ -44,6 +46,8 @@ typedef struct OutputReader OutputReader;
 Output *output_new(ProcessHost *host, const char *service_id, const char *invocation_id,
                    const OutputSpec *spec, GError **error);
 OutputEnds output_ends(const Output *output);
+/* The program will be this user, who may open what is his by its name too (/dev/stdout). */
+void output_give_to(const Output *output, uid_t uid, gid_t gid);
 /* The program has them: the daemon's own copies are closed. */
 void output_close_writing(Output *output);
 /* Rules of the file that are in force from now on. */

@@ -115,11 +115,15 @@ static bool supervisor_open_channels(Supervisor *supervisor, const SupervisorSpe
 }
 
 static bool supervisor_open_output(Supervisor *supervisor, const SupervisorSpec *spec,
-                                   GError **error)
+                                   const Identity *identity, GError **error)
 {
     supervisor->output = output_new(supervisor->host, supervisor->service_id,
                                     supervisor->facts.invocation_id, &spec->output, error);
-    return supervisor->output != NULL;
+    if (supervisor->output == NULL)
+        return false;
+    if (identity->sets_user)
+        output_give_to(supervisor->output, identity->uid, identity->gid);
+    return true;
 }
 
 /* The stored ones first, since their protocol says where they begin. */
@@ -187,7 +191,7 @@ static bool supervisor_equip(Supervisor *supervisor, const SupervisorSpec *spec,
 {
     bool spawned = supervisor_open_cgroup(supervisor, spec, error) &&
                    supervisor_open_channels(supervisor, spec, error) &&
-                   supervisor_open_output(supervisor, spec, error) &&
+                   supervisor_open_output(supervisor, spec, identity, error) &&
                    supervisor_spawn_child(supervisor, spec, exec, identity, error);
 
     if (supervisor->cgroup != NULL)

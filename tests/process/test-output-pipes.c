@@ -8,7 +8,11 @@
 #include "process/output-pipes.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -307,6 +311,87 @@ static void test_no_journal(ProcessFixture *fixture, const void *unused)
                     "for the journal goes to files\n");
 }
 
+#define JOURNAL_SOCKET "/run/systemd/journal/stdout"
+
+/* A /run of our own. */
+static bool journal_enter(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("test", "/run", "tmpfs", 0, NULL) == 0 &&
+           g_mkdir_with_parents("/run/systemd/journal", 0755) == 0;
+}
+
+static int journal_listen(int backlog)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(bind(fd, (const struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(fd, backlog), ==, 0);
+    return fd;
+}
+
+/* All that the next connection says. */
+static char *journal_hear(int fd)
+{
+    autofd int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    GString *text = g_string_new(NULL);
+    char bytes[256];
+
+    g_assert_cmpint(connection, >=, 0);
+    for (ssize_t n; (n = read(connection, bytes, sizeof bytes)) > 0;)
+        g_string_append_len(text, bytes, n);
+    return g_string_free(text, FALSE);
+}
+
+static void journal_check(ProcessFixture *fixture)
+{
+    const OutputSpec spec = {.target = OUTPUT_JOURNAL};
+    autofd int journal = journal_listen(8);
+    Output *output = output_new(fixture->host, "web", RUN_A, &spec, NULL);
+    OutputEnds ends = output_ends(output);
+
+    g_assert_cmpint(ends.stdout_fd, >=, 3);
+    g_assert_cmpint(fcntl(ends.stdout_fd, F_GETFL) & O_NONBLOCK, ==, 0);
+    write_text(ends.stdout_fd, "said\n");
+    write_text(ends.stderr_fd, "cried\n");
+    output_release(output);
+    g_autofree char *text = journal_hear(journal);
+    g_assert_cmpstr(text, ==, "web\n\n6\n1\n0\n0\n0\nsaid\ncried\n");
+    g_assert_cmpstr(fixture->log->str, ==, "");
+}
+
+/* Its queue is full, and nobody takes from it: the file, at once. */
+static void journal_check_hung(ProcessFixture *fixture)
+{
+    const OutputSpec spec = {.target = OUTPUT_JOURNAL};
+    Output *outputs[4];
+
+    g_assert_cmpint(g_unlink(JOURNAL_SOCKET), ==, 0);
+    autofd int journal = journal_listen(0);
+    g_assert_cmpint(journal, >=, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(outputs); i++)
+        outputs[i] = output_new(fixture->host, "web", RUN_A, &spec, NULL);
+    write_text(output_ends(outputs[3]).stdout_fd, "kept\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(outputs); i++)
+        output_release(outputs[i]);
+    assert_said(fixture, "web", OUTPUT_STDOUT, RUN_A, "kept\n");
+    assert_contains(fixture->log->str, "the journal: Resource temporarily unavailable; what is");
+}
+
+static void test_journal(ProcessFixture *fixture, const void *unused)
+{
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 10 * USEC_PER_SEC, G_TEST_SUBPROCESS_INHERIT_STDERR);
+        g_test_trap_assert_passed();
+        return;
+    }
+    if (!journal_enter())
+        return; /* not allowed here */
+    journal_check(fixture);
+    journal_check_hung(fixture);
+}
+
 /* The daemon may have been started without descriptors of its own. */
 static void test_low_numbers(ProcessFixture *fixture, const void *unused)
 {
@@ -345,6 +430,7 @@ int main(int argc, char **argv)
     ADD("null", test_null);
     ADD("inherit", test_inherit);
     ADD("without-timestamps", test_without_timestamps);
+    ADD("journal", test_journal);
     ADD("no-journal", test_no_journal);
     ADD("low-numbers", test_low_numbers);
     g_test_add_func("/output-pipes/names", test_names);

@@ -6,6 +6,7 @@
 #include "output-fixture.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Runs a shell to its end. */
 static Service *run_shell(ProcessFixture *fixture, const char *script)
@@ -156,6 +157,24 @@ static void test_helpers(ProcessFixture *fixture, const void *unused)
     assert_said(fixture, id, OUTPUT_STDERR, run, "stopped\n");
 }
 
+/* Who is not root may open only what is his. */
+static void test_opened_by_name(ProcessFixture *fixture, const void *unused)
+{
+    if (geteuid() != 0) {
+        g_test_skip("only root can start programs of others");
+        return;
+    }
+    Service *service = fixture_start(
+            fixture, fixture->oneshot,
+            "{'exec': ['/bin/sh', '-c', 'echo out > /dev/stdout; echo err > /dev/stderr'],"
+            " 'user': 'nobody', 'restart': {'policy': 'no'}}");
+
+    fixture_wait_settled(fixture, service);
+    assert_said(fixture, service_id(service), OUTPUT_STDOUT, NULL, "out\n");
+    assert_said(fixture, service_id(service), OUTPUT_STDERR, NULL, "err\n");
+    fixture_drop(fixture, service);
+}
+
 static void test_restarts(ProcessFixture *fixture, const void *unused)
 {
     g_autoptr(GString) expected = g_string_new(NULL);
@@ -191,6 +210,7 @@ int main(int argc, char **argv)
     ADD("single-bytes", test_single_bytes);
     ADD("no-newline", test_no_newline);
     ADD("helpers", test_helpers);
+    ADD("opened-by-name", test_opened_by_name);
     ADD("restarts", test_restarts);
     return g_test_run();
 }
