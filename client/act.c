@@ -14,6 +14,7 @@ static const Operation act_operation_start = {
         .member = "Start",
         .until = "settled",
         .goals = {"active"},
+        .shows_output = true,
         .already_error = "org.svcmgr1.Error.AlreadyStarted",
 };
 
@@ -66,6 +67,7 @@ static Outcome act_restart(Client *client, char **arguments)
             .member = "Restart",
             .until = "settled",
             .goals = {"active"},
+            .shows_output = true,
     };
 
     return operate(client, &restart, arguments);

@@ -329,7 +329,7 @@ void call_append_option_strv(sd_bus_message *call, const char *name, char **stri
 Outcome call_async(Client *client, const CallTarget *target, sd_bus_message_handler_t on_reply,
                    void *data, const char *types, ...)
 {
-    CallSubject subject = {.verb = "call", .id = target->id};
+    CallSubject subject = {.verb = target->verb != NULL ? target->verb : "call", .id = target->id};
     g_autofree char *path =
             target->path != NULL ? g_strdup(target->path) : call_service_path(target->id);
     uint64_t timeout = target->timeout_usec != 0 ? target->timeout_usec : call_timeout(client);

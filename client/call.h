@@ -66,6 +66,7 @@ void call_append_option_strv(sd_bus_message *call, const char *name, char **stri
 /* Where an asynchronous call goes. */
 typedef struct CallTarget {
     const char *id;   /* the service that it is about */
+    const char *verb; /* for errors: "cannot VERB 'ID'"; NULL: "call" */
     const char *path; /* NULL: the object of the service */
     const char *interface;
     const char *member;

@@ -86,7 +86,8 @@ static Outcome define_append_create(sd_bus_message *call, char **arguments, cons
 
 static Outcome define_created(Client *client, const char *path)
 {
-    static const Operation start = {.verb = "start", .until = "settled", .goals = {"active"}};
+    static const Operation start = {
+            .verb = "start", .until = "settled", .goals = {"active"}, .shows_output = true};
     g_autofree char *id = call_service_id(path);
 
     if (id == NULL)
@@ -153,6 +154,7 @@ static Outcome define_configured(Client *client, const char *id, sd_bus_message 
             .verb = "bring the configuration into force for",
             .until = "settled",
             .goals = {"active", "inactive"},
+            .shows_output = true,
     };
     g_autoptr(json_t) result = NULL;
     const char *state;

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The commands that follow what happens: watch, events, wait. */
+/* The commands that follow what happens: watch, events, wait, logs; and what is left of a failure.
+ */
 
+#include "base/parse.h"
 #include "call.h"
 #include "command.h"
 #include "event.h"
+#include "failure-report.h"
+#include "log-time.h"
+#include "logs.h"
 #include "operate.h"
 #include "watch.h"
 
@@ -41,6 +46,28 @@ static const GOptionEntry follow_wait_options[] = {
          "What to wait for (default: settled)", "settled|active|inactive|ready"},
         {"after-serial", 'a', 0, G_OPTION_ARG_INT64, &follow_options.after_serial,
          "Only a state that is newer than this serial counts", "SERIAL"},
+        {NULL},
+};
+
+static struct {
+    char *lines;
+    gboolean follow;
+    char *since;
+    char *invocation;
+    char *style;
+} follow_logs_values;
+
+static const GOptionEntry follow_logs_options[] = {
+        {"lines", 'n', 0, G_OPTION_ARG_STRING, &follow_logs_values.lines,
+         "The last so many of each (default: all; 10 with -f)", "N|all"},
+        {"follow", 'f', 0, G_OPTION_ARG_NONE, &follow_logs_values.follow,
+         "Go on with what comes, until the service is deleted", NULL},
+        {"since", 's', 0, G_OPTION_ARG_STRING, &follow_logs_values.since,
+         "Only from then on: 10min ago, today, 2026-11-21 23:00, @1795267002", "TIME"},
+        {"invocation", 'i', 0, G_OPTION_ARG_STRING, &follow_logs_values.invocation,
+         "Only of one run, by its id or the end of it", "ID"},
+        {"output", 'o', 0, G_OPTION_ARG_STRING, &follow_logs_values.style,
+         "short on a terminal, text (as in the file) elsewhere", "short|text|bare|json"},
         {NULL},
 };
 
@@ -166,6 +193,65 @@ static Outcome follow_wait(Client *client, char **arguments)
     return operate(client, &wait, arguments);
 }
 
+/* The options of logs: what is asked of the daemon. */
+static Outcome follow_logs_query(uint64_t now, LogQuery *ret_query)
+{
+    bool is_bounded = follow_logs_values.since != NULL || follow_logs_values.invocation != NULL;
+    const char *lines = follow_logs_values.lines;
+    uint64_t n = follow_logs_values.follow && !is_bounded ? 10 : LOG_LINES_ALL;
+    LogQuery query = {.follow = follow_logs_values.follow,
+                      .invocation = follow_logs_values.invocation};
+    g_autoptr(GError) error = NULL;
+
+    if (lines != NULL && g_str_equal(lines, "all"))
+        n = LOG_LINES_ALL;
+    else if (lines != NULL && !parse_unsigned(lines, 0, LOG_LINES_ALL - 1, &n, &error))
+        return client_fail(OUTCOME_USAGE, "logs: -n: %s, or \"all\"", error->message);
+    if (follow_logs_values.since != NULL &&
+        !log_time_parse(follow_logs_values.since, now, &query.since_usec, &error))
+        return client_fail(OUTCOME_USAGE, "logs: --since: %s", error->message);
+    if (query.invocation != NULL && query.invocation[0] == '\0')
+        return client_fail(OUTCOME_USAGE, "logs: --invocation must not be empty");
+    query.lines = (uint32_t)n;
+    *ret_query = query;
+    return OUTCOME_DONE;
+}
+
+static Outcome follow_logs_style(const Output *output, LogStyle *ret_style)
+{
+    const char *name = follow_logs_values.style;
+    LogStyle style = output->is_terminal ? LOG_STYLE_SHORT : LOG_STYLE_TEXT;
+
+    if (name != NULL)
+        style = log_style_from_string(name);
+    else if (output->json != JSON_MODE_NONE)
+        style = LOG_STYLE_JSON;
+    if (style == _LOG_STYLE_INVALID)
+        return client_fail(OUTCOME_USAGE,
+                           "logs: --output must be short, text, bare or json, not '%s'", name);
+    if (style != LOG_STYLE_JSON && output->json != JSON_MODE_NONE)
+        return client_fail(OUTCOME_USAGE, "logs: only one of --json and --output=%s", name);
+    *ret_style = style;
+    return OUTCOME_DONE;
+}
+
+static Outcome follow_logs(Client *client, char **arguments)
+{
+    LogQuery query;
+    LogStyle style = LOG_STYLE_SHORT;
+    Outcome outcome = follow_logs_query(client->output.now, &query);
+
+    if (outcome == OUTCOME_DONE)
+        outcome = follow_logs_style(&client->output, &style);
+    return outcome == OUTCOME_DONE ? logs_run(client, arguments, &query, style) : outcome;
+}
+
+#define FOLLOW_LOGS                                                                                \
+    "Several services: in the order of times, with their names in front. On a terminal and with\n" \
+    "--output=short: local time, and stderr in yellow or behind a \"!\"; what could command a\n"   \
+    "terminal is escaped. Through a pipe: as it stands in the file, with time (UTC), stream and\n" \
+    "the id of the run. --json: an object a line. A slow reader loses nothing."
+
 #define FOLLOW_DAEMON                                                                              \
     "Without an ID also what svcmgrd itself does: AppStartup, AppRunning, AppTerminating,\n"       \
     "AppTerminated, and its hooks. ProcessStart and ProcessEnd, which say when a service "         \
@@ -184,5 +270,12 @@ const Command follow_commands[] = {
          "when --timeout is over.",
          "svcmgr --timeout 1min wait web --until ready", 1, COMMAND_ANY, follow_wait_options,
          follow_wait},
+        {"logs", "ID|PATTERN...", "Show what services have said", FOLLOW_LOGS,
+         "svcmgr logs -f --since '10min ago' web", 1, COMMAND_ANY, follow_logs_options,
+         follow_logs},
+        {"failure-report", "ID", "Show all that is known of the last failure of a service",
+         "A document of JSON: the error, the run and its last lines, the moves that led to it, and "
+         "how\nthe service is now. It is there when the service has recovered, too.",
+         "svcmgr failure-report web", 1, 1, NULL, failure_report_run},
         {NULL},
 };

@@ -3,7 +3,8 @@
  *
  *   call the method -> wait for the outcome -> ask for the record where the outcome needs words
  *
- * A reply that shows the goal already saves the steps that are left. */
+ * A reply that shows the goal already saves the steps that are left. The words of a failed start
+ * end with what the program said last, for those who may read it. */
 
 #include "operate.h"
 
@@ -11,11 +12,15 @@
 #include "base/parse.h"
 #include "batch.h"
 #include "call.h"
+#include "failure-report.h"
+#include "last-lines.h"
 #include "record.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define OPERATE_TIMEOUT "org.svcmgr1.Error.Timeout"
+#define OPERATE_LAST_LINES 10
 
 typedef struct OperateRun {
     Client *client;
@@ -32,6 +37,7 @@ typedef struct OperateItem {
     uint64_t after_serial;
     bool is_already; /* there was nothing to do */
     bool is_late;    /* it was waited for in vain; its record is asked for to say how it is */
+    json_t *record;  /* of a failure, while its report is awaited */
 } OperateItem;
 
 static void operate_done(OperateItem *item, Outcome outcome)
@@ -121,25 +127,69 @@ static void operate_fail_late(OperateItem *item, const json_t *record)
     operate_fail(item, &SD_BUS_ERROR_MAKE_CONST(OPERATE_TIMEOUT, message));
 }
 
-/* The outcome is not plain success: the record says why. */
-static void operate_judge(OperateItem *item, const json_t *record)
+/* The record says why it has failed. lines: what the program said last; NULL: that is not known. */
+static void operate_fail_judged(OperateItem *item, const json_t *record, const json_t *lines)
 {
     const Operation *operation = item->run->operation;
+    Output *output = &item->run->client->output;
     CallSubject subject = {.verb = operation->verb, .id = item->base.id};
     const char *state = value_string(record, "State");
     const char *error = value_string(record, "Error");
     g_autofree char *next = record_next_attempt(record, clock_wall_usec(clock_system()));
     g_autofree char *note = next != NULL ? g_strdup_printf("next attempt %s", next) : NULL;
+    g_autofree char *text = last_lines_text(output, lines, OPERATE_LAST_LINES, 0);
+
+    if (operate_is_goal(operation, state))
+        note = g_strdup_printf("it still is %s", state); /* there is no next attempt */
+    operate_say_remark(item);
+    operate_json_error(item, &SD_BUS_ERROR_MAKE_CONST(value_string(record, "ErrorName"), error));
+    Outcome outcome = call_report_service(&subject, error, note);
+    if (text != NULL)
+        fprintf(stderr, "  last output:\n%s", text);
+    operate_done(item, outcome);
+}
+
+static int on_operate_report(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    OperateItem *item = data;
+    bool has_report = sd_bus_message_get_error(reply) == NULL;
+    g_autoptr(json_t) record = g_steal_pointer(&item->record);
+    g_autoptr(json_t) report = has_report ? failure_report_take(reply) : NULL;
+    const json_t *failure = json_object_get(report, "failure");
+    bool is_of_this = value_unsigned(failure, "serial") > item->after_serial;
+
+    operate_fail_judged(item, record, is_of_this ? json_object_get(report, "last_lines") : NULL);
+    return 1;
+}
+
+/* Whether what the program said last was asked for, to be told with the failure. */
+static bool operate_ask_report(OperateItem *item, json_t *record)
+{
+    const Client *client = item->run->client;
+
+    if (!item->run->operation->shows_output || client->options.quiet ||
+        client->output.json != JSON_MODE_NONE)
+        return false;
+    item->record = json_incref(record);
+    if (failure_report_ask(item->run->client, item->base.id, on_operate_report, item) ==
+        OUTCOME_DONE)
+        return true;
+    json_decref(g_steal_pointer(&item->record));
+    return false;
+}
+
+/* The outcome is not plain success: the record says why. */
+static void operate_judge(OperateItem *item, json_t *record)
+{
+    const Operation *operation = item->run->operation;
+    const char *state = value_string(record, "State");
+    const char *error = value_string(record, "Error");
     bool is_goal = operate_is_goal(operation, state);
     bool is_final = !operate_item_waits(item);
 
     if (error[0] != '\0' && (!is_goal || operation->minds_error) && !is_final) {
-        if (is_goal)
-            note = g_strdup_printf("it still is %s", state); /* there is no next attempt */
-        operate_say_remark(item);
-        operate_json_error(item,
-                           &SD_BUS_ERROR_MAKE_CONST(value_string(record, "ErrorName"), error));
-        operate_done(item, call_report_service(&subject, error, note));
+        if (!operate_ask_report(item, record))
+            operate_fail_judged(item, record, NULL);
         return;
     }
     operate_print(item, state, value_string(record, "SubState"),
@@ -314,9 +364,16 @@ static void operate_begin(BatchItem *base, void *data)
         operate_done(item, outcome);
 }
 
+/* A report that was asked for may never have come. */
+static void operate_end(BatchItem *base, void *data)
+{
+    json_decref(((OperateItem *)base)->record);
+}
+
 static Outcome operate_run(OperateRun *run, char **arguments)
 {
-    static const BatchSteps steps = {.item_size = sizeof(OperateItem), .begin = operate_begin};
+    static const BatchSteps steps = {
+            .item_size = sizeof(OperateItem), .begin = operate_begin, .end = operate_end};
 
     run->deadline_usec = usec_add(clock_monotonic_usec(clock_system()), run->client->timeout_usec);
     return batch_run(run->client, arguments, &steps, run);

@@ -12,6 +12,7 @@ typedef struct Operation {
     const char *until;         /* what Wait waits for; NULL: nothing */
     const char *goals[6];      /* the states in which it has succeeded, whatever error there was */
     bool minds_error;          /* there, too, an error is a failure */
+    bool shows_output;         /* of a failure, with what the program said last */
     const char *already_error; /* the error that says that there is nothing to do, or NULL */
     const char *already;       /* "ID is already ALREADY", final; NULL: its state, once settled */
     const char *joins_error;   /* the error that says that the same is under way, or NULL */

@@ -66,8 +66,9 @@ void output_done(Output *output)
 const char *output_colour(const Output *output, Colour colour)
 {
     static const char *const sequences[_COLOUR_MAX] = {
-            [COLOUR_NONE] = "",        [COLOUR_GREEN] = "\033[32m", [COLOUR_YELLOW] = "\033[33m",
-            [COLOUR_RED] = "\033[31m", [COLOUR_DIM] = "\033[2m",    [COLOUR_BOLD] = "\033[1m",
+            [COLOUR_NONE] = "",         [COLOUR_GREEN] = "\033[32m",   [COLOUR_YELLOW] = "\033[33m",
+            [COLOUR_RED] = "\033[31m",  [COLOUR_DIM] = "\033[2m",      [COLOUR_BOLD] = "\033[1m",
+            [COLOUR_BLUE] = "\033[34m", [COLOUR_MAGENTA] = "\033[35m", [COLOUR_CYAN] = "\033[36m",
     };
 
     return output->has_colour ? sequences[colour] : "";

@@ -27,6 +27,9 @@ typedef enum Colour {
     COLOUR_RED,
     COLOUR_DIM,
     COLOUR_BOLD,
+    COLOUR_BLUE,
+    COLOUR_MAGENTA,
+    COLOUR_CYAN,
     _COLOUR_MAX,
 } Colour;
 

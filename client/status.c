@@ -4,8 +4,12 @@
 
 #include "status.h"
 
+#include "base/clock.h"
 #include "batch.h"
 #include "call.h"
+#include "last-lines.h"
+#include "log-open.h"
+#include "log-source.h"
 #include "process.h"
 #include "record.h"
 #include "select.h"
@@ -15,6 +19,13 @@
 #include <string.h>
 
 #define STATUS_LABEL_WIDTH 12
+
+/* What was said last: of one service, and of each of several. Many are looked at in a table. */
+#define STATUS_LINES_OF_ONE 10
+#define STATUS_LINES_OF_SEVERAL 3
+#define STATUS_LINES_SERVICES_MAX 32
+/* They are there when the daemon has answered. */
+#define STATUS_LINES_PATIENCE (2 * USEC_PER_SEC)
 
 static char *status_state(const Output *output, const json_t *service)
 {
@@ -228,8 +239,18 @@ static void status_print_service(const Output *output, const json_t *service)
     }
 }
 
+/* A blank line, and what was said last. */
+static void status_print_lines(const Output *output, const json_t *lines, unsigned n)
+{
+    g_autofree char *text = last_lines_text(output, lines, n, output->width);
+
+    if (text != NULL)
+        printf("\n%s", text);
+}
+
 typedef struct StatusRun {
     Client *client;
+    unsigned n_lines; /* of each; 0: none */
     bool has_printed;
 } StatusRun;
 
@@ -237,14 +258,37 @@ typedef struct StatusItem {
     BatchItem base;
     StatusRun *run;
     json_t *service; /* NULL: not known */
+    json_t *lines;   /* NULL: not known, too, which is no error: not everybody may read them */
 } StatusItem;
+
+static int on_status_log(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    StatusItem *item = data;
+    int fd = sd_bus_message_get_error(reply) == NULL ? log_open_take(reply) : -1;
+
+    if (fd >= 0)
+        item->lines = log_source_read_all(fd, item->run->n_lines, STATUS_LINES_PATIENCE);
+    batch_item_done(&item->base, OUTCOME_DONE);
+    return 1;
+}
+
+static void status_ask_log(StatusItem *item)
+{
+    LogQuery query = {.lines = item->run->n_lines};
+    Outcome outcome = OUTCOME_DONE;
+
+    if (query.lines > 0)
+        outcome = log_open(item->run->client, item->base.id, &query, on_status_log, item);
+    if (query.lines == 0 || outcome != OUTCOME_DONE)
+        batch_item_done(&item->base, outcome);
+}
 
 static int on_status_usage(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     StatusItem *item = data;
 
     process_take_usage(reply, item->service);
-    batch_item_done(&item->base, OUTCOME_DONE);
+    status_ask_log(item);
     return 1;
 }
 
@@ -260,10 +304,11 @@ static int on_status_properties(sd_bus_message *reply, void *data, sd_bus_error 
     else if (value_read(reply, &item->service) < 0)
         outcome = client_fail(OUTCOME_FAILED, "cannot show '%s': the answer is no list",
                               item->base.id);
-    else if (process_ask_usage(item->run->client, item->base.id, item->service, on_status_usage,
-                               item))
-        return 1;
-    batch_item_done(&item->base, outcome);
+    if (item->service == NULL)
+        batch_item_done(&item->base, outcome);
+    else if (!process_ask_usage(item->run->client, item->base.id, item->service, on_status_usage,
+                                item))
+        status_ask_log(item);
     return 1;
 }
 
@@ -284,6 +329,7 @@ static void status_end(BatchItem *item, void *data)
     StatusRun *run = data;
     Output *output = &run->client->output;
     g_autoptr(json_t) service = ((StatusItem *)item)->service;
+    g_autoptr(json_t) lines = ((StatusItem *)item)->lines;
 
     if (service == NULL)
         return;
@@ -294,13 +340,28 @@ static void status_end(BatchItem *item, void *data)
     if (run->has_printed)
         putchar('\n');
     status_print_service(output, service);
+    status_print_lines(output, lines, run->n_lines);
     run->has_printed = true;
+}
+
+/* How many lines of each service are shown. */
+static unsigned status_count_lines(const Client *client, char **arguments)
+{
+    unsigned n = g_strv_length(arguments);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (select_is_pattern(arguments[i]))
+            return 0;
+    }
+    if (client->output.json != JSON_MODE_NONE || n > STATUS_LINES_SERVICES_MAX)
+        return 0;
+    return n == 1 ? STATUS_LINES_OF_ONE : STATUS_LINES_OF_SEVERAL;
 }
 
 static Outcome status_of_services(Client *client, char **arguments)
 {
     static const BatchSteps steps = {sizeof(StatusItem), status_begin, status_end};
-    StatusRun run = {.client = client};
+    StatusRun run = {.client = client, .n_lines = status_count_lines(client, arguments)};
 
     return batch_run(client, arguments, &steps, &run);
 }

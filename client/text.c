@@ -56,6 +56,11 @@ char *text_escape(const char *string)
     return text_escape_but(string, "");
 }
 
+char *text_escape_but_tabs(const char *string)
+{
+    return text_escape_but(string, "\t");
+}
+
 char *text_escape_lines(const char *string)
 {
     return text_escape_but(string, "\n\t");

@@ -11,6 +11,8 @@
  * characters that turn the direction of text, and bytes that are not UTF-8 become \n, \t, \x1b or
  * \u202e. */
 char *text_escape(const char *string);
+/* The same, but tabs stay. */
+char *text_escape_but_tabs(const char *string);
 /* The same, but newlines and tabs stay. */
 char *text_escape_lines(const char *string);
 

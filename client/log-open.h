@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The method OpenLog: a pipe from the daemon, in the format "json". */
+
+#include "client.h"
+
+#define LOG_LINES_ALL UINT32_MAX
+
+typedef struct LogQuery {
+    uint32_t lines;         /* the last so many; LOG_LINES_ALL */
+    uint64_t since_usec;    /* wall clock; 0: whatever is there */
+    const char *invocation; /* of one run; NULL: of all */
+    bool follow;
+} LogQuery;
+
+/* As call_async(). */
+Outcome log_open(Client *client, const char *id, const LogQuery *query,
+                 sd_bus_message_handler_t on_reply, void *data);
+/* The descriptor of a reply that is no error, the caller's (close-on-exec). Negative errno. */
+int log_open_take(sd_bus_message *reply);
