@@ -123,34 +123,52 @@ int service_log_files_open(const ServiceLogs *logs, const char *service_id, uint
     return fd_steal(&fd);
 }
 
-static bool service_log_file_is(const Sys *sys, int directory_fd, uint64_t number,
-                                const struct stat *sought)
+/* 1, 0; -1 and errno. */
+static int service_log_file_is(const Sys *sys, int directory_fd, uint64_t number,
+                               const struct stat *sought)
 {
     char name[SERVICE_LOG_NAME_BYTES];
     struct stat status;
 
     service_log_file_name(number, name);
-    return sys->fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-           status.st_dev == sought->st_dev && status.st_ino == sought->st_ino;
+    if (sys->fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : -1;
+    return status.st_dev == sought->st_dev && status.st_ino == sought->st_ino;
 }
 
 /* The one that was asked for is mostly among the last. */
+static uint64_t service_log_find_rotated(const Sys *sys, int directory_fd,
+                                         const struct stat *sought)
+{
+    g_autoptr(GArray) numbers = service_log_directory_numbers(sys, directory_fd);
+
+    if (numbers == NULL)
+        return UINT64_MAX;
+    for (unsigned i = numbers->len; i > 0; i--) {
+        uint64_t number = g_array_index(numbers, uint64_t, i - 1);
+        int r = service_log_file_is(sys, directory_fd, number, sought);
+
+        if (r != 0)
+            return r > 0 ? number : UINT64_MAX;
+    }
+    errno = 0;
+    return UINT64_MAX;
+}
+
 uint64_t service_log_files_find(const ServiceLogs *logs, const char *service_id, int fd)
 {
     autofd int directory_fd = service_log_directory_open(logs, service_id);
     struct stat sought;
+    int r;
 
-    if (directory_fd < 0 || logs->sys->fstatat(fd, "", &sought, AT_EMPTY_PATH) < 0)
+    if (directory_fd < 0) {
+        errno = errno == ENOENT ? 0 : errno;
         return UINT64_MAX;
-    if (service_log_file_is(logs->sys, directory_fd, 0, &sought))
-        return 0;
-
-    g_autoptr(GArray) numbers = service_log_directory_numbers(logs->sys, directory_fd);
-    for (unsigned i = numbers != NULL ? numbers->len : 0; i > 0; i--) {
-        uint64_t number = g_array_index(numbers, uint64_t, i - 1);
-
-        if (service_log_file_is(logs->sys, directory_fd, number, &sought))
-            return number;
     }
-    return UINT64_MAX;
+    if (logs->sys->fstatat(fd, "", &sought, AT_EMPTY_PATH) < 0)
+        return UINT64_MAX;
+    r = service_log_file_is(logs->sys, directory_fd, 0, &sought);
+    if (r != 0)
+        return r > 0 ? 0 : UINT64_MAX;
+    return service_log_find_rotated(logs->sys, directory_fd, &sought);
 }

@@ -23,5 +23,6 @@ uint64_t service_log_file_number(const char *name);
 GArray *service_log_files_list(const ServiceLogs *logs, const char *service_id); /* of uint64_t */
 /* For reading. -1 and errno. */
 int service_log_files_open(const ServiceLogs *logs, const char *service_id, uint64_t number);
-/* The number that the open file has now: 0 while it is current; UINT64_MAX: its name is gone. */
+/* The number that the open file has now: 0 while it is current; UINT64_MAX and errno 0: its name is
+ * gone; UINT64_MAX and errno: it cannot be found out. */
 uint64_t service_log_files_find(const ServiceLogs *logs, const char *service_id, int fd);

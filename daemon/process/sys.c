@@ -201,6 +201,7 @@ const Sys sys_linux = {
         .renameat = renameat,
         .ftruncate = ftruncate,
         .read = read,
+        .pread = pread,
         .write = write,
         .getdents64 = getdents64,
         .mkdir = mkdir,
@@ -235,6 +236,16 @@ ssize_t sys_read(const Sys *sys, int fd, void *buffer, size_t size)
 
     do
         n = sys->read(fd, buffer, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+ssize_t sys_pread(const Sys *sys, int fd, void *buffer, size_t size, uint64_t offset)
+{
+    ssize_t n;
+
+    do
+        n = sys->pread(fd, buffer, size, (off_t)offset);
     while (n < 0 && errno == EINTR);
     return n;
 }

@@ -54,6 +54,7 @@ typedef struct Sys {
     int (*renameat)(int old_directory_fd, const char *old_path, int directory_fd, const char *path);
     int (*ftruncate)(int fd, off_t length);
     ssize_t (*read)(int fd, void *buffer, size_t size);
+    ssize_t (*pread)(int fd, void *buffer, size_t size, off_t offset);
     ssize_t (*write)(int fd, const void *buffer, size_t size);
     ssize_t (*getdents64)(int fd, void *buffer, size_t size);
     int (*mkdir)(const char *path, mode_t mode);
@@ -76,6 +77,7 @@ typedef struct Sys {
 /* The same for calls that a signal may interrupt: they are made again then. */
 int sys_open(const Sys *sys, const char *path, int flags);
 ssize_t sys_read(const Sys *sys, int fd, void *buffer, size_t size);
+ssize_t sys_pread(const Sys *sys, int fd, void *buffer, size_t size, uint64_t offset);
 int sys_waitid(const Sys *sys, idtype_t type, id_t id, siginfo_t *info, int options);
 ssize_t sys_recvmsg(const Sys *sys, int fd, struct msghdr *message, int flags);
 
