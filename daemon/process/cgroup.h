@@ -104,8 +104,10 @@ void cgroup_limits_check(const CgroupLimits *limits, const CgroupTree *tree, con
                          void (*func)(const char *member, const char *reason, void *data),
                          void *data);
 
-/* Whether no process is in it; zombies do not count, and one that somebody has removed is empty.
- * When it cannot be read: false and errno. */
+/* Whether no process is in it; one that somebody has removed is empty. Zombies do not count, nor do
+ * those that are about to be: they have run their last instruction, and have neither memory nor
+ * descriptors, but may not be marked as dead in /proc for a moment. When it cannot be read: false
+ * and errno. */
 bool cgroup_is_empty(const Cgroup *cgroup);
 /* Whether no process is in it. Then it is only to be freed: its directory is gone already, unless
  * it is divided. For who expects it to be empty, that is the shortest way to know. */

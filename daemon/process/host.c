@@ -33,9 +33,11 @@
 /* Of what is reaped, nobody waits for orphans, and to look for them the kernel walks over all
  * children: the sweep comes after what a death is followed by, and takes at most one part of so
  * many of the daemon's time. When one sweep is not enough it takes half of it: they must not pile
- * up, for there are only so many process ids. */
+ * up, for there are only so many process ids. A sweep may have taken long only because others had
+ * the processor, and a service may wait for the next one to be over: so there is a limit. */
 #define HOST_REAP_DELAY_USEC (1 * USEC_PER_MSEC)
 #define HOST_REAP_SHARE 20
+#define HOST_REAP_PAUSE_MAX_USEC (500 * USEC_PER_MSEC)
 
 static void on_process_host_reap(void *data);
 
@@ -354,7 +356,7 @@ void process_host_sweep(ProcessHost *host)
     uint64_t ended_usec = clock_monotonic_usec(host->clock);
     bool is_behind = n == HOST_REAPS_PER_TURN;
     uint64_t pause_usec = (ended_usec - began_usec) * (is_behind ? 1 : HOST_REAP_SHARE);
-    host->reap_next_usec = usec_add(ended_usec, pause_usec);
+    host->reap_next_usec = usec_add(ended_usec, MIN(pause_usec, HOST_REAP_PAUSE_MAX_USEC));
     if (is_behind)
         timer_arm(host->reap_timer, host->reap_next_usec);
 }

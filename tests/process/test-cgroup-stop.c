@@ -171,6 +171,36 @@ static void test_remove(CgroupFixture *fixture, const void *unused)
     cgroup_free(cgroup);
 }
 
+/* Whether somebody has it open for writing. */
+static bool pipe_is_held(int fd)
+{
+    struct pollfd end = {.fd = fd};
+
+    g_assert_cmpint(poll(&end, 1, 0), >=, 0);
+    return (end.revents & POLLHUP) == 0;
+}
+
+/* Whoever is in it no more holds nothing that the next one might want, dead in /proc or not. */
+static void test_remove_at_once(CgroupFixture *fixture, const void *unused)
+{
+    for (unsigned i = 0; fixture->base != NULL && i < 50; i++) {
+        int fds[2];
+
+        g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
+        Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
+        pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+        fds[1] = fd_close(fds[1]);
+        g_assert_true(pipe_is_held(fds[0]));
+        g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+        while (!cgroup_remove_if_empty(cgroup)) /* the kernel tells it only later than it knows */
+            ;
+        g_assert_false(pipe_is_held(fds[0]));
+        g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+        fds[0] = fd_close(fds[0]);
+        cgroup_free(cgroup);
+    }
+}
+
 static int pidfd_cgroup_missing(int pidfd, uint64_t *ret_id)
 {
     errno = ENOTTY;
@@ -245,6 +275,7 @@ int main(int argc, char **argv)
     ADD("/cgroup/signal/send", test_send);
     ADD("/cgroup/thaw", test_thaw);
     ADD("/cgroup/remove", test_remove);
+    ADD("/cgroup/remove/at-once", test_remove_at_once);
     ADD("/cgroup/left/moves", test_left);
     ADD("/cgroup/left/at-home", test_at_home);
     return g_test_run();

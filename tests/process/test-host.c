@@ -161,7 +161,9 @@ static void test_directory_modes(ProcessFixture *fixture, const void *unused)
 
 static struct {
     Clock clock;
+    Sys sys;
     VirtualLoop *loop;
+    uint64_t find_usec;
     uint64_t busy_until_usec;
     unsigned n_left;
 } orphans;
@@ -173,7 +175,7 @@ static uint64_t orphans_monotonic_usec(Clock *clock)
 
 static int orphans_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-    orphans.busy_until_usec = orphans_monotonic_usec(NULL) + ORPHANS_FIND_USEC;
+    orphans.busy_until_usec = orphans_monotonic_usec(NULL) + orphans.find_usec;
     if (info != NULL)
         info->si_pid = orphans.n_left > 0 ? INT32_MAX : 0; /* nobody's main process */
     if ((options & WNOWAIT) == 0 && orphans.n_left > 0)
@@ -181,33 +183,62 @@ static int orphans_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
     return 0;
 }
 
-/* A sweep that leaves some behind pauses no longer than it has worked. */
-static void test_orphans_do_not_pile_up(ProcessFixture *fixture, const void *unused)
+static ProcessHost *orphans_begin(const ProcessFixture *fixture, uint64_t find_usec)
 {
-    Sys sys = sys_linux;
-    sys.waitid = orphans_waitid;
+    orphans.sys = sys_linux;
+    orphans.sys.waitid = orphans_waitid;
     orphans.clock = (Clock){.monotonic_usec = orphans_monotonic_usec};
     orphans.loop = virtual_loop_new();
     orphans.busy_until_usec = 0;
-    orphans.n_left = ORPHANS;
+    orphans.find_usec = find_usec;
     ProcessHostOptions options = {
             .clock = &orphans.clock,
             .timers = virtual_loop_timers(orphans.loop),
             .watches = virtual_loop_watches(orphans.loop),
             .random = random_system(),
-            .sys = &sys,
+            .sys = &orphans.sys,
             .runtime_dir = fixture->directory,
     };
     ProcessHost *host = process_host_new(&options, NULL);
-    g_assert_nonnull(host);
 
+    g_assert_nonnull(host);
+    return host;
+}
+
+static void orphans_end(ProcessHost *host)
+{
+    g_assert_cmpuint(virtual_loop_n_armed(orphans.loop), ==, 0);
+    process_host_free(host);
+    virtual_loop_free(orphans.loop);
+}
+
+/* A sweep that leaves some behind pauses no longer than it has worked. */
+static void test_orphans_do_not_pile_up(ProcessFixture *fixture, const void *unused)
+{
+    ProcessHost *host = orphans_begin(fixture, ORPHANS_FIND_USEC);
+
+    orphans.n_left = ORPHANS;
     process_host_on_sigchld(host);
     g_assert_cmpuint(orphans.n_left, ==, ORPHANS); /* what a death is followed by comes first */
     virtual_loop_advance(orphans.loop, 5 * ORPHANS * ORPHANS_FIND_USEC); /* found twice each */
     g_assert_cmpuint(orphans.n_left, ==, 0);
-    g_assert_cmpuint(virtual_loop_n_armed(orphans.loop), ==, 0);
-    process_host_free(host);
-    virtual_loop_free(orphans.loop);
+    orphans_end(host);
+}
+
+/* A sweep in the middle of which others had the processor for long is no reason to let the next
+ * orphan wait for twenty times as long. */
+static void test_orphans_after_a_delay(ProcessFixture *fixture, const void *unused)
+{
+    ProcessHost *host = orphans_begin(fixture, USEC_PER_SEC);
+
+    for (unsigned i = 0; i < 2; i++) {
+        orphans.n_left = 1;
+        process_host_on_sigchld(host);
+        virtual_loop_advance(orphans.loop, USEC_PER_SEC / 2 + USEC_PER_MSEC);
+        g_assert_cmpuint(orphans.n_left, ==, 0);
+        virtual_loop_advance(orphans.loop, 3 * USEC_PER_SEC); /* it takes three looks */
+    }
+    orphans_end(host);
 }
 
 #define PREFIX "0123456789abcdef"
@@ -275,6 +306,7 @@ int main(int argc, char **argv)
     HOST_TEST("/host/directory/refused", test_directory_refused);
     HOST_TEST("/host/directory/modes", test_directory_modes);
     HOST_TEST("/host/orphans-do-not-pile-up", test_orphans_do_not_pile_up);
+    HOST_TEST("/host/orphans-after-a-delay", test_orphans_after_a_delay);
     HOST_TEST("/host/log-total", test_log_total);
     HOST_TEST("/host/invocation-prefix", test_invocation_prefix);
     return g_test_run();

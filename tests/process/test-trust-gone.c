@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,13 +28,6 @@ static char process_state(pid_t pid)
     if (!g_file_get_contents(path, &text, NULL, NULL))
         return 0;
     return strrchr(text, ')')[2];
-}
-
-static bool process_lives(pid_t pid)
-{
-    char state = process_state(pid);
-
-    return state != 0 && state != 'Z' && state != 'X';
 }
 
 typedef struct Pids {
@@ -60,7 +52,7 @@ static unsigned pids_count_living(const Pids *list)
     unsigned n = 0;
 
     for (unsigned i = 0; i < list->n; i++)
-        n += process_lives(list->pids[i]);
+        n += trust_process_lives(list->pids[i]);
     return n;
 }
 
@@ -77,7 +69,7 @@ static unsigned count_marked(const char *invocation_id)
         if (!g_ascii_isdigit(name[0]) || !g_file_get_contents(path, &text, NULL, NULL))
             continue;
         const char *line = strstr(text, "Max file locks");
-        if (line != NULL && process_lives(atoi(name)) &&
+        if (line != NULL && trust_process_lives(atoi(name)) &&
             g_ascii_strtoull(line + strlen("Max file locks"), NULL, 10) >> 22 == number)
             n++;
     }
@@ -144,36 +136,6 @@ static void run_end(Run *run)
     fixture_drop(&run->fixture->process, run->service);
     g_free(run->invocation_id);
     g_free(run->control_group);
-}
-
-typedef struct FileWait {
-    const TrustFixture *fixture;
-    const char *name;
-} FileWait;
-
-static bool file_is_there(void *data)
-{
-    const FileWait *wait = data;
-
-    return access(fixture_path(&wait->fixture->process, wait->name), F_OK) == 0;
-}
-
-static int on_file(sd_event_source *source, const struct inotify_event *event, void *unused)
-{
-    return 0; /* the loop has turned, which is all */
-}
-
-static void wait_for_file(TrustFixture *fixture, const char *name)
-{
-    FileWait wait = {fixture, name};
-    sd_event_source *source = NULL;
-
-    g_assert_cmpint(sd_event_add_inotify(loop_event(fixture->process.loop), &source,
-                                         fixture->process.directory, IN_CREATE | IN_MOVED_TO,
-                                         on_file, NULL),
-                    >=, 0);
-    fixture_run_until(&fixture->process, file_is_there, &wait);
-    sd_event_source_unref(source);
 }
 
 /* The table */
@@ -283,7 +245,7 @@ static void gone_reload(const Run *run)
 
     (void)service_reload(run->service, &origin_test, &error);
     g_assert_no_error(error);
-    wait_for_file(run->fixture, "pids");
+    trust_wait_created(run->fixture, "pids");
     fixture_wait_settled(&run->fixture->process, run->service);
 }
 
@@ -299,7 +261,7 @@ static void gone_end(const Run *run, GoneHow how, bool is_oneshot)
     if (how == GONE_RELOADED)
         gone_reload(run);
     if (how == GONE_STOPPED || how == GONE_SUSPENDED || how == GONE_KILLED)
-        wait_for_file(run->fixture, "pids");
+        trust_wait_created(run->fixture, "pids");
     if (how == GONE_STOPPED || how == GONE_SUSPENDED || how == GONE_RELOADED) {
         Pids pids = pids_read(run->fixture, "pids");
         g_assert_cmpuint(pids_count_living(&pids), ==, pids.n);
@@ -336,7 +298,7 @@ static void test_gone(TrustFixture *fixture, const void *data)
     Run beside = run_begin(fixture, fixture->process.process,
                            "{'exec': ['@PROGRAMS/program-daemoniser', 'stay', 'many', '2', "
                            "'@DIR/beside']}");
-    wait_for_file(fixture, "beside");
+    trust_wait_created(fixture, "beside");
     Pids others = pids_read(fixture, "beside");
     pid_t beside_pid = fixture_main_pid(beside.service);
     fixture_settle(&fixture->process);
@@ -411,7 +373,7 @@ static void test_restart(TrustFixture *fixture, const void *data)
     FeedListener *listener = feed_listen(fixture->process.core->feed, on_start, &next);
 
     for (unsigned i = 1; i <= 2; i++) {
-        wait_for_file(fixture, "pids");
+        trust_wait_created(fixture, "pids");
         fixture_wait_settled(&fixture->process, run.service);
         g_assert_cmpint(unlink(fixture_path(&fixture->process, "pids")), ==, 0);
         g_free(next.former);
@@ -422,7 +384,7 @@ static void test_restart(TrustFixture *fixture, const void *data)
         fixture_run_until(&fixture->process, successor_is_there, &next);
         g_assert_cmpuint(next.n, ==, i);
     }
-    wait_for_file(fixture, "pids");
+    trust_wait_created(fixture, "pids");
     feed_unlisten(listener);
     g_free(next.former);
     run_end(&run);
@@ -460,7 +422,7 @@ static void test_bomb(TrustFixture *fixture, const void *data)
     Run run = run_begin(fixture, fixture->process.process, config);
     Pids nobody = {.n = 0};
 
-    wait_for_file(fixture, "counts");
+    trust_wait_created(fixture, "counts");
     autofd int fd = open(fixture_path(&fixture->process, "counts"), O_RDWR | O_CLOEXEC);
     fixture_run_until(&fixture->process, bomb_has_file, &fd);
     BombWait wait = {
@@ -497,7 +459,7 @@ static void test_crowd(TrustFixture *fixture, const void *unused)
     for (unsigned i = 0; i < CROWD; i++) {
         g_autofree char *name = g_strdup_printf("pids-%u", i);
 
-        wait_for_file(fixture, name);
+        trust_wait_created(fixture, name);
         fixture_wait_state(process, runs[i].service, STATE_ACTIVE);
     }
     for (unsigned i = 0; i < CROWD; i++)
@@ -566,7 +528,7 @@ static void test_cost(TrustFixture *fixture, const void *unused)
         others[i] = trust_start(fixture, "{'exec': ['@PROGRAMS/program-stayer']}");
     count_begin(fixture, others);
     Run run = run_begin(fixture, process->process, "{" PATIENT DAEMONS("") "}");
-    wait_for_file(fixture, "pids");
+    trust_wait_created(fixture, "pids");
     Pids pids = pids_read(fixture, "pids");
     fixture_settle(process);
     n_looks = 0;
@@ -589,9 +551,34 @@ static void test_cost(TrustFixture *fixture, const void *unused)
     g_clear_pointer(&watchees, g_hash_table_unref);
 }
 
+/* Who is counted above */
+
+static void test_stat(void)
+{
+    static const struct {
+        const char *begin;
+        unsigned flags, memory_bytes;
+        bool lives;
+    } rows[] = {
+            {"7 (web) S", 0x400040, 8192, true},  {"7 (web) Z", 0x40044c, 0, false},
+            {"7 (web) R", 0x40044c, 8192, true},  {"7 (web) R", 0x40044c, 0, false},
+            {"7 (web) D", 0x40044c, 0, false},    {"7 (web) R", 0x400448, 0, true},
+            {"7 (a) Z 1) S", 0x400040, 12, true},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GString) text = g_string_new(rows[i].begin);
+
+        g_string_append_printf(text, " 1 2 3 0 -1 %u 284 0 0 0 0 0 0 0 20 0 1 0 46 %u 0",
+                               rows[i].flags, rows[i].memory_bytes);
+        g_assert_cmpint(trust_stat_lives(text->str), ==, rows[i].lives);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/trust/stat", test_stat);
     for (size_t i = 0; i < G_N_ELEMENTS(gone_rows); i++) {
         g_autofree char *path = g_strconcat("/trust/gone/", gone_rows[i].name, NULL);
         trust_add(path, test_gone, &gone_rows[i]);

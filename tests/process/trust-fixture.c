@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #define TRUST_PREFIX "0123456789abcdef"
@@ -200,6 +201,36 @@ void trust_wait_errno(TrustFixture *fixture, Service *service, int value)
     fixture_run_until(&fixture->process, trust_errno_is, &wait);
 }
 
+typedef struct TrustFileWait {
+    const TrustFixture *fixture;
+    const char *name;
+} TrustFileWait;
+
+static bool trust_file_is_there(void *data)
+{
+    const TrustFileWait *wait = data;
+
+    return access(fixture_path(&wait->fixture->process, wait->name), F_OK) == 0;
+}
+
+static int on_trust_file(sd_event_source *source, const struct inotify_event *event, void *unused)
+{
+    return 0; /* the loop has turned, which is all */
+}
+
+void trust_wait_created(TrustFixture *fixture, const char *name)
+{
+    TrustFileWait wait = {fixture, name};
+    sd_event_source *source = NULL;
+
+    g_assert_cmpint(sd_event_add_inotify(loop_event(fixture->process.loop), &source,
+                                         fixture->process.directory, IN_CREATE | IN_MOVED_TO,
+                                         on_trust_file, NULL),
+                    >=, 0);
+    fixture_run_until(&fixture->process, trust_file_is_there, &wait);
+    sd_event_source_unref(source);
+}
+
 /* What is left */
 
 bool trust_has_moved(const Service *service, State from, State to, Cause cause)
@@ -247,4 +278,32 @@ unsigned trust_count_processes(const char *invocation_id)
             n++;
     }
     return n;
+}
+
+bool trust_stat_lives(const char *stat)
+{
+    const uint64_t exiting = 4; /* PF_EXITING of the kernel */
+    g_auto(GStrv) fields = g_strsplit(strrchr(stat, ')') + 2, " ", -1);
+
+    g_assert_cmpuint(g_strv_length(fields), >, 20);
+    bool is_exiting = (g_ascii_strtoull(fields[6], NULL, 10) & exiting) != 0;
+    bool has_memory = !g_str_equal(fields[20], "0");
+    return strchr("ZX", fields[0][0]) == NULL && (!is_exiting || has_memory);
+}
+
+static bool trust_process_has_fds(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", (int)pid);
+    g_autoptr(GDir) fds = g_dir_open(path, 0, NULL);
+
+    return fds != NULL && g_dir_read_name(fds) != NULL;
+}
+
+bool trust_process_lives(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) &&
+           (trust_stat_lives(text) || trust_process_has_fds(pid));
 }

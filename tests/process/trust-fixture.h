@@ -26,6 +26,8 @@ Service *trust_start(TrustFixture *fixture, const char *config);
 void trust_signal(Service *service, int signo);
 /* Until DIRECTORY/name is there and contains text. */
 void trust_wait_file(TrustFixture *fixture, const char *name, const char *text);
+/* Until DIRECTORY/name is there. */
+void trust_wait_created(TrustFixture *fixture, const char *name);
 /* Until the history of all services contains text. */
 void trust_wait_history(TrustFixture *fixture, const char *text);
 /* Until the daemon's log contains text. */
@@ -42,3 +44,8 @@ bool trust_has_moved(const Service *service, State from, State to, Cause cause);
 bool trust_cgroup_exists(const TrustFixture *fixture, const char *control_group);
 /* How many processes have INVOCATION_ID=id in their environment, dead ones aside. */
 unsigned trust_count_processes(const char *invocation_id);
+/* On its way to be a zombie the kernel takes a process out of its cgroup first, and may let others
+ * run before it goes on: such a one has neither memory nor descriptors, and will never run anything
+ * of its program again. It does not live; stat: the line in /proc/PID/stat. */
+bool trust_process_lives(pid_t pid);
+bool trust_stat_lives(const char *stat);
