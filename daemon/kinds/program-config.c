@@ -70,6 +70,8 @@ static const JsonRange watchdog_range = {
              false},                                                                               \
             {"cgroup", json_read_members, offsetof(ProgramConfig, spec.limits),                    \
              program_cgroup_members, false},                                                       \
+            {"log", json_read_members, offsetof(ProgramConfig, spec.output), program_log_members,  \
+             false},                                                                               \
     {                                                                                              \
         "success_exit_status", config_read_exit_set, offsetof(ProgramConfig, spec.rules.success),  \
                 NULL, false                                                                        \
@@ -107,6 +109,8 @@ void *program_config_new(void)
 
     config->spec.spawn = (SpawnSpec){SPAWN_KEEP_ALL};
     config->spec.rules.stop_signal = SIGTERM;
+    config->spec.output.rules =
+            (ServiceLogRules){SERVICE_LOG_SIZE_DEFAULT, SERVICE_LOG_KEEP_DEFAULT};
     config->spec.fd_store_max = PROGRAM_FD_STORE_NOT_GIVEN;
     return config;
 }

@@ -107,6 +107,8 @@ static const ProgramDifference program_differences[] = {
         {"readiness", PROGRAM_SPEC(readiness), program_equal_int},
         {"readiness_fd", PROGRAM_SPEC(readiness_fd), program_equal_int},
         {"watchdog", PROGRAM_SPEC(watchdog_usec), program_equal_uint64},
+        {"log.target", PROGRAM_SPEC(output.target), program_equal_int},
+        {"log.timestamps", PROGRAM_SPEC(output.has_no_timestamps), program_equal_bool},
         {"remain_after_exit", offsetof(ProgramConfig, remain_after_exit), program_equal_bool},
 };
 

@@ -40,3 +40,5 @@ void program_read_privileges(JsonContext *context, const JsonPath *path, const j
                              void *field, const void *unused);
 /* CgroupLimits; for json_read_members. */
 extern const JsonMember program_cgroup_members[];
+/* OutputSpec, likewise. */
+extern const JsonMember program_log_members[];

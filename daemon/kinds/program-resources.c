@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Readers of what a program may use and may do. */
+/* Readers of what a program may use and may do, and of where its output goes. */
 
 #include "kinds/program-internal.h"
 #include "process/capabilities.h"
@@ -125,5 +125,51 @@ const JsonMember program_cgroup_members[] = {
         {"cpu_weight", json_read_unsigned, offsetof(CgroupLimits, cpu_weight), &weight_range,
          false},
         {"io_weight", json_read_unsigned, offsetof(CgroupLimits, io_weight), &weight_range, false},
+        {NULL, NULL, 0, NULL, false},
+};
+
+static int program_output_target_from_string(const char *string)
+{
+    return output_target_from_string(string);
+}
+
+static const JsonEnum output_target_enum = {
+        .from_string = program_output_target_from_string,
+        .expected = "\"file\", \"journal\", \"inherit\" or \"null\"",
+};
+static const JsonRange log_size_range = {
+        .min = SERVICE_LOG_SIZE_MIN,
+        .max = INT64_MAX,
+        .expected = "a size such as \"10MiB\", at least 64KiB",
+};
+static const JsonRange log_keep_range = {.min = 0, .max = SERVICE_LOG_KEEP_MAX};
+
+/* uint32_t, at most as the range says. */
+static void program_read_log_keep(JsonContext *context, const JsonPath *path, const json_t *value,
+                                  void *field, const void *range)
+{
+    uint64_t keep = *(const uint32_t *)field;
+
+    json_read_unsigned(context, path, value, &keep, range);
+    *(uint32_t *)field = (uint32_t)keep;
+}
+
+/* bool: that there are none. */
+static void program_read_log_timestamps(JsonContext *context, const JsonPath *path,
+                                        const json_t *value, void *field, const void *unused)
+{
+    bool has_timestamps = !*(const bool *)field;
+
+    json_read_bool(context, path, value, &has_timestamps, NULL);
+    *(bool *)field = !has_timestamps;
+}
+
+const JsonMember program_log_members[] = {
+        {"target", json_read_enum, offsetof(OutputSpec, target), &output_target_enum, false},
+        {"max_size", json_read_size, offsetof(OutputSpec, rules.max_size_bytes), &log_size_range,
+         false},
+        {"keep", program_read_log_keep, offsetof(OutputSpec, rules.keep), &log_keep_range, false},
+        {"timestamps", program_read_log_timestamps, offsetof(OutputSpec, has_no_timestamps), NULL,
+         false},
         {NULL, NULL, 0, NULL, false},
 };

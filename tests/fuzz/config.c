@@ -98,6 +98,9 @@ static void config_print_supervision(GString *text, const SupervisorSpec *spec)
     config_print_number(text, "io", limits->io_weight);
     g_string_append_printf(text, "%d|%d|%d\n", spec->readiness, spec->readiness_fd,
                            spec->reload_signal);
+    config_print_number(text, "log", spec->output.rules.max_size_bytes);
+    g_string_append_printf(text, "%d|%d|%u\n", spec->output.target, spec->output.has_no_timestamps,
+                           spec->output.rules.keep);
 }
 
 /* Everything that the document says. The variables are an object, which has no order. */
@@ -219,6 +222,10 @@ static void config_assert_supervision(const SupervisorSpec *spec)
         g_assert_cmpuint(spec->fd_store_max + 3, <=, (uint64_t)spec->readiness_fd);
     g_assert_cmpuint(spec->limits.cpu_weight, <=, 10000);
     g_assert_cmpuint(spec->limits.io_weight, <=, 10000);
+    g_assert_cmpint(spec->output.target, >=, 0);
+    g_assert_cmpint(spec->output.target, <, _OUTPUT_TARGET_MAX);
+    g_assert_cmpuint(spec->output.rules.max_size_bytes, >=, SERVICE_LOG_SIZE_MIN);
+    g_assert_cmpuint(spec->output.rules.keep, <=, SERVICE_LOG_KEEP_MAX);
     if (spec->rules.runs_once) {
         g_assert_cmpint(spec->reload_signal, ==, 0);
         g_assert_cmpuint(spec->watchdog_usec, ==, 0);

@@ -37,6 +37,11 @@ static const ChangeRow change_rows[] = {
         {"watchdog", "1", NULL, true},
         {"watchdog", "1", "2", true},
         {"remain_after_exit", "true", "false", true},
+        {"log", "{'target': 'null'}", NULL, true},
+        {"log", "{'target': 'journal'}", "{'target': 'inherit'}", true},
+        {"log", "{'timestamps': false}", NULL, true},
+        {"log", "{'max_size': '1MiB'}", NULL, false},
+        {"log", "{'keep': 1}", "{'keep': 2}", false},
         {"stop_signal", "'INT'", NULL, false},
         {"stop_mode", "'main'", NULL, false},
         {"stop_exec", "['a']", NULL, false},
@@ -56,6 +61,7 @@ static const ChangeRow change_rows[] = {
         {"capabilities", "['chown', 'bpf']", "['CAP_BPF', 'CAP_CHOWN']", false},
         {"supplementary_groups", "[]", NULL, false},
         {"readiness", "'spawned'", NULL, false},
+        {"log", "{'target': 'file', 'timestamps': true}", NULL, false},
         {"readiness_fd", "3", NULL, false, true},
 };
 

@@ -139,6 +139,38 @@ static void test_resources(ProcessFixture *fixture, const void *unused)
     g_assert_cmphex(spec->spawn.capabilities, ==, 0);
 }
 
+static void assert_output(const Config *config, OutputTarget target, bool has_no_timestamps,
+                          uint64_t max_size_bytes, unsigned keep)
+{
+    const OutputSpec *output = &((const ProgramConfig *)config->own)->spec.output;
+
+    g_assert_cmpint(output->target, ==, target);
+    g_assert_cmpint(output->has_no_timestamps, ==, has_no_timestamps);
+    g_assert_cmpuint(output->rules.max_size_bytes, ==, max_size_bytes);
+    g_assert_cmpuint(output->rules.keep, ==, keep);
+}
+
+static void test_log(ProcessFixture *fixture, const void *unused)
+{
+    g_autoptr(Problems) problems = problems_new();
+    g_autoptr(Config) none = parse(fixture->process, "{'exec': ['a']}", problems);
+    g_autoptr(Config) empty = parse(fixture->oneshot, "{'exec': ['a'], 'log': {}}", problems);
+    g_autoptr(Config) all = parse(fixture->oneshot,
+                                  "{'exec': ['a'], 'log': {'target': 'inherit', 'max_size': '64KiB'"
+                                  ", 'keep': 0, 'timestamps': false, '$comment': 'x'}}",
+                                  problems);
+    g_autoptr(Config) few = parse(fixture->process,
+                                  "{'exec': ['a'], 'log': {'target': 'null', 'keep': 1000,"
+                                  " 'timestamps': true}}",
+                                  problems);
+
+    g_assert_cmpuint(problems_count(problems), ==, 0);
+    assert_output(none, OUTPUT_FILE, false, 10 << 20, 5);
+    assert_output(empty, OUTPUT_FILE, false, 10 << 20, 5);
+    assert_output(all, OUTPUT_INHERIT, true, 64 << 10, 0);
+    assert_output(few, OUTPUT_NULL, false, 10 << 20, 1000);
+}
+
 static void test_supervision(ProcessFixture *fixture, const void *unused)
 {
     g_autoptr(Problems) problems = problems_new();
@@ -324,7 +356,20 @@ static const BadRow bad_rows[] = {
          "fd_store_max: expected at most 10: stored descriptors come before readiness_fd, 13"},
         {"{'exec': ['a'], 'success_exit_status': [256]}", "success_exit_status"},
         {"{'exec': ['a'], 'remain_after_exit': true}", "remain_after_exit"},
-        {"{'exec': ['a'], 'log': {}}", "log"},
+        {"{'exec': ['a'], 'log': 'file'}", "log: expected an object"},
+        {"{'exec': ['a'], 'log': {'target': 'syslog'}}",
+         "log.target: expected \"file\", \"journal\", \"inherit\" or \"null\", got \"syslog\""},
+        {"{'exec': ['a'], 'log': {'target': null}}", "log.target: expected \"file\""},
+        {"{'exec': ['a'], 'log': {'max_size': 65535}}",
+         "log.max_size: expected a size such as \"10MiB\", at least 64KiB, got 65535"},
+        {"{'exec': ['a'], 'log': {'max_size': '8EiB'}}", "log.max_size: expected a size"},
+        {"{'exec': ['a'], 'log': {'keep': -1}}",
+         "log.keep: expected a number from 0 to 1000, got -1"},
+        {"{'exec': ['a'], 'log': {'keep': 4294967296}}",
+         "log.keep: expected a number from 0 to 1000, got 4294967296"},
+        {"{'exec': ['a'], 'log': {'timestamps': 1}}",
+         "log.timestamps: expected true or false, got 1"},
+        {"{'exec': ['a'], 'log': {'file': '/x'}}", "log.file: unknown member"},
         {"{'exec': ['a'], 'exec': ['b']}", "exec"},
 };
 
@@ -490,6 +535,7 @@ int main(int argc, char **argv)
     CONFIG_TEST("/kinds-config/defaults/resources", test_defaults_of_resources);
     CONFIG_TEST("/kinds-config/limits", test_limits);
     CONFIG_TEST("/kinds-config/resources", test_resources);
+    CONFIG_TEST("/kinds-config/log", test_log);
     CONFIG_TEST("/kinds-config/supervision", test_supervision);
     CONFIG_TEST("/kinds-config/mistakes", test_mistakes);
     CONFIG_TEST("/kinds-config/mistakes/oneshot", test_mistakes_of_oneshot);
