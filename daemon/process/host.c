@@ -212,6 +212,11 @@ void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t t
     host->output = output_reader_new(host);
 }
 
+ServiceLogs *process_host_logs(const ProcessHost *host)
+{
+    return host->logs;
+}
+
 void process_host_watch_oom(ProcessHost *host)
 {
     if (host->oom == NULL)

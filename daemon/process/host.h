@@ -10,6 +10,7 @@
 #include "base/timer.h"
 #include "base/watch.h"
 #include "process/cgroup.h"
+#include "process/service-log.h"
 #include "process/sys.h"
 
 #include <glib.h>
@@ -48,6 +49,8 @@ bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **er
 /* From now on what services write is read, and kept in files below the directory, as their
  * OutputSpec says; total_max_bytes: of all, 0: no limit. Once. */
 void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t total_max_bytes);
+/* NULL: none are kept. */
+ServiceLogs *process_host_logs(const ProcessHost *host);
 /* From now on it is known of a main process that is killed for want of memory, also where no cgroup
  * counts that, as far as the kernel's log can be read. */
 void process_host_watch_oom(ProcessHost *host);

@@ -7,6 +7,11 @@
 #include "kinds/kinds.h"
 #include "units/units.h"
 
+#include <errno.h>
+#include <glib/gstdio.h>
+
+#define CORE_LOG_DIRECTORY_MODE 0700
+
 static void on_core_lifecycle(const LifecycleEvent *event, void *data)
 {
     Daemon *daemon = data;
@@ -55,6 +60,27 @@ static bool core_open_cgroups(Daemon *daemon, GError **error)
     return true;
 }
 
+/* Without it services run all the same. It is tried again for each line. */
+static void core_open_logs(Daemon *daemon)
+{
+    const Options *options = &daemon->options;
+
+    if (g_mkdir_with_parents(options->log_dir, CORE_LOG_DIRECTORY_MODE) < 0)
+        log_warning("cannot make the log directory %s: %s; what services say is lost until that "
+                    "changes",
+                    options->log_dir, g_strerror(errno));
+    process_host_open_logs(daemon->host, options->log_dir, options->log_max_total_bytes);
+}
+
+/* Its log stays, but nothing comes any more for who follows it. */
+static void on_core_change(const Change *change, void *data)
+{
+    const Daemon *daemon = data;
+
+    if (change->type == CHANGE_REMOVE)
+        service_logs_tell_deleted(process_host_logs(daemon->host), service_id(change->service));
+}
+
 bool core_pre_run(void *data, GError **error)
 {
     Daemon *daemon = data;
@@ -67,6 +93,7 @@ bool core_pre_run(void *data, GError **error)
     process_host_watch_oom(host);
     if (!core_open_cgroups(daemon, error))
         return false;
+    core_open_logs(daemon);
     daemon->core = core_new(loop_clock(daemon->loop), loop_timers(daemon->loop), random_system(),
                             first_serial);
     daemon->map = map_new(daemon->core, ID_IS_UUID, (unsigned)daemon->options.max_services);
@@ -78,6 +105,7 @@ bool core_pre_run(void *data, GError **error)
     daemon->kind_oneshot = kind_oneshot_new(host);
     core_add_kind(daemon, daemon->kind_process);
     core_add_kind(daemon, daemon->kind_oneshot);
+    daemon->gone = map_listen(daemon->map, on_core_change, daemon);
     state_watch(daemon);
     lifecycle_set_sink(daemon->lifecycle, on_core_lifecycle, daemon);
     lifecycle_watch(daemon->lifecycle, daemon->map);
@@ -90,6 +118,7 @@ void core_undo(void *data)
 
     lifecycle_set_sink(daemon->lifecycle, NULL, NULL);
     state_unwatch(daemon);
+    g_clear_pointer(&daemon->gone, feed_unlisten);
     g_clear_pointer(&daemon->requests, requests_free);
     g_clear_pointer(&daemon->keeper, keeper_free);
     g_clear_pointer(&daemon->events, events_free);

@@ -55,6 +55,7 @@ struct Daemon {
     Events *events;
     Keeper *keeper;
     Requests *requests;
+    FeedListener *gone; /* of who is deleted */
     Kind *kind_process;
     Kind *kind_oneshot;
     /* former */

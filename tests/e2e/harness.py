@@ -109,6 +109,10 @@ class World:
         path.write_text(content if isinstance(content, str) else json.dumps(content))
         return str(path)
 
+    def said(self, service):
+        """What the service has said, as the daemon keeps it."""
+        return (self.directory / "logs" / service / "current").read_text()
+
     def start_bus(self):
         config = self.directory / "bus.conf"
         config.write_text(BUS_CONFIG.format(directory=self.directory))

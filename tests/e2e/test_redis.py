@@ -53,7 +53,7 @@ class Redis(Server):
         return (self.directory / "log").read_text()
 
     def on_late(self, signo, frame):
-        self.fail(f"redis does not read its database:\n{self.world.log.read_text()}")
+        self.fail(f"redis does not read its database:\n{self.world.said(self.name)}")
 
     def test_ready(self):
         """Its database is a pipe that nobody has written to: it runs, but is not ready."""
@@ -116,7 +116,7 @@ class Redis(Server):
                          ("inactive", "", 0))
 
     def test_misconfigured(self):
-        """It gives up, with a reason; what redis says about it is in the log."""
+        """It gives up, with a reason; what redis says about it is in its log."""
         (self.directory / "redis.conf").write_text("no-such-directive yes\n")
         self.create_server(restart={"max_attempts": 1})
         reason = r"main process \d+ exited with status 1 before it was ready"
@@ -125,7 +125,7 @@ class Redis(Server):
         self.assertEqual((record["State"], record["FailureClass"]), ("failed", "exit-code"))
         self.assertRegex(record["Error"], f"^{reason}$")
         self.assertEqual(self.states(), ["inactive", "starting", "failed"])
-        self.assertIn("no-such-directive", self.world.log.read_text())
+        self.assertIn("no-such-directive", self.world.said(self.name))
 
     def test_daemon(self):
         """What it has left in the background is no service: it goes with its main process."""
