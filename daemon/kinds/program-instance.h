@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A program of a service, as the files of this folder see it: how it is run (program.c), and what
- * can be read of it, org.svcmgr1.Process (program-properties.c). */
+/* A program of a service, as the files of this folder see it: how it is run (program.c), what can
+ * be read of it, org.svcmgr1.Process (program-properties.c), and what it says (program-log.c). */
 
 #include "core/service.h"
 #include "kinds/program.h"
+
+/* Of the last start; what else there is of it are the facts of the supervisor. */
+typedef struct ProgramRun {
+    bool is_known; /* there was a run */
+    bool has_ended;
+    pid_t main_pid; /* the last that it had; 0: none */
+} ProgramRun;
 
 typedef struct Program {
     Service *service;
@@ -18,6 +25,7 @@ typedef struct Program {
     bool is_redoing;       /* what the supervisor runs is reload_exec, of a oneshot that remains */
     SupervisorSpec *redo;  /* for that, else NULL; borrows from running */
     unsigned n_restarts;
+    ProgramRun run;
 } Program;
 
 /* Indices of program_properties, which ends with a NULL name. */
@@ -36,6 +44,9 @@ typedef enum ProgramProperty {
 } ProgramProperty;
 
 extern const KindProperty program_properties[];
+
+/* Callbacks of the table (core/kind.h); program-log.c. */
+json_t *program_describe_run(const Kind *kind, const Service *service);
 
 /* SupervisorEvents.on_facts: tells who reads the properties that these facts are in. */
 void on_program_facts(unsigned facts, void *owner);

@@ -120,11 +120,24 @@ static const ProgramFact program_fact_masks[] = {
         {FACT_CONTROL_GROUP, 1U << PROGRAM_CONTROL_GROUP},
 };
 
+static void program_note_run(Program *program, unsigned facts)
+{
+    pid_t main_pid = supervisor_facts(program->supervisor)->main_pid;
+
+    if ((facts & FACT_INVOCATION_ID) != 0)
+        program->run = (ProgramRun){.is_known = true};
+    if ((facts & FACT_LAST_EXIT) != 0)
+        program->run.has_ended = true;
+    if (main_pid != 0)
+        program->run.main_pid = main_pid;
+}
+
 void on_program_facts(unsigned facts, void *owner)
 {
     Program *program = owner;
     uint32_t mask = 0;
 
+    program_note_run(program, facts);
     for (size_t i = 0; i < G_N_ELEMENTS(program_fact_masks); i++) {
         if ((facts & program_fact_masks[i].fact) != 0)
             mask |= program_fact_masks[i].mask;

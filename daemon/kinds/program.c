@@ -60,6 +60,7 @@ static void program_begin(Program *program)
 
     config_unref(program->running);
     program->running = g_steal_pointer(&program->next);
+    program->run = (ProgramRun){0};
     if (is_alone &&
         supervisor_start(program->supervisor, &program_config(program->running)->spec, &error))
         return;
@@ -492,6 +493,7 @@ Kind *program_kind_new(const Kind *table, ProcessHost *host)
     kind->kill = program_kill;
     kind->owns_pid = program_owns_pid;
     kind->rest = program_forget;
+    kind->describe_run = program_describe_run;
     kind->interface = "org.svcmgr1.Process";
     kind->properties = program_properties;
     kind->data = host;
