@@ -179,7 +179,7 @@ static int broker_configure(Broker *broker, sd_bus *bus)
     if (r >= 0)
         r = sd_bus_set_trusted(bus, false);
     if (r >= 0)
-        r = sd_bus_negotiate_fds(bus, false);
+        r = sd_bus_negotiate_fds(bus, true);
     if (r >= 0)
         r = sd_bus_set_connected_signal(bus, true);
     if (r >= 0)

@@ -134,6 +134,38 @@ bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error)
     return call_hold(call, on_abandoned, error);
 }
 
+/* What an answer is made from: who gets it, and to which call. */
+static sd_bus_message *call_make_stub(const Call *call)
+{
+    const char *sender = sd_bus_message_get_sender(call->message);
+    sd_bus_message *stub = NULL;
+    uint64_t cookie = 0;
+    int r = sd_bus_message_new_method_call(call->connection->sd_bus, &stub, NULL,
+                                           sd_bus_message_get_path(call->message),
+                                           call->method->interface, call->method->member);
+
+    if (r >= 0 && sender != NULL)
+        r = sd_bus_message_set_sender(stub, sender);
+    if (r >= 0)
+        r = sd_bus_message_set_expect_reply(stub,
+                                            sd_bus_message_get_expect_reply(call->message) > 0);
+    if (r >= 0)
+        r = sd_bus_message_get_cookie(call->message, &cookie);
+    if (r >= 0)
+        r = sd_bus_message_seal(stub, cookie, 0);
+    return r >= 0 ? stub : sd_bus_message_unref(stub);
+}
+
+void call_slim(Call *call)
+{
+    sd_bus_message *stub = call_make_stub(call);
+
+    if (stub == NULL) /* the connection is going, and the call with it */
+        return;
+    sd_bus_message_unref(call->message);
+    call->message = stub;
+}
+
 void call_unkeep(Call *call)
 {
     if (!call->in_flight)

@@ -42,6 +42,9 @@ bool call_keep(Call *call, void (*on_abandoned)(Call *call), GError **error);
 /* The same for the rest of this turn of the loop: nobody has to notice when the peer goes, and any
  * number may be. */
 bool call_stage(Call *call, void (*on_abandoned)(Call *call), GError **error);
+/* Nothing of what was asked is needed any more but who asked: the message goes, and with it the
+ * descriptors that anybody may attach to one. What arguments borrows from it is gone. */
+void call_slim(Call *call);
 /* Takes call_keep or call_stage back. */
 void call_unkeep(Call *call);
 /* Nobody will notice when the peer goes: abandoned with an answer that says so. */

@@ -4,6 +4,7 @@
 #include "bus/methods.h"
 
 #include "bus/listing.h"
+#include "bus/log-methods.h"
 #include "bus/manager-object.h"
 #include "bus/reload-method.h"
 #include "bus/revisions.h"
@@ -62,6 +63,15 @@ const Method method_table[] = {
          .action = "get-config",
          .read = method_revisions_read_get,
          .act = method_revisions_get},
+        {.interface = SERVICE,
+         .member = "OpenLog",
+         .action = "open-log",
+         .read = method_log_read_open,
+         .act = method_log_open},
+        {.interface = SERVICE,
+         .member = "GetFailureReport",
+         .action = "open-log",
+         .act = method_log_failure_report},
         /* Changes something. */
         {.interface = MANAGER,
          .member = "CreateService",

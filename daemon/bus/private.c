@@ -218,8 +218,10 @@ static bool private_check_room(const Bus *bus, uint32_t uid, GError **error)
                      of_uid);
 }
 
-/* Takes the descriptor, also on failure. */
-static int private_configure(PrivateServer *server, sd_bus *bus, int fd)
+/* Takes the descriptor, also on failure. Descriptors are negotiated for both directions or none,
+ * and who sends them fills our table: sd-bus keeps those of a message that is not whole, and never
+ * closes those of a malformed one. So only they may who may act, and nobody else is given any. */
+static int private_configure(PrivateServer *server, sd_bus *bus, int fd, uint32_t uid)
 {
     int r = sd_bus_set_fd(bus, fd, fd);
 
@@ -231,7 +233,7 @@ static int private_configure(PrivateServer *server, sd_bus *bus, int fd)
     if (r >= 0)
         r = sd_bus_set_trusted(bus, false);
     if (r >= 0)
-        r = sd_bus_negotiate_fds(bus, false);
+        r = sd_bus_negotiate_fds(bus, authority_allows_uid(server->bus, uid));
     if (r >= 0)
         r = sd_bus_set_sender(bus, LOCAL_BUS_OWN_NAME);
     return r;
@@ -248,7 +250,7 @@ static bool private_serve(PrivateServer *server, int fd, const struct ucred *cre
         (void)fd_close(fd); /* -1 */
         return error_set_errno(error, r, "cannot make a connection");
     }
-    r = private_configure(server, bus, fd);
+    r = private_configure(server, bus, fd, credentials->uid);
     if (r < 0) {
         sd_bus_unref(bus);
         return error_set_errno(error, r, "cannot set the connection up");

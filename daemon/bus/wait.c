@@ -198,7 +198,7 @@ static void on_wait_timeout(void *data)
     }
     (void)error_set(&error, ERROR_TIMEOUT, /* always false */
                     "service '%s' was not %s%s within %s; it is %s%s%s%s", wait->call->id,
-                    arguments->until_name, after != NULL ? after : "", duration,
+                    wait_until_to_string(arguments->until), after != NULL ? after : "", duration,
                     state_to_string(state->state), still != NULL ? still : "",
                     state->error != NULL ? ": " : "",
                     state->error != NULL ? state->error->message : "");
@@ -224,6 +224,7 @@ bool method_wait_act(Call *call, GError **error)
 
     if (service == NULL || !call_keep(call, on_wait_abandoned, error))
         return false;
+    call_slim(call); /* it may take days */
     wait = call->waiter = g_new0(Wait, 1);
     wait->call = call;
     wait->service = service_ref(service);

@@ -10,6 +10,8 @@
 
 /* The length, the end and what aligns a value. */
 #define WRITER_VALUE_BYTES 16
+/* There are fewer descriptors than bytes: so many of those are as bad to keep as one of them. */
+#define WRITER_FD_BYTES (UINT64_C(64) * 1024)
 
 static void writer_note(Writer *writer, int result)
 {
@@ -72,6 +74,12 @@ void writer_uint32(Writer *writer, uint32_t value)
 void writer_uint64(Writer *writer, uint64_t value)
 {
     writer_basic(writer, 't', &value);
+}
+
+void writer_fd(Writer *writer, int fd)
+{
+    writer->bytes += WRITER_FD_BYTES;
+    writer_basic(writer, 'h', &fd);
 }
 
 void writer_entry_open(Writer *writer, const char *key, const char *signature)

@@ -25,6 +25,8 @@ void writer_bool(Writer *writer, bool value);
 void writer_int32(Writer *writer, int32_t value);
 void writer_uint32(Writer *writer, uint32_t value);
 void writer_uint64(Writer *writer, uint64_t value);
+/* A duplicate is sent; fd stays the caller's. */
+void writer_fd(Writer *writer, int fd);
 
 /* One entry of an a{sv}. entry_open ... a value of that signature ... entry_close for the rest. */
 void writer_entry_open(Writer *writer, const char *key, const char *signature);

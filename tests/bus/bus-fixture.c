@@ -294,6 +294,7 @@ BusClient *bus_client_new_at(BusFixture *fixture, const char *address, BusClient
     g_assert_cmpint(sd_bus_new(&client->bus), >=, 0);
     g_assert_cmpint(sd_bus_set_address(client->bus, address), >=, 0);
     g_assert_cmpint(sd_bus_set_bus_client(client->bus, kind != BUS_CLIENT_DIRECT), >=, 0);
+    g_assert_cmpint(sd_bus_negotiate_fds(client->bus, kind != BUS_CLIENT_NO_FDS), >=, 0);
     g_assert_cmpint(sd_bus_start(client->bus), >=, 0);
     g_assert_cmpint(sd_bus_attach_event(client->bus, fixture->event, 0), >=, 0);
     g_assert_cmpint(sd_bus_add_filter(client->bus, NULL, on_client_signal, client), >=, 0);

@@ -73,6 +73,7 @@ typedef enum BusClientKind {
     BUS_CLIENT_LISTENING, /* says Hello and asks for all signals */
     BUS_CLIENT_DEAF,      /* says Hello */
     BUS_CLIENT_DIRECT,    /* no Hello: peer to peer */
+    BUS_CLIENT_NO_FDS,    /* says Hello, but not that it takes descriptors */
 } BusClientKind;
 
 /* The fixture's. */

@@ -48,6 +48,7 @@ static sd_bus_message *call_of(const Method *method)
             {"SetEnabled", "b"},
             {"GetConfigRevision", "t"},
             {"ReloadDefinitions", "a{sv}"},
+            {"OpenLog", "a{sv}"},
     };
     bool is_manager = g_str_equal(method->interface, MANAGER);
     sd_bus_message *call = bus_client_message(client, is_manager ? ROOT : service_path("web"),

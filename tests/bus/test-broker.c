@@ -143,6 +143,47 @@ static void test_calls_and_signals(void)
     teardown();
 }
 
+static int open_said(const Kind *kind, const Service *service, const LogQuery *query,
+                     GError **error)
+{
+    int ends[2] = {-1, -1};
+
+    g_assert_cmpuint(query->uid, ==, geteuid()); /* as the bus says */
+    g_assert_cmpint(pipe(ends), ==, 0);
+    g_assert_cmpint(write(ends[1], "said", 4), ==, 4);
+    close(ends[1]);
+    return ends[0];
+}
+
+/* What a descriptor of an answer gives. */
+static void assert_carried(const char *member, const char *types, const char *expected)
+{
+    g_autoptr(Pending) pending =
+            bus_client_start(client, service_path("web"), SERVICE, member, types, 0);
+    char text[16] = "";
+    int fd = -1;
+
+    pending_await(pending);
+    g_assert_cmpint(sd_bus_message_read_basic(pending_assert_reply(pending), 'h', &fd), >, 0);
+    g_assert_cmpint(read(fd, text, strlen(expected)), ==, (ssize_t)strlen(expected));
+    g_assert_cmpstr(text, ==, expected);
+}
+
+/* A log and a report pass through the bus. */
+static void test_descriptors(void)
+{
+    Service *service;
+
+    setup();
+    fixture.kind_process.open_log = open_said;
+    service = bus_fixture_create(&fixture, "web", "process", "{}", false);
+    bus_fixture_start(&fixture, service);
+    fake_apply_fail(service, "no", true);
+    assert_carried("OpenLog", "a{sv}", "said");
+    assert_carried("GetFailureReport", NULL, "{\n  \"service\"");
+    teardown();
+}
+
 /* Asked for once, remembered while the name is there, and then forgotten. */
 static void test_credentials(void)
 {
@@ -460,6 +501,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/broker/calls-and-signals", test_calls_and_signals);
+    g_test_add_func("/broker/descriptors", test_descriptors);
     g_test_add_func("/broker/credentials", test_credentials);
     g_test_add_func("/broker/validate-config", test_validate_config);
     g_test_add_func("/broker/order", test_order);

@@ -146,7 +146,7 @@ void raw_await_end(int fd)
 
 /* Authentication */
 
-void raw_authenticate(int fd, uid_t uid)
+static void raw_greet(int fd, uid_t uid, const char *commands)
 {
     g_autofree char *digits = g_strdup_printf("%u", uid);
     g_autoptr(GString) text = g_string_new(NULL);
@@ -155,23 +155,43 @@ void raw_authenticate(int fd, uid_t uid)
     g_string_append(text, "AUTH EXTERNAL ");
     for (const char *c = digits; *c != '\0'; c++)
         g_string_append_printf(text, "%02x", (unsigned)*c);
-    g_string_append(text, "\r\nBEGIN\r\n");
+    g_string_append(text, commands);
     (void)raw_send(fd, text->str, text->len); /* refused already: the answer says so */
+}
+
+void raw_authenticate(int fd, uid_t uid)
+{
+    raw_greet(fd, uid, "\r\nBEGIN\r\n");
+}
+
+static void raw_expect_line(int fd, const char *prefix)
+{
+    g_autoptr(GString) line = g_string_new(NULL);
+    char character = '\0';
+
+    while (character != '\n') {
+        g_assert_true(raw_receive(fd, &character, 1));
+        g_string_append_c(line, character);
+    }
+    g_assert_true(g_str_has_prefix(line->str, prefix));
 }
 
 int raw_connect_ready(const char *socket_path)
 {
     int fd = raw_connect(socket_path);
-    char character = '\0';
-    GString *line = g_string_new(NULL);
 
     raw_authenticate(fd, geteuid());
-    while (character != '\n') {
-        g_assert_true(raw_receive(fd, &character, 1));
-        g_string_append_c(line, character);
-    }
-    g_assert_true(g_str_has_prefix(line->str, "OK "));
-    g_string_free(line, TRUE);
+    raw_expect_line(fd, "OK ");
+    return fd;
+}
+
+int raw_connect_fds(const char *socket_path)
+{
+    int fd = raw_connect(socket_path);
+
+    raw_greet(fd, geteuid(), "\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n");
+    raw_expect_line(fd, "OK ");
+    raw_expect_line(fd, "AGREE_UNIX_FD");
     return fd;
 }
 

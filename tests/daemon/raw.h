@@ -49,6 +49,8 @@ int raw_connect(const char *socket_path);
 void raw_authenticate(int fd, uid_t uid);
 /* Authenticated, and the answers to that are read. */
 int raw_connect_ready(const char *socket_path);
+/* The same, and descriptors may be sent. */
+int raw_connect_fds(const char *socket_path);
 
 /* As much as the other side takes without a wait; fewer if it has hung up. */
 size_t raw_write(int fd, const void *bytes, size_t length);

@@ -307,6 +307,51 @@ static void test_fds(Hostile *hostile, const void *unused)
     hostile_repeat(hostile, N_REPEATED, SLACK_BYTES, attack_fds);
 }
 
+#define N_WAITS 20
+#define N_WAIT_FDS 16
+
+/* What takes no descriptors, and is answered when the service stops. */
+static void send_wait(int fd, uint32_t serial)
+{
+    g_autoptr(GByteArray) body = g_byte_array_new();
+    RawMessage message = {.serial = serial,
+                          .path = WEB,
+                          .interface = CLIENT_SERVICE,
+                          .member = "Wait",
+                          .signature = "a{sv}",
+                          .body = body,
+                          .n_fds = N_WAIT_FDS};
+
+    raw_add_uint32(body, 29); /* the bytes of the entries, of which the first begins at 8 */
+    raw_add_uint32(body, 0);
+    raw_add_string(body, "until", strlen("until"));
+    g_byte_array_append(body, (const guint8 *)"\1s", 3);
+    raw_add_string(body, "inactive", strlen("inactive"));
+    g_autoptr(GByteArray) bytes = raw_build(&message);
+    g_assert_true(raw_send_fds(fd, bytes->data, bytes->len, N_WAIT_FDS));
+}
+
+/* The call is kept, and they are not; it is answered all the same. */
+static void test_fds_of_waits(Hostile *hostile, const void *unused)
+{
+    unsigned n_fds = hostile_count_fds(hostile);
+    int fd = raw_connect_fds(socket_of(hostile));
+    RawAnswer answer;
+
+    for (uint32_t serial = 1; serial <= N_WAITS; serial++)
+        send_wait(fd, serial);
+    raw_assert_ping(fd, N_WAITS + 1);
+    hostile_await_fds(hostile, n_fds + 1);
+    sd_bus_message_unref(client_call(hostile->daemon.client, WEB, CLIENT_SERVICE, "Stop", NULL));
+    for (uint32_t serial = 1; serial <= N_WAITS; serial++) {
+        g_assert_true(raw_read_answer(fd, serial, &answer));
+        g_assert_cmpuint(answer.type, ==, RAW_METHOD_RETURN);
+        g_assert_cmpstr(answer.text, ==, NULL); /* of no error */
+        raw_answer_clear(&answer);
+    }
+    (void)fd_close(fd); /* -1 */
+}
+
 /* Parts of messages, and messages with bytes that were changed at random. */
 
 static GByteArray *build_question(void)
@@ -452,6 +497,7 @@ int main(int argc, char **argv)
     ADD("messages", test_messages);
     ADD("forged", test_forged);
     ADD("fds", test_fds);
+    ADD("fds-of-waits", test_fds_of_waits);
     ADD("truncated", test_truncated);
     ADD("random", test_random);
     ADD("claims", test_claims);

@@ -2,6 +2,8 @@
 """The D-Bus libraries that programs use, unchanged: python3-dbus (libdbus) and Gio (GDBus), with
 their proxies, caches and object manager. Each on a bus and on the private socket."""
 
+import json
+import os
 import unittest
 
 from harness import SECONDS_MAX, Case
@@ -63,6 +65,19 @@ class BindingsCase(Case):
     def restart(self):
         self.svcmgr("-q", "restart", "web")
 
+    def prepare_failure(self):
+        self.svcmgr("create", "fails", "oneshot", "-",
+                    stdin='{"exec": ["sh", "-c", "exit 3"], "restart": {"policy": "no"}}')
+        self.addCleanup(self.svcmgr, "delete", "fails")
+        self.svcmgr("start", "fails", status=1)
+
+    def check_report(self, descriptor):
+        """Takes the descriptor."""
+        with os.fdopen(descriptor, "rb") as file:
+            report = json.load(file)
+        self.assertEqual(report["service"], "fails")
+        self.assertEqual(report["failure"]["exit"], {"code": 3})
+
 
 class PythonDbusOnPrivateSocket(BindingsCase):
     """It reads the introspection, and converts arguments by what it says."""
@@ -96,6 +111,10 @@ class PythonDbusOnPrivateSocket(BindingsCase):
         path = manager.CreateService("made", "oneshot", '{"exec": ["true"]}', {})
         self.assertEqual(path, SERVICES + "made")
         manager.DeleteService("made", {})
+
+    def test_descriptor(self):
+        self.prepare_failure()
+        self.check_report(self.interface(SERVICES + "fails", SERVICE).GetFailureReport().take())
 
     def test_properties(self):
         web = self.interface(WEB, PROPERTIES)
@@ -203,6 +222,12 @@ class GioOnPrivateSocket(BindingsCase):
                 GLib.Variant("(s)", (proxy.get_interface_name(),)), None, 0, -1, None).unpack()[0]
             self.assertEqual({name: self.cached(proxy, name) for name in told}, told)
             self.assertEqual(sorted(proxy.get_cached_property_names()), sorted(told))
+
+    def test_descriptor(self):
+        self.prepare_failure()
+        answer, descriptors = self.connection.call_with_unix_fd_list_sync(
+            NAME, SERVICES + "fails", SERVICE, "GetFailureReport", None, None, 0, -1, None, None)
+        self.check_report(descriptors.get(answer.unpack()[0]))
 
     def test_property_that_is_only_invalidated(self):
         """Not read unless asked for; a proxy that wants it anew gets it."""

@@ -92,6 +92,15 @@ class ClientsOnPrivateSocket(Case):
         self.assertEqual(record["data"][0]["State"], {"type": "s", "data": "active"})
         self.assertEqual(record["data"][0]["LastTransition"]["data"]["to"]["data"], "active")
 
+    def test_descriptor(self):
+        """Both show that there is one; what is in it, their own shell cannot read."""
+        broken = SERVICES + "/broken"
+        out = self.busctl("call", NAME, broken, INTERFACE, "GetFailureReport").out
+        self.assertRegex(out, r"^h \d+\n$")
+        out = self.tool("gdbus", "call", "--address", self.address(), "--dest", NAME,
+                        "--object-path", broken, "--method", INTERFACE + ".GetFailureReport").out
+        self.assertIn("handle 0", out)
+
     def test_status(self):
         self.assertIn(f"PID={self.world.daemon_process.pid}\n", self.busctl("status", NAME).out)
 

@@ -11,6 +11,7 @@
 static const char *const sensible_kinds[] = {"process", "oneshot", NULL};
 static const char *const sensible_untils[] = {"settled", "active", "inactive", "ready", NULL};
 static const char *const sensible_whoms[] = {"main", "all", NULL};
+static const char *const sensible_formats[] = {"text", "json", "bare", NULL};
 static const char *const sensible_patterns[] = {"*", "w*", "?", "[!a-m]*", "*.*", "x", NULL};
 static const char *const sensible_fields[] = {"Id",      "State",          "Error", "Labels",
                                               "MainPID", "LastTransition", NULL};
@@ -94,6 +95,13 @@ static int sensible_append_get_all(sd_bus_message *message)
     return sd_bus_message_append(message, "s", nasty_pick(sensible_interfaces));
 }
 
+static int sensible_append_open_log(sd_bus_message *message)
+{
+    return sd_bus_message_append(message, "a{sv}", 3, "lines", "u", nasty_random(100), "follow",
+                                 "b", (int)nasty_random(2), "format", "s",
+                                 nasty_pick(sensible_formats));
+}
+
 /* What stands here more than once comes more often. */
 static const SensibleCall sensible_calls[] = {
         {CLIENT_ROOT, CLIENT_MANAGER, "CreateService", sensible_append_create},
@@ -113,6 +121,8 @@ static const SensibleCall sensible_calls[] = {
         {NULL, CLIENT_SERVICE, "ResetFailed", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "GetState", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "GetConfig", sensible_append_nothing},
+        {NULL, CLIENT_SERVICE, "OpenLog", sensible_append_open_log},
+        {NULL, CLIENT_SERVICE, "GetFailureReport", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "Configure", sensible_append_config},
         {NULL, CLIENT_SERVICE, "Wait", sensible_append_wait},
         {NULL, CLIENT_SERVICE, "Signal", sensible_append_signal},
