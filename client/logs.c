@@ -28,6 +28,7 @@ struct LogsRun {
     GPtrArray *ids; /* of those that could be opened */
     GArray *fds;    /* theirs */
     LogsLog *logs;  /* and what their ends are told by */
+    unsigned n_ended;
     Outcome outcome;
 };
 
@@ -149,22 +150,32 @@ static int on_logs_answered(sd_bus_message *reply, void *data, sd_bus_error *ret
     return 1;
 }
 
-static void on_logs_end(unsigned index, int error, void *data)
+static int on_logs_pinged(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     LogsRun *run = data;
-    LogsLog *log = &run->logs[index];
-    CallTarget target = {
-            .id = log->id, .verb = "follow", .interface = SERVICE_INTERFACE, .member = "GetState"};
+    CallSubject subject = {.verb = "be sure that this is all"};
+    const sd_bus_error *error = sd_bus_message_get_error(reply);
 
-    if (error != 0) {
-        logs_break(run);
-        logs_join(run, client_fail(OUTCOME_FAILED, "cannot read the log of '%s': %s", log->id,
-                                   g_strerror(-error)));
-        return;
-    }
-    if (!run->query.follow)
-        return;
-    Outcome outcome = call_async(run->client, &target, on_logs_answered, log, NULL);
+    logs_break(run);
+    if (error != NULL)
+        logs_join(run, call_report(&subject, error));
+    log_reader_release(run->reader);
+    return 1;
+}
+
+/* Why has it ended? Of those that end by themselves the last one asks for all. */
+static void logs_ask(LogsRun *run, LogsLog *log)
+{
+    CallTarget state = {
+            .id = log->id, .verb = "follow", .interface = SERVICE_INTERFACE, .member = "GetState"};
+    CallTarget ping = {.path = MANAGER_PATH,
+                       .verb = "be sure that this is all",
+                       .interface = "org.freedesktop.DBus.Peer",
+                       .member = "Ping"};
+    Outcome outcome = run->query.follow
+                              ? call_async(run->client, &state, on_logs_answered, log, NULL)
+                              : call_async(run->client, &ping, on_logs_pinged, run, NULL);
+
     logs_join(run, outcome);
     if (outcome == OUTCOME_DONE)
         log_reader_hold(run->reader);
@@ -172,18 +183,19 @@ static void on_logs_end(unsigned index, int error, void *data)
         log_reader_stop(run->reader);
 }
 
-/* Whether what ended by itself has ended with the daemon. */
-static Outcome logs_check_daemon(Client *client)
+static void on_logs_end(unsigned index, int error, void *data)
 {
-    CallSubject subject = {.verb = "be sure that this is all"};
-    sd_bus_error error = SD_BUS_ERROR_NULL;
-    Outcome outcome = OUTCOME_DONE;
+    LogsRun *run = data;
+    LogsLog *log = &run->logs[index];
 
-    if (sd_bus_call_method(client->bus, DAEMON_NAME, MANAGER_PATH, "org.freedesktop.DBus.Peer",
-                           "Ping", &error, NULL, NULL) < 0)
-        outcome = call_report(&subject, &error);
-    sd_bus_error_free(&error);
-    return outcome;
+    run->n_ended++;
+    if (error != 0) {
+        logs_break(run);
+        logs_join(run, client_fail(OUTCOME_FAILED, "cannot read the log of '%s': %s", log->id,
+                                   g_strerror(-error)));
+    }
+    if (run->query.follow ? error == 0 : run->n_ended == run->fds->len)
+        logs_ask(run, log);
 }
 
 static void logs_read(LogsRun *run, LogStyle style)
@@ -207,8 +219,6 @@ static void logs_read(LogsRun *run, LogStyle style)
     log_reader_run(run->reader);
     logs_break(run);
     log_reader_free(run->reader);
-    if (run->outcome == OUTCOME_DONE && !run->query.follow)
-        logs_join(run, logs_check_daemon(run->client));
 }
 
 Outcome logs_run(Client *client, char **arguments, const LogQuery *query, LogStyle style)
