@@ -47,6 +47,10 @@ extern const KindProperty program_properties[];
 
 /* Callbacks of the table (core/kind.h); program-log.c. */
 json_t *program_describe_run(const Kind *kind, const Service *service);
+int program_open_log(const Kind *kind, const Service *service, const LogQuery *query,
+                     GError **error);
+json_t *program_last_lines(const Kind *kind, const Service *service, const char *invocation,
+                           unsigned n);
 
 /* SupervisorEvents.on_facts: tells who reads the properties that these facts are in. */
 void on_program_facts(unsigned facts, void *owner);

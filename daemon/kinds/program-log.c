@@ -6,7 +6,10 @@
 #include "kinds/program-instance.h"
 
 #include "base/errors.h"
-#include "process/service-log-stream.h"
+#include "base/fds.h"
+#include "process/service-log-files.h"
+
+#define PROGRAM_LAST_LINES_BYTES ((size_t)64 * 1024)
 
 /* Of the run that is described */
 
@@ -61,4 +64,87 @@ json_t *program_describe_run(const Kind *kind, const Service *service)
     if (usage != NULL)
         json_object_set_new(run, "usage", usage);
     return run;
+}
+
+/* The log */
+
+/* Only the text is kept of the configuration of what does not run. */
+static OutputTarget program_log_target(const Service *service)
+{
+    ConfigText *text = service_state(service)->config;
+
+    if (text == NULL)
+        return OUTPUT_FILE;
+    g_autoptr(Config) config = config_parse_again(service_kind(service), text);
+    return ((const ProgramConfig *)config->own)->spec.output.target;
+}
+
+/* As when the target was another one before. */
+static bool program_log_has_files(const ServiceLogs *logs, const char *id)
+{
+    autofd int current_fd = service_log_files_open(logs, id, 0);
+
+    if (current_fd >= 0)
+        return true;
+    g_autoptr(GArray) numbers = service_log_files_list(logs, id);
+    return numbers->len > 0;
+}
+
+static const struct {
+    const char *text;
+    bool ends_in_id;
+} program_log_elsewhere[_OUTPUT_TARGET_MAX] = {
+        [OUTPUT_JOURNAL] = {"goes to the journal (its log.target is \"journal\"): journalctl -t ",
+                            true},
+        [OUTPUT_INHERIT] = {"goes where the output of svcmgrd itself goes (its log.target is "
+                            "\"inherit\"), and is not kept here",
+                            false},
+        [OUTPUT_NULL] = {"is thrown away (its log.target is \"null\"); with \"file\" it is kept",
+                         false},
+};
+
+static bool program_log_is_kept(const ServiceLogs *logs, const Service *service, GError **error)
+{
+    const char *id = service_id(service);
+
+    if (logs == NULL)
+        return error_set(error, ERROR_NOT_SUPPORTED, "what services say is not kept here");
+    OutputTarget target = program_log_target(service);
+    if (target == OUTPUT_FILE || program_log_has_files(logs, id))
+        return true;
+    return error_set(error, ERROR_NOT_SUPPORTED, "what '%s' says %s%s", id,
+                     program_log_elsewhere[target].text,
+                     program_log_elsewhere[target].ends_in_id ? id : "");
+}
+
+int program_open_log(const Kind *kind, const Service *service, const LogQuery *query,
+                     GError **error)
+{
+    const ProcessHost *host = kind->data;
+
+    if (!program_log_is_kept(process_host_logs(host), service, error))
+        return -1;
+    return service_log_stream_open(process_host_log_streams(host), service_id(service), query,
+                                   error);
+}
+
+static void on_program_last_line(const ServiceLogLine *line, void *data)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    service_log_line_format(line, LOG_FORMAT_JSON, text);
+    json_array_append_new(data, json_loads(text->str, 0, NULL));
+}
+
+json_t *program_last_lines(const Kind *kind, const Service *service, const char *invocation,
+                           unsigned n)
+{
+    const ServiceLogs *logs = process_host_logs(kind->data);
+
+    if (!program_log_is_kept(logs, service, NULL))
+        return NULL;
+    json_t *lines = json_array();
+    service_log_read_last(logs, service_id(service), invocation, n, PROGRAM_LAST_LINES_BYTES,
+                          on_program_last_line, lines);
+    return lines;
 }

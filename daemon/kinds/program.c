@@ -493,7 +493,9 @@ Kind *program_kind_new(const Kind *table, ProcessHost *host)
     kind->kill = program_kill;
     kind->owns_pid = program_owns_pid;
     kind->rest = program_forget;
+    kind->open_log = program_open_log;
     kind->describe_run = program_describe_run;
+    kind->last_lines = program_last_lines;
     kind->interface = "org.svcmgr1.Process";
     kind->properties = program_properties;
     kind->data = host;

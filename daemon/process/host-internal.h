@@ -8,6 +8,7 @@
 #include "process/host.h"
 #include "process/oom.h"
 #include "process/output.h"
+#include "process/service-log-stream.h"
 
 #include <sys/resource.h>
 
@@ -44,6 +45,7 @@ struct ProcessHost {
     UsageSurvey *survey;    /* usage.c; made when first asked for */
     ServiceLogs *logs;      /* NULL: none are kept, and what programs write goes where ours does */
     OutputReader *output;   /* where there are logs */
+    ServiceLogStreams *log_streams; /* likewise */
     Timer *reap_timer;
     uint64_t reap_next_usec; /* not before */
     unsigned n_supervisors;

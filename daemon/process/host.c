@@ -210,11 +210,17 @@ void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t t
     g_assert(host->logs == NULL);
     host->logs = service_logs_new(&options);
     host->output = output_reader_new(host);
+    host->log_streams = service_log_streams_new(host->logs, host->watches, host->sys);
 }
 
 ServiceLogs *process_host_logs(const ProcessHost *host)
 {
     return host->logs;
+}
+
+ServiceLogStreams *process_host_log_streams(const ProcessHost *host)
+{
+    return host->log_streams;
 }
 
 void process_host_watch_oom(ProcessHost *host)
@@ -296,6 +302,7 @@ void process_host_free(ProcessHost *host)
         return;
     g_assert(host->n_supervisors == 0);
     output_reader_free(host->output);
+    service_log_streams_free(host->log_streams);
     service_logs_free(host->logs);
     timer_free(host->reap_timer);
     stragglers_free(host->stragglers);

@@ -10,7 +10,7 @@
 #include "base/timer.h"
 #include "base/watch.h"
 #include "process/cgroup.h"
-#include "process/service-log.h"
+#include "process/service-log-stream.h"
 #include "process/sys.h"
 
 #include <glib.h>
@@ -51,6 +51,7 @@ bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **er
 void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t total_max_bytes);
 /* NULL: none are kept. */
 ServiceLogs *process_host_logs(const ProcessHost *host);
+ServiceLogStreams *process_host_log_streams(const ProcessHost *host);
 /* From now on it is known of a main process that is killed for want of memory, also where no cgroup
  * counts that, as far as the kernel's log can be read. */
 void process_host_watch_oom(ProcessHost *host);

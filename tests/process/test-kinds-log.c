@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the kinds tell of a run that is over, or goes on: for who asks why it failed. */
+/* What the kinds tell of a run that is over, or goes on, and what it has said: for who asks why it
+ * failed. */
 
 #include "output-fixture.h"
 
+#include "base/errors.h"
+#include "base/fds.h"
+
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NO_RESTART "'restart': {'policy': 'no'}"
 #define ENDS(how, number)                                                                          \
@@ -127,6 +133,141 @@ static void test_never(ProcessFixture *fixture, const void *unused)
     fixture_drop(fixture, service);
 }
 
+/* The log */
+
+#define SAYS(...)                                                                                  \
+    "{'exec': ['/bin/sh', '-c', 'echo one; echo two'], 'log': {" __VA_ARGS__ "}, " NO_RESTART "}"
+
+typedef struct Reading {
+    int fd;
+    GString *text;
+} Reading;
+
+static bool reading_is_over(void *data)
+{
+    Reading *reading = data;
+    char bytes[4096];
+    ssize_t n;
+
+    while ((n = read(reading->fd, bytes, sizeof(bytes))) > 0)
+        g_string_append_len(reading->text, bytes, n);
+    return n == 0;
+}
+
+static int open_log(const Service *service, GError **error)
+{
+    LogQuery query = {.lines = LOG_LINES_ALL, .format = LOG_FORMAT_BARE};
+    const Kind *kind = service_kind(service);
+
+    return kind->open_log(kind, service, &query, error);
+}
+
+static void assert_log(ProcessFixture *fixture, const Service *service, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    autofd int fd = open_log(service, &error);
+    Reading reading = {.fd = fd, .text = g_string_new(NULL)};
+
+    g_assert_no_error(error);
+    g_assert_cmpint(fcntl(fd, F_SETFL, O_NONBLOCK), ==, 0);
+    fixture_run_until(fixture, reading_is_over, &reading);
+    g_assert_cmpstr(reading.text->str, ==, expected);
+    (void)g_string_free(reading.text, TRUE); /* NULL */
+}
+
+static void run_once(ProcessFixture *fixture, Service *service)
+{
+    request_start(service);
+    fixture_wait_state(fixture, service, STATE_INACTIVE);
+}
+
+static void test_log(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_service(fixture, fixture->oneshot, SAYS());
+
+    assert_log(fixture, service, "");
+    run_once(fixture, service);
+    assert_log(fixture, service, "one\ntwo\n");
+    /* What is there can be read whatever is wanted now. */
+    fixture_configure(fixture, service, SAYS("'target': 'null'"));
+    run_once(fixture, service);
+    assert_log(fixture, service, "one\ntwo\n");
+    fixture_drop(fixture, service);
+}
+
+static void assert_no_log(const Service *service, const char *expected)
+{
+    const Kind *kind = service_kind(service);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(open_log(service, &error), ==, -1);
+    g_assert_true(error_is(error, ERROR_NOT_SUPPORTED));
+    assert_contains(error->message, expected);
+    g_assert_null(kind->last_lines(kind, service, NULL, 1));
+}
+
+static void test_elsewhere(ProcessFixture *fixture, const void *unused)
+{
+    static const char *const rows[][2] = {
+            {SAYS("'target': 'null'"), "says is thrown away (its log.target is \"null\")"},
+            {SAYS("'target': 'inherit'"), "says goes where the output of svcmgrd itself goes"},
+            {SAYS("'target': 'journal'"), "says goes to the journal"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        Service *service = fixture_service(fixture, fixture->oneshot, rows[i][0]);
+
+        assert_no_log(service, rows[i][1]);
+        fixture_drop(fixture, service);
+    }
+
+    Service *service = fixture_service(fixture, fixture->oneshot, rows[2][0]);
+    g_autofree char *command = g_strdup_printf(": journalctl -t %s", service_id(service));
+    assert_no_log(service, command);
+    fixture_drop(fixture, service);
+}
+
+static void test_no_logs(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_service(fixture, fixture->oneshot, SAYS());
+
+    assert_no_log(service, "what services say is not kept here");
+    fixture_drop(fixture, service);
+}
+
+static void without_logs_init(ProcessFixture *fixture, const void *unused)
+{
+    fixture_init(fixture);
+}
+
+static void without_logs_done(ProcessFixture *fixture, const void *unused)
+{
+    fixture_done(fixture);
+}
+
+static void test_last_lines(ProcessFixture *fixture, const void *unused)
+{
+    Service *service = fixture_service(fixture, fixture->oneshot, SAYS());
+    const Kind *kind = service_kind(service);
+
+    run_once(fixture, service);
+    g_autofree char *first = g_strdup(fixture_property(service, "InvocationId").s);
+    run_once(fixture, service);
+    json_t *all = kind->last_lines(kind, service, NULL, 3);
+    json_t *of_first = kind->last_lines(kind, service, first, 3);
+    json_t *line = json_array_get(all, 2);
+
+    g_assert_cmpuint(json_array_size(all), ==, 3);
+    g_assert_cmpuint(json_array_size(of_first), ==, 2);
+    g_assert_cmpstr(json_string_value(json_object_get(line, "text")), ==, "two");
+    g_assert_cmpstr(json_string_value(json_object_get(line, "stream")), ==, "stdout");
+    g_assert_cmpstr(json_string_value(json_object_get(line, "invocation")), ==,
+                    fixture_property(service, "InvocationId").s);
+    json_decref(all);
+    json_decref(of_first);
+    fixture_drop(fixture, service);
+}
+
 #define ADD(name, test)                                                                            \
     g_test_add("/kinds-log/" name, ProcessFixture, NULL, output_init, test, output_done)
 
@@ -138,5 +279,10 @@ int main(int argc, char **argv)
     ADD("run/next", test_next);
     ADD("run/redo", test_redo);
     ADD("run/never", test_never);
+    ADD("log/open", test_log);
+    ADD("log/elsewhere", test_elsewhere);
+    ADD("log/last-lines", test_last_lines);
+    g_test_add("/kinds-log/log/none", ProcessFixture, NULL, without_logs_init, test_no_logs,
+               without_logs_done);
     return g_test_run();
 }
