@@ -259,6 +259,21 @@ static bool program_redo(Program *program, GError **error)
     return false;
 }
 
+/* Its work is undone and done again only for a configuration that needs a new start. */
+static void program_replace_redone(Program *program)
+{
+    g_autoptr(Config) next = g_steal_pointer(&program->next);
+
+    if (program_take_over(program, next, NULL)) {
+        log_service(LOG_LEVEL_WARNING, service_id(program->service),
+                    "reload_exec was ended, since a new configuration has come");
+        program_finish_apply(program, NULL);
+        return;
+    }
+    program->next = g_steal_pointer(&next);
+    program_replace_remains(program);
+}
+
 static void program_finish_redo(Program *program, const Failure *failure)
 {
     g_autoptr(GError) error = failure != NULL ? g_error_copy(failure->error) : NULL;
@@ -270,7 +285,7 @@ static void program_finish_redo(Program *program, const Failure *failure)
         return;
     }
     if (program->next != NULL) {
-        program_replace_remains(program);
+        program_replace_redone(program);
         return;
     }
     if (error != NULL)

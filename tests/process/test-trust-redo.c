@@ -201,7 +201,7 @@ static void test_replaced(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
-/* So it is with one that would need no new start. */
+/* One that needs no new start ends the reload, and is in force; nothing is undone for it. */
 static void test_replaced_by_almost_the_same(TrustFixture *fixture, const void *unused)
 {
     if (redo_skips(fixture))
@@ -212,6 +212,9 @@ static void test_replaced_by_almost_the_same(TrustFixture *fixture, const void *
     redo_adopt(fixture, service, UP "'stop_exec': ['/usr/bin/mv', '@DIR/interface', '@DIR/kept']");
     fixture_wait_settled(&fixture->process, service);
     redo_assert_remains(fixture, service, FAILURE_NONE, NULL);
+    g_assert_null(strstr(fixture->process.history->str, "stop-exec"));
+    g_assert_false(redo_has_file(fixture, "kept"));
+    assert_contains(fixture->process.log->str, "reload_exec was ended, since a new configuration");
     fixture_request_stop(service);
     fixture_wait_settled(&fixture->process, service);
     g_assert_true(redo_has_file(fixture, "kept"));
