@@ -83,6 +83,8 @@ class World:
         self.bus_process = None
         self.daemon_process = None
         self.cgroup = "none"  # or "auto", before the daemon is started
+        self.wrapper = []  # a command that runs the command that follows
+        self.options = []  # more of the daemon's
         atexit.register(self.end)
 
     @property
@@ -130,8 +132,8 @@ class World:
         environment["STATE_DIRECTORY"] = str(self.directory / "state")
         environment["LOGS_DIRECTORY"] = str(self.directory / "logs")
         environment["CONFIGURATION_DIRECTORY"] = str(self.directory / "config")
-        command = [SVCMGRD, f"--runtime-dir={self.private_socket.parent}",
-                   f"--services-dir={self.services}"]
+        command = [*self.wrapper, SVCMGRD, f"--runtime-dir={self.private_socket.parent}",
+                   f"--services-dir={self.services}", *self.options]
         command += [f"--address={self.bus}"] if with_bus else []
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.bind(str(self.directory / "notify"))

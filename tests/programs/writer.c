@@ -17,7 +17,7 @@
  *   status N      it exits with that
  *   stay          at the end it stays
  *   orphan        a child of it writes, and it exits at once, with 0
- *   term          SIGTERM does not end it, but ends what it has to say
+ *   term N        SIGTERM does not end it, but it says N lines more, and that is the end
  * It ends with its test (stay.h). */
 
 #include "stay.h"
@@ -45,8 +45,8 @@ typedef struct Record {
 } Record;
 
 typedef struct Wishes {
-    uint64_t lines, length, rate, chunk, starts, kill_usec, status;
-    uint64_t to_stderr, both, binary, cut, sigkill, stay, orphan, term; /* 0 or 1 */
+    uint64_t lines, length, rate, chunk, starts, kill_usec, status, term;
+    uint64_t to_stderr, both, binary, cut, sigkill, stay, orphan; /* 0 or 1 */
     const char *record;
 } Wishes;
 
@@ -72,7 +72,7 @@ static const struct {
         {"both", offsetof(Wishes, both), false},    {"binary", offsetof(Wishes, binary), false},
         {"cut", offsetof(Wishes, cut), false},      {"sigkill", offsetof(Wishes, sigkill), false},
         {"stay", offsetof(Wishes, stay), false},    {"orphan", offsetof(Wishes, orphan), false},
-        {"term", offsetof(Wishes, term), false},
+        {"term", offsetof(Wishes, term), true},
 };
 
 static char filler[2][2 * FILLER_PERIOD]; /* of letters; of all bytes */
@@ -191,6 +191,10 @@ static void say_all(const Wishes *wishes, Stream *streams, int n_streams)
         for (int i = 0; i < n_streams; i++)
             say_line(wishes, &streams[i]);
     }
+    for (uint64_t n = 0; is_told_to_end && n < wishes->term; n++) {
+        for (int i = 0; i < n_streams; i++)
+            say_line(wishes, &streams[i]);
+    }
     for (int i = 0; i < n_streams; i++)
         write_out(wishes, &streams[i], true);
 }
@@ -286,7 +290,7 @@ int main(int argc, char **argv)
     Record *record = wishes.record != NULL ? open_record(wishes.record) : NULL;
     if (wishes.starts > 0 && run >= wishes.starts)
         wishes.kill_usec = wishes.sigkill = wishes.status = wishes.stay = wishes.orphan = 0;
-    if (wishes.term)
+    if (wishes.term > 0)
         (void)signal(SIGTERM, on_term);
     if (wishes.orphan && fork() != 0)
         return 0;
