@@ -10,7 +10,7 @@ import unittest
 import said
 from said import AGAIN, ENDLESS, OutputCase
 
-NOBODY, SOMEBODY = 65534, 65533
+NOBODY, SOMEBODY = 65534, 1
 
 
 class Output(OutputCase):
