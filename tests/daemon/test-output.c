@@ -309,6 +309,56 @@ static void test_total(DaemonFixture *fixture, const void *unused)
     g_assert_cmpuint(output_measure(fixture, "b", NULL, NULL), >, 200 * 1024);
 }
 
+/* Returns the descriptor of the log, which goes on with what comes. */
+static int output_follow(DaemonFixture *fixture, const char *id)
+{
+    g_autofree char *path = client_service_path(id);
+    sd_bus_message *reply = client_call(fixture->client, path, CLIENT_SERVICE, "OpenLog", "a{sv}",
+                                        2, "follow", "b", 1, "format", "s", "bare");
+    int fd;
+
+    g_assert_cmpint(sd_bus_message_read(reply, "h", &fd), >, 0);
+    fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    (void)sd_bus_message_unref(reply); /* always NULL */
+    return fd;
+}
+
+/* Until the other side has closed it. */
+static void assert_reads_to_end(int fd, const char *expected)
+{
+    uint64_t deadline = test_now_usec() + DAEMON_PATIENCE_USEC;
+    g_autoptr(GString) text = g_string_new(NULL);
+    char bytes[4096];
+    ssize_t n;
+
+    do {
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+        uint64_t now = test_now_usec();
+
+        g_assert_cmpuint(now, <, deadline);
+        g_assert_cmpint(poll(&poll_fd, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1), ==, 1);
+        n = read(fd, bytes, sizeof(bytes));
+        g_assert_cmpint(n, >=, 0);
+        g_string_append_len(text, bytes, n);
+    } while (n > 0);
+    g_assert_cmpstr(text->str, ==, expected);
+}
+
+/* Who follows sees the end, and the files stay. */
+static void test_deleted(DaemonFixture *fixture, const void *unused)
+{
+    output_start_daemon(fixture, NULL);
+    client_create(fixture->client, "a", "oneshot",
+                  "{\"exec\": [\"/bin/sh\", \"-c\", \"echo said\"]}", false);
+    autofd int fd = output_follow(fixture, "a");
+    output_run(fixture, "a");
+    (void)sd_bus_message_unref(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER,
+                                           "DeleteService", "sa{sv}", "a", 0));
+    assert_reads_to_end(fd, "said\n");
+    g_autofree char *text = output_read(fixture, "a");
+    g_assert_nonnull(text);
+}
+
 #define ADD(path, func)                                                                            \
     g_test_add("/daemon-output/" path, DaemonFixture, NULL, daemon_fixture_set_up, func,           \
                daemon_fixture_tear_down)
@@ -323,5 +373,6 @@ int main(int argc, char **argv)
     ADD("removed", test_removed);
     ADD("rules", test_rules);
     ADD("total", test_total);
+    ADD("deleted", test_deleted);
     return g_test_run();
 }
