@@ -188,6 +188,10 @@ run svcmgr --no-wait start flapping
 svcmgr --quiet wait flapping --until settled --timeout 10
 run svcmgr list
 run svcmgr events -n 6
+echo "and what it said before it died:"
+run svcmgr logs flapping -n 1 >"$dir/seen"
+cat "$dir/seen"
+grep -q 'cannot reach the moon' "$dir/seen"
 
 heading "The daemon dies; the next one clears up, and goes on with what was said"
 run svcmgr enable nap
