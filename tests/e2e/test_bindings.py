@@ -67,7 +67,7 @@ class BindingsCase(Case):
 
     def prepare_failure(self):
         self.svcmgr("create", "fails", "oneshot", "-",
-                    stdin='{"exec": ["sh", "-c", "exit 3"], "restart": {"policy": "no"}}')
+                    stdin='{"exec": ["sh", "-c", "echo why; exit 3"], "restart": {"policy": "no"}}')
         self.addCleanup(self.svcmgr, "delete", "fails")
         self.svcmgr("start", "fails", status=1)
 
@@ -77,6 +77,8 @@ class BindingsCase(Case):
             report = json.load(file)
         self.assertEqual(report["service"], "fails")
         self.assertEqual(report["failure"]["exit"], {"code": 3})
+        self.assertEqual([(line["text"], line["invocation"]) for line in report["last_lines"]],
+                         [("why", report["run"]["invocation_id"])])
 
 
 class PythonDbusOnPrivateSocket(BindingsCase):
