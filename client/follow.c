@@ -273,7 +273,7 @@ const Command follow_commands[] = {
         {"logs", "ID|PATTERN...", "Show what services have said", FOLLOW_LOGS,
          "svcmgr logs -f --since '10min ago' web", 1, COMMAND_ANY, follow_logs_options,
          follow_logs},
-        {"failure-report", "ID", "Show all that is known of the last failure of a service",
+        {"failure-report", "ID", "Show how a service failed last",
          "A document of JSON: the error, the run and its last lines, the moves that led to it, and "
          "how\nthe service is now. It is there when the service has recovered, too.",
          "svcmgr failure-report web", 1, 1, NULL, failure_report_run},

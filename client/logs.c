@@ -40,24 +40,15 @@ typedef struct LogsItem {
 
 /* Opening */
 
-static Outcome logs_report(const char *id, const sd_bus_error *error)
-{
-    CallSubject subject = {.verb = "read the log of", .id = id};
-    g_autofree char *hint = g_strdup_printf("see \"log\" in: svcmgr config %s", id);
-
-    if (sd_bus_error_has_name(error, "org.svcmgr1.Error.NotSupported"))
-        return call_report_reason(&subject, OUTCOME_FAILED, error->message, hint);
-    return call_report(&subject, error);
-}
-
 static int on_logs_opened(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     LogsItem *item = data;
+    CallSubject subject = {.verb = "read the log of", .id = item->base.id};
     const sd_bus_error *error = sd_bus_message_get_error(reply);
     Outcome outcome = OUTCOME_DONE;
 
     if (error != NULL) {
-        outcome = logs_report(item->base.id, error);
+        outcome = call_report(&subject, error);
     } else {
         int fd = log_open_take(reply);
 

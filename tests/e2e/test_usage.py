@@ -10,7 +10,7 @@ from harness import SVCMGR, Case, World
 
 COMMANDS = ("list status show kinds schema start stop restart reload enable disable signal "
             "reset-failed create configure config delete export import validate watch events wait "
-            "is-active is-failed daemon-reload version help").split()
+            "logs failure-report is-active is-failed daemon-reload version help").split()
 
 
 class Usage(unittest.TestCase):
@@ -74,7 +74,8 @@ class Usage(unittest.TestCase):
         nowhere = f"unix:path={self.world.directory}/nowhere"
         for arguments in (("list",), ("status",), ("start", "web"), ("watch",), ("delete", "web"),
                           ("create", "a", "process"), ("is-active", "web"), ("wait", "web"),
-                          ("events",), ("config", "a"), ("reset-failed",), ("reset-failed", "a")):
+                          ("events",), ("logs", "a"), ("failure-report", "a"), ("config", "a"),
+                          ("reset-failed",), ("reset-failed", "a")):
             result = self.world.run(*arguments, address=nowhere)
             self.assertEqual((result.status, result.out), (7, ""), f"{arguments}: {result}")
             self.assertRegex(result.err, r"^svcmgr: cannot reach svcmgrd: .*nowhere: No such file "
