@@ -100,7 +100,7 @@ END
 test_services_for_the_end() {
     create stubborn process <<'END'
 {"exec": ["sh", "-c", "trap 'echo the stubborn one is asked' TERM; : >/tmp/trap; while :; do usleep 10000; done"],
- "stop_timeout": "500ms"}
+ "log": {"target": "inherit"}, "stop_timeout": "500ms"}
 END
     svcmgr start late stubborn
     until_so test -e /tmp/trap
