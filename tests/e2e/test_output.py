@@ -39,8 +39,10 @@ class Output(OutputCase):
         self.assertEqual(counts[100, b"stdout"], 3000)
 
     def test_last_words(self):
-        self.writer("last", "lines", 2000, "length", 300, "chunk", 1000, "sigkill", status=1)
-        self.assertEqual(self.check("last", 300), {(1, b"stdout"): 2000})
+        """What is said while the reader rests."""
+        for name in ("last-1", "last-2", "last-3", "last-4", "last-5"):
+            self.writer(name, "lines", 20, "rate", 1000, "sigkill", status=1)
+            self.assertEqual(self.check(name, 100), {(1, b"stdout"): 20})
 
     def test_two_streams(self):
         self.writer("two", "lines", 5000, "both", "chunk", 333)
