@@ -44,7 +44,7 @@ static bool service_log_is_of(const ServiceLogLine *line, const char *invocation
 {
     size_t length = strlen(invocation);
 
-    return line->time_usec != 0 && line->invocation_length >= length &&
+    return line->invocation_length >= length &&
            memcmp(line->invocation + line->invocation_length - length, invocation, length) == 0;
 }
 

@@ -279,6 +279,28 @@ static void test_overlong(LogStreamFixture *fixture, const void *unused)
     }
 }
 
+/* Its stamp may begin in another piece than it ends. */
+static void test_overlong_stamp(LogStreamFixture *fixture, const void *unused)
+{
+    LogQuery last = {.lines = 1, .format = LOG_FORMAT_BARE, .invocation = "run"};
+    g_autofree char *path = log_fixture_path(&fixture->log, "web", 0);
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    g_assert_cmpint(g_mkdir_with_parents(directory, 0700), ==, 0);
+    for (size_t i = 0; i < 300; i += 3) {
+        g_autofree char *xs = g_strnfill(SERVICE_LOG_PIECE_BYTES - 200 + i, 'x');
+        g_autofree char *all = g_strconcat("2026-11-21T23:48:55.123456Z stdout F:run first\n"
+                                           "2026-11-21T23:48:55.123456Z stdout F:run ",
+                                           xs, "\nlast\n", NULL);
+        size_t n;
+
+        g_assert_true(g_file_set_contents(path, all, -1, NULL));
+        g_autofree char *text = log_streams_read(fixture, "web", &last, &n);
+        g_assert_cmpuint(n, >, SERVICE_LOG_PIECE_BYTES - 300);
+        g_assert_cmpuint(text[0], ==, 'x');
+    }
+}
+
 /* Killed within a write. */
 static void test_torn(LogStreamFixture *fixture, const void *unused)
 {
@@ -412,6 +434,53 @@ static void test_meanwhile(LogStreamFixture *fixture, const void *unused)
     }
 }
 
+/* The file that the search has found, or would have, is removed before it is read. */
+static void test_start_removed(LogStreamFixture *fixture, const void *unused)
+{
+    for (unsigned n_turns = 0; n_turns < 6; n_turns++) {
+        g_autofree char *id = g_strdup_printf("service-%u", n_turns);
+        ServiceLog *log = log_fixture_open(&fixture->log, id, 1000, 1);
+        LogQuery query = {.lines = 5, .follow = true, .format = LOG_FORMAT_BARE};
+
+        log_fixture_count(log, 1, 90, 10);
+        LogReader *reader = log_reader_new(fixture, id, &query, NULL);
+        for (unsigned i = 0; i < n_turns; i++)
+            (void)sd_event_run(loop_event(fixture->loop), 0);
+        log_fixture_count(log, 91, 450, 10);
+        service_logs_tell_deleted(fixture->log.logs, id);
+        log_reader_wait_end(reader);
+
+        /* Files of 100 lines: of 1 to 300 there are none any more, unless one is open. */
+        const char *text = reader->text->str;
+        if (strncmp(text, "86 ", 3) == 0) {
+            g_assert_cmpuint(n_turns, >, 2);
+            text = strstr(text, "svcmgr: 2 files were removed before they were read\n301 ");
+        } else {
+            g_assert_true(g_str_has_prefix(
+                    text, "svcmgr: 3 files were removed before they were read\n301 "));
+        }
+        g_assert_nonnull(text);
+        g_assert_cmpuint(strlen(strchr(text, '\n') + 1), ==, 1500);
+        log_reader_free(reader);
+        service_log_close(log);
+    }
+}
+
+/* Of a log that is longer only the end is looked at, from a whole line on. */
+static void test_last_of_many(LogStreamFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(&fixture->log, "web", 1000000, 5);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    log_fixture_count(log, 1, 40000, 11);
+    service_log_read_last(fixture->log.logs, "web", NULL, 100000, SIZE_MAX, on_last_line, text);
+    g_assert_cmpuint(text->len, <=, 256 * 1024);
+    g_assert_cmpuint(text->len, >, 256 * 1024 - 30);
+    g_assert_cmpuint(text->len % 11, ==, 0);
+    g_assert_cmpuint(strtoul(text->str, NULL, 10), ==, 40001 - text->len / 11);
+    service_log_close(log);
+}
+
 #define SEARCH_TEST(name, function)                                                                \
     g_test_add("/service-log-search/" name, LogStreamFixture, NULL, log_streams_init, function,    \
                log_streams_done)
@@ -427,9 +496,12 @@ int main(int argc, char **argv)
     }
     SEARCH_TEST("empty", test_empty);
     SEARCH_TEST("overlong", test_overlong);
+    SEARCH_TEST("overlong-stamp", test_overlong_stamp);
     SEARCH_TEST("torn", test_torn);
     SEARCH_TEST("since", test_since);
     SEARCH_TEST("turns", test_turns);
     SEARCH_TEST("meanwhile", test_meanwhile);
+    SEARCH_TEST("start-removed", test_start_removed);
+    SEARCH_TEST("last-of-many", test_last_of_many);
     return g_test_run();
 }

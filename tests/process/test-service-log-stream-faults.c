@@ -224,6 +224,39 @@ static void test_again(LogStreamFixture *fixture, const void *unused)
     }
 }
 
+/* A file goes between the look at its name and the opening: it is passed over, and told. */
+static void test_gone(LogStreamFixture *fixture, const void *unused)
+{
+    fault_install(fixture);
+    fault.call = FAULT_OPENAT;
+    fault.errno_value = ENOENT;
+    fault.nth = 1;
+    for (bool has_hit = true; has_hit; fault.nth++) {
+        g_autofree char *id = g_strdup_printf("service-%u", fault.nth);
+        LogQuery query = {.lines = LOG_LINES_ALL, .follow = true, .format = LOG_FORMAT_BARE};
+        ServiceLog *log = log_fixture_open(&fixture->log, id, 10 * FAULT_LINE_BYTES, 1000);
+
+        fault_say(log, 1, FAULT_LINES);
+        fault.n_calls = 0;
+        fault_arm(fixture, true);
+        LogReader *reader = log_reader_new(fixture, id, &query, NULL);
+        fault_follow(fixture, id, log);
+        log_reader_wait_end(reader);
+        has_hit = fault_has_hit(fixture);
+
+        const char *gap = strstr(reader->text->str, "svcmgr: 1 file was removed before");
+        size_t expected = FAULT_LINES_LATER * FAULT_LINE_BYTES;
+        if (gap != NULL)
+            expected += (size_t)(strchr(gap, '\n') + 1 - gap) - 10 * FAULT_LINE_BYTES;
+        g_assert_cmpuint(reader->text->len, ==, expected);
+        g_assert_true(fault.nth > 3 || gap != NULL); /* three files are rotated at first */
+        fault_arm(fixture, false);
+        log_reader_free(reader);
+        service_log_close(log);
+    }
+    g_assert_cmpuint(fault.nth, >, 5);
+}
+
 static void on_last_line(const ServiceLogLine *line, void *data)
 {
     unsigned *last = data;
@@ -266,6 +299,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     FAULT_TEST("each", test_faults);
     FAULT_TEST("again", test_again);
+    FAULT_TEST("gone", test_gone);
     FAULT_TEST("last", test_last);
     return g_test_run();
 }

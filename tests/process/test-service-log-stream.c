@@ -63,6 +63,71 @@ static void test_read(LogStreamFixture *fixture, const void *unused)
     service_log_close(log);
 }
 
+/* The last lines of what was there, though others came before the first look. */
+static void test_last(LogStreamFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(&fixture->log, "web", 10 * LINE_BYTES, 1);
+    LogQuery query = {.lines = 3};
+
+    say(log, 1, 5);
+    LogReader *reader = reader_new(fixture, "web", &query);
+    say(log, 6, 10);
+    log_reader_wait_end(reader);
+    check_lines(reader->text->str, reader->text->len, 3, 5);
+    log_reader_free(reader);
+
+    /* Of many files that were removed meanwhile, one was meant. */
+    reader = reader_new(fixture, "web", &query);
+    say(log, 11, 100);
+    log_reader_wait_end(reader);
+    g_assert_true(g_str_has_suffix(reader->text->str,
+                                   " svcmgr: 1 file was removed before it was read\n"));
+    g_assert_true(strchr(reader->text->str, '\n')[1] == '\0');
+    log_reader_free(reader);
+    service_log_close(log);
+}
+
+static size_t written_bytes;
+static unsigned written_lines;
+
+static ssize_t count_write(int fd, const void *buffer, size_t size)
+{
+    ssize_t n = sys_linux.write(fd, buffer, size);
+
+    for (ssize_t i = 0; i < n; i++)
+        written_lines += ((const char *)buffer)[i] == '\n';
+    written_bytes += n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+/* Whatever the pipe would take. */
+static void test_turns(LogStreamFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(&fixture->log, "web", 1000000, 1);
+
+    log_fixture_count(log, 1, 20000, 7);
+    fixture->log.sys.write = count_write;
+    for (int format = 0; format < _LOG_FORMAT_MAX; format++) {
+        LogQuery query = {.lines = LOG_LINES_ALL, .format = (LogFormat)format};
+        LogReader *reader = log_reader_new_slow(fixture, "web", &query);
+        size_t most_lines = 0, most_bytes = 0;
+
+        g_assert_cmpint(fcntl(reader->fd, F_SETPIPE_SZ, 1 << 20), ==, 1 << 20);
+        log_reader_go(reader);
+        while (reader->fd >= 0) {
+            written_lines = 0;
+            written_bytes = 0;
+            g_assert_cmpint(sd_event_run(loop_event(fixture->loop), USEC_PER_SEC), >, 0);
+            most_lines = MAX(most_lines, written_lines);
+            most_bytes = MAX(most_bytes, written_bytes);
+        }
+        g_assert_cmpuint(most_lines, ==, format == LOG_FORMAT_JSON ? 128 : 1024);
+        g_assert_cmpuint(most_bytes, <, 33000);
+        log_reader_free(reader);
+    }
+    service_log_close(log);
+}
+
 static void test_follow(LogStreamFixture *fixture, const void *unused)
 {
     LogReader *early = reader_new(fixture, "web", &query_follow);
@@ -215,6 +280,39 @@ static void test_foreign(LogStreamFixture *fixture, const void *unused)
     g_assert_nonnull(strstr(reader->text->str,
                             " stderr F svcmgr: the file was cut short, and is read from its "
                             "beginning\n31 "));
+    log_reader_free(reader);
+    (void)log_streams_settle(fixture);
+    service_log_close(log);
+}
+
+/* A name that nobody here has given: the numbers go on from there, and nothing comes twice. */
+static void test_foreign_number(LogStreamFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(&fixture->log, "web", 10 * LINE_BYTES, 100);
+    g_autofree char *path = log_fixture_path(&fixture->log, "web", 500);
+    LogReader *reader = reader_new(fixture, "web", &query_follow);
+
+    say(log, 1, 25);
+    check_reader(reader, 1, 25);
+    g_assert_true(g_file_set_contents(path, "foreign\n", -1, NULL));
+    say(log, 26, 55);
+    check_reader(reader, 1, 55);
+    log_reader_free(reader);
+    (void)log_streams_settle(fixture);
+    service_log_close(log);
+}
+
+/* Longer than any of ours, and the file goes on. */
+static void test_overlong(LogStreamFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(&fixture->log, "web", 1000000, 5);
+    LogReader *reader = reader_new(fixture, "web", &query_follow);
+    g_autofree char *xs = g_strnfill(200000, 'x');
+    g_autofree char *line = g_strconcat(xs, "\nlast\n", NULL);
+
+    log_fixture_say(log, line);
+    log_reader_wait(reader, strlen(line) + 3); /* it comes in four pieces */
+    g_assert_true(g_str_has_suffix(reader->text->str, "x\nlast\n"));
     log_reader_free(reader);
     (void)log_streams_settle(fixture);
     service_log_close(log);
@@ -439,11 +537,15 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     STREAM_TEST("read", test_read);
+    STREAM_TEST("last", test_last);
+    STREAM_TEST("turns", test_turns);
     STREAM_TEST("follow", test_follow);
     STREAM_TEST("torn", test_torn);
     STREAM_TEST("rotations", test_rotations);
     STREAM_TEST("removed", test_removed);
     STREAM_TEST("foreign", test_foreign);
+    STREAM_TEST("foreign-number", test_foreign_number);
+    STREAM_TEST("overlong", test_overlong);
     STREAM_TEST("notices", test_notices);
     STREAM_TEST("deleted", test_deleted);
     STREAM_TEST("never-reads", test_never_reads);
