@@ -85,11 +85,8 @@ static void log_reader_tell_ends(LogReader *reader)
 static bool log_reader_arm(LogReader *reader)
 {
     bool is_held = reader->follow && log_merge_is_held(reader->merge);
-    int armed = SD_EVENT_OFF;
-    int r = sd_event_source_get_enabled(reader->patience, &armed);
+    int r = sd_event_source_set_time_relative(reader->patience, LOG_READER_PATIENCE);
 
-    if (r >= 0 && is_held && armed == SD_EVENT_OFF)
-        r = sd_event_source_set_time_relative(reader->patience, LOG_READER_PATIENCE);
     if (r >= 0)
         r = sd_event_source_set_enabled(reader->patience,
                                         is_held ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
