@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a program has said, and what is known of its last run: for who asks why it failed. Core
- * keeps the description of a run for its report, so that is made of what is at hand, and reads
- * nothing. */
+ * keeps the description of a run for its report when that fails, which is made of what is at hand
+ * then. */
 
 #include "kinds/program-instance.h"
 
@@ -24,14 +24,13 @@ static void program_describe_exit(json_t *run, const ExitStatus *exit)
     json_object_set_new(run, "core_dumped", json_boolean(exit->core_dumped));
 }
 
-/* Of what is left when the main process has gone, a cgroup alone knows without a search. */
+/* NULL: nothing of what has ended or is ending, for a failure must not wait for a search. */
 static json_t *program_describe_usage(const Program *program)
 {
-    const SupervisorFacts *facts = supervisor_facts(program->supervisor);
     KindEntry entries[KIND_ENTRIES_MAX];
     size_t n = 0;
 
-    if (facts->main_pid != 0 || *facts->control_group != '\0')
+    if (supervisor_is_ready(program->supervisor))
         n = program_properties[PROGRAM_USAGE].get_entries(program, entries);
     json_t *usage = n > 0 ? json_object() : NULL;
     for (size_t i = 0; i < n; i++) {
