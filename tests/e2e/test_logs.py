@@ -26,6 +26,8 @@ class LogsOnBus(Case):
         world.define("db", "process", says("echo ready; exec sleep 1000"), enabled=True)
         world.define("mute", "process", says("echo unheard; exec sleep 1000", log={"target": "null"}))
         world.define("burst", "oneshot", says("seq -f 'line %.0f' 20000"))
+        world.define("bytes", "oneshot", says(
+            "head -c 300000 /dev/zero | tr '\\0' x; printf '\\nnul\\000\\377\\nno newline'"))
         world.define("prompt", "process", says("printf 'name? '; exec sleep 1000"), enabled=True)
 
     def logs(self, *arguments):
@@ -73,6 +75,19 @@ class LogsOnBus(Case):
         self.assertRegex(short, rf"(?m)^{CLOCK}   one$")
         self.assertRegex(short, rf"(?m)^{CLOCK} ! two$")
         self.assertRegex(short, rf"(?m)^{CLOCK}   tab\there \\x07bell$")
+
+    def test_bytes_are_as_they_were_written(self):
+        self.svcmgr("-q", "start", "bytes")
+        self.svcmgr("-q", "stop", "bytes")
+        command = [SVCMGR, f"--address={self.address()}", "logs", "bytes", "--output"]
+        bare, text, short = (
+            subprocess.run([*command, style], env=self.world.environment(), check=True,
+                           stdout=subprocess.PIPE, timeout=SECONDS_MAX).stdout
+            for style in ("bare", "text", "short"))
+        self.assertEqual(bare, b"x" * 300000 + b"\nnul\0\xff\nno newline")
+        self.assertEqual(text, (self.world.directory / "logs" / "bytes" / "current").read_bytes())
+        lines = [line.split(b"   ", 1)[1] for line in short.splitlines()]
+        self.assertEqual(lines, [b"x" * 300000, rb"nul\x00\xff", b"no newline"])
 
     def test_on_a_terminal(self):
         self.await_said("web")
