@@ -25,8 +25,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* Of a turn of one stream; a line that is longer is formatted nevertheless. */
+/* Of a turn of one stream; a line that is longer is formatted nevertheless. Less where the pipe has
+ * not taken all the last time: a page it always takes. */
 #define STREAM_TURN_BYTES ((size_t)32 * 1024)
+#define STREAM_TURN_BYTES_MIN ((size_t)4 * 1024)
 /* It takes microseconds to make JSON of one. */
 #define STREAM_TURN_LINES_JSON 128
 #define STREAM_TURN_LINES 1024
@@ -62,6 +64,7 @@ typedef struct ServiceLogStream {
     ServiceLogListener *listener;
     ServiceLogSearch *search; /* NULL: it is over */
     ServiceLogWalk walk;
+    size_t most_out; /* of this turn */
     size_t written;  /* of the next line, formatted */
     GString *notice; /* what is to be written before that; NULL: nothing */
     char last;       /* the last byte that was written */
@@ -204,7 +207,7 @@ static void service_log_stream_take_lines(ServiceLogStream *stream, size_t lengt
     ServiceLogStreams *streams = stream->streams;
     unsigned most = stream->format == LOG_FORMAT_JSON ? STREAM_TURN_LINES_JSON : STREAM_TURN_LINES;
 
-    while (streams->marks->len < most && streams->out->len < STREAM_TURN_BYTES) {
+    while (streams->marks->len < most && streams->out->len < stream->most_out) {
         const char *begin = streams->buffer + streams->n_read;
         const char *newline = memchr(begin, '\n', length - streams->n_read);
 
@@ -335,6 +338,8 @@ static bool service_log_stream_write_lines(ServiceLogStream *stream)
     }
     if (written >= out->len) /* and what comes after it is not meant */
         whole = (StreamMark){written, streams->n_read};
+    stream->most_out = written < out->len ? MAX((size_t)n, STREAM_TURN_BYTES_MIN)
+                                          : MIN(2 * stream->most_out, STREAM_TURN_BYTES);
     stream->walk.offset += whole.read;
     stream->written = written - whole.out;
     return true;
@@ -470,6 +475,7 @@ static ServiceLogStream *service_log_stream_new(ServiceLogStreams *streams, cons
     stream->fd = -1;
     stream->walk = (ServiceLogWalk){streams->logs, stream->service_id, -1, 0, 0};
     stream->last = '\n';
+    stream->most_out = STREAM_TURN_BYTES;
     g_queue_push_tail_link(&streams->streams, &stream->link);
     if (streams->buffer == NULL) {
         streams->buffer = g_malloc(SERVICE_LOG_PIECE_BYTES);
