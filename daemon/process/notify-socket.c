@@ -27,23 +27,45 @@
  * message); in the long run nobody has more to say than can be looked at. So a socket saves up a
  * burst, and gets one message more every interval; many descriptors cost as much as more messages.
  * When it has used up all it is left alone until a turn's share has come together: a wake-up for
- * each message would cost more than the message. */
+ * each message would cost more than the message.
+ *
+ * The kernel has one queue for all who send to a socket, and lets them wait in one line. So the
+ * messages of strangers are not left there for as long as those of the program: it would have to
+ * wait until all of them, who may be hundreds, have had their turn. */
 #define NOTIFY_BURST 64
 #define NOTIFY_PER_SECOND 500
+#define NOTIFY_STRANGERS_PER_SECOND 5000
 #define NOTIFY_FDS_PER_COST 8 /* to receive and to close them takes about as long as a message */
-#define NOTIFY_INTERVAL_USEC (USEC_PER_SEC / NOTIFY_PER_SECOND)
-#define NOTIFY_PAUSE_USEC (NOTIFY_PER_TURN * NOTIFY_INTERVAL_USEC)
+#define NOTIFY_STRANGERS_FDS_PER_COST 1 /* about as many a second as of the program */
 /* After something that the kernel has refused. */
 #define NOTIFY_RETRY_USEC (USEC_PER_SEC / 2)
+
+typedef enum NotifyPayer {
+    NOTIFY_PAYER_PROGRAM,
+    NOTIFY_PAYER_STRANGERS,
+    _NOTIFY_PAYER_MAX,
+} NotifyPayer;
+
+typedef struct NotifyPrice {
+    uint64_t interval_usec;
+    unsigned fds_per_cost;
+} NotifyPrice;
+
+static const NotifyPrice notify_prices[_NOTIFY_PAYER_MAX] = {
+        [NOTIFY_PAYER_PROGRAM] = {USEC_PER_SEC / NOTIFY_PER_SECOND, NOTIFY_FDS_PER_COST},
+        [NOTIFY_PAYER_STRANGERS] = {USEC_PER_SEC / NOTIFY_STRANGERS_PER_SECOND,
+                                    NOTIFY_STRANGERS_FDS_PER_COST},
+};
 
 struct NotifySocket {
     ProcessHost *host;
     NotifyFunc func;
     void *data;
     int fd;
-    Watch *watch;       /* NULL: paused */
-    Timer *timer;       /* ends a pause; made by the first one */
-    uint64_t paid_usec; /* what was read is paid for at this time, an interval for each */
+    Watch *watch; /* NULL: paused */
+    Timer *timer; /* ends a pause; made by the first one */
+    /* What was read is paid for at this time, an interval for each. */
+    uint64_t paid_usec[_NOTIFY_PAYER_MAX];
     struct sockaddr_un address;
     bool is_bound; /* the file is ours */
 };
@@ -139,7 +161,7 @@ static NotifyReading notify_socket_receive(NotifySocket *notify, NotifyDatagram 
     return NOTIFY_READING_MORE;
 }
 
-static void notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram)
+static NotifyPayer notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram)
 {
     NotifyMessage message;
     bool is_message =
@@ -149,20 +171,30 @@ static void notify_socket_deliver(NotifySocket *notify, NotifyDatagram *datagram
         notify_datagram_close_fds(datagram, notify->host);
 
     NotifyFds fds = {datagram->fds, datagram->n_fds, is_message && datagram->fds_are_lost};
-    notify->func(is_message ? &message : NULL, &datagram->sender, &fds, notify->data);
+    bool is_own = notify->func(is_message ? &message : NULL, &datagram->sender, &fds, notify->data);
     notify_datagram_close_fds(datagram, notify->host);
+    return is_own ? NOTIFY_PAYER_PROGRAM : NOTIFY_PAYER_STRANGERS;
 }
 
-/* One datagram. Adds to *cost what it has cost. */
-static NotifyReading notify_socket_read(NotifySocket *notify, unsigned *cost)
+typedef struct NotifyCosts {
+    unsigned of[_NOTIFY_PAYER_MAX];
+    unsigned total;
+} NotifyCosts;
+
+/* One datagram. Adds to costs what it has cost whom. */
+static NotifyReading notify_socket_read(NotifySocket *notify, NotifyCosts *costs)
 {
     NotifyDatagram datagram;
     NotifyReading reading = notify_socket_receive(notify, &datagram);
 
     if (reading != NOTIFY_READING_MORE)
         return reading;
-    *cost += 1 + (unsigned)(datagram.n_fds / NOTIFY_FDS_PER_COST);
-    notify_socket_deliver(notify, &datagram);
+
+    unsigned n_fds = (unsigned)datagram.n_fds;
+    NotifyPayer payer = notify_socket_deliver(notify, &datagram);
+    unsigned cost = 1 + n_fds / notify_prices[payer].fds_per_cost;
+    costs->of[payer] += cost;
+    costs->total += cost;
     return NOTIFY_READING_MORE;
 }
 
@@ -190,12 +222,40 @@ static void on_notify_socket_timer(void *data)
 }
 
 /* What has been saved up, at most a burst. */
-static unsigned notify_socket_allowance(NotifySocket *notify, uint64_t now_usec)
+static unsigned notify_socket_allowance(NotifySocket *notify, NotifyPayer payer, uint64_t now_usec)
 {
-    uint64_t burst_usec = MIN(now_usec, NOTIFY_BURST * NOTIFY_INTERVAL_USEC);
+    uint64_t interval_usec = notify_prices[payer].interval_usec;
+    uint64_t burst_usec = MIN(now_usec, NOTIFY_BURST * interval_usec);
+    uint64_t *paid_usec = &notify->paid_usec[payer];
 
-    notify->paid_usec = MAX(notify->paid_usec, now_usec - burst_usec);
-    return (unsigned)((now_usec - MIN(notify->paid_usec, now_usec)) / NOTIFY_INTERVAL_USEC);
+    *paid_usec = MAX(*paid_usec, now_usec - burst_usec);
+    return (unsigned)((now_usec - MIN(*paid_usec, now_usec)) / interval_usec);
+}
+
+/* Who the next message is from is not known before it is read. */
+static bool notify_socket_may_read(const NotifyCosts *costs, const NotifyCosts *allowances)
+{
+    bool ok = costs->total < NOTIFY_PER_TURN;
+
+    for (int i = 0; i < _NOTIFY_PAYER_MAX; i++)
+        ok = ok && costs->of[i] < allowances->of[i];
+    return ok;
+}
+
+/* Until when nothing is to be read; 0: it goes on. */
+static uint64_t notify_socket_pay(NotifySocket *notify, const NotifyCosts *costs,
+                                  const NotifyCosts *allowances)
+{
+    uint64_t until_usec = 0;
+
+    for (int i = 0; i < _NOTIFY_PAYER_MAX; i++) {
+        uint64_t interval_usec = notify_prices[i].interval_usec;
+
+        notify->paid_usec[i] += costs->of[i] * interval_usec;
+        if (costs->of[i] >= allowances->of[i])
+            until_usec = MAX(until_usec, notify->paid_usec[i] + NOTIFY_PER_TURN * interval_usec);
+    }
+    return until_usec;
 }
 
 static void on_notify_socket(uint32_t events, void *data)
@@ -203,24 +263,27 @@ static void on_notify_socket(uint32_t events, void *data)
     NotifySocket *notify = data;
     NotifyReading reading = NOTIFY_READING_MORE;
     uint64_t now_usec = clock_monotonic_usec(notify->host->clock);
-    unsigned allowance = notify_socket_allowance(notify, now_usec), cost = 0;
+    NotifyCosts allowances = {.total = 0}, costs = {.total = 0};
 
-    while (cost < MIN(allowance, NOTIFY_PER_TURN) && reading == NOTIFY_READING_MORE)
-        reading = notify_socket_read(notify, &cost);
-    notify->paid_usec += cost * NOTIFY_INTERVAL_USEC;
+    for (int i = 0; i < _NOTIFY_PAYER_MAX; i++)
+        allowances.of[i] = notify_socket_allowance(notify, (NotifyPayer)i, now_usec);
+    while (reading == NOTIFY_READING_MORE && notify_socket_may_read(&costs, &allowances))
+        reading = notify_socket_read(notify, &costs);
+
+    uint64_t until_usec = notify_socket_pay(notify, &costs, &allowances);
     if (reading == NOTIFY_READING_FAILED)
-        notify_socket_pause(notify, now_usec + NOTIFY_RETRY_USEC);
-    else if (cost >= allowance)
-        notify_socket_pause(notify, notify->paid_usec + NOTIFY_PAUSE_USEC);
+        until_usec = now_usec + NOTIFY_RETRY_USEC;
+    if (until_usec > 0)
+        notify_socket_pause(notify, until_usec);
 }
 
 void notify_socket_drain(NotifySocket *notify)
 {
     NotifyReading reading = NOTIFY_READING_MORE;
-    unsigned cost = 0; /* nobody pays for it */
+    NotifyCosts costs = {.total = 0}; /* nobody pays for it */
 
-    while (cost < NOTIFY_PER_DRAIN && reading == NOTIFY_READING_MORE)
-        reading = notify_socket_read(notify, &cost);
+    while (costs.total < NOTIFY_PER_DRAIN && reading == NOTIFY_READING_MORE)
+        reading = notify_socket_read(notify, &costs);
 }
 
 /* The file has the mode of the descriptor, less the umask. */
@@ -235,23 +298,27 @@ static int notify_socket_bind(NotifySocket *notify)
 }
 
 /* The host has made sure that the directory is short enough. */
-static bool notify_socket_open(NotifySocket *notify)
+static bool notify_socket_open(NotifySocket *notify, uid_t owner)
 {
     const Sys *sys = notify->host->sys;
+    const bool is_open = owner == NOTIFY_EVERYBODY;
     const int on = 1;
 
     notify->fd = sys->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (notify->fd < 0 || sys->fchmod(notify->fd, 0666) < 0)
+    if (notify->fd < 0 || sys->fchmod(notify->fd, is_open ? 0666 : 0600) < 0)
         return false;
     if (sys->setsockopt(notify->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         return false;
     if (notify_socket_bind(notify) < 0)
         return false;
     notify->is_bound = true;
+    if (!is_open && sys->lchown(notify_socket_path(notify), owner, (gid_t)-1) < 0)
+        return false;
     return notify_socket_watch(notify);
 }
 
-NotifySocket *notify_socket_new(ProcessHost *host, NotifyFunc func, void *data, GError **error)
+NotifySocket *notify_socket_new(ProcessHost *host, uid_t owner, NotifyFunc func, void *data,
+                                GError **error)
 {
     NotifySocket *notify = g_new0(NotifySocket, 1);
 
@@ -262,7 +329,7 @@ NotifySocket *notify_socket_new(ProcessHost *host, NotifyFunc func, void *data, 
     notify->address.sun_family = AF_UNIX;
     (void)g_snprintf(notify->address.sun_path, sizeof notify->address.sun_path, "%s/%x",
                      host->notify_directory, ++host->last_notify_name);
-    if (notify_socket_open(notify))
+    if (notify_socket_open(notify, owner))
         return notify;
     error_set_errno(error, errno, "cannot open the notify socket %s", notify_socket_path(notify));
     notify_socket_free(notify);
@@ -298,6 +365,15 @@ void notify_socket_free(NotifySocket *notify)
         notify_socket_discard(notify);
     notify->fd = fd_close(notify->fd);
     g_free(notify);
+}
+
+/* In this order, so that there is no moment at which the program cannot send. */
+bool notify_socket_give(NotifySocket *notify, uid_t owner)
+{
+    const Sys *sys = notify->host->sys;
+    const char *path = notify_socket_path(notify);
+
+    return sys->lchown(path, owner, (gid_t)-1) == 0 && sys->chmod(path, 0600) == 0;
 }
 
 const char *notify_socket_path(const NotifySocket *notify)

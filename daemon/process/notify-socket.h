@@ -2,8 +2,10 @@
 #pragma once
 
 /* The socket that one run of a program sends its messages to: a datagram socket in the host's
- * directory, which nobody can list. Everybody can send to it, for a program may change its user as
- * it runs: whose word counts is for the receiver to say, by the sender's number. */
+ * directory, which nobody can list; but its path is in /proc/net/unix. Where it is not known which
+ * user the program has, for it may change that as it runs, everybody can send to it. Whose word
+ * counts is for the receiver to say, by the sender's number; strangers have a budget of their own,
+ * and use up nothing of what the program may say. */
 
 #include "process/host.h"
 #include "process/notify.h"
@@ -24,14 +26,22 @@ typedef struct NotifyFds {
     bool are_lost; /* there were more than the daemon has room for, and none is here */
 } NotifyFds;
 
-/* message NULL: the datagram was none. sender is not judged yet. Must not free the socket. */
-typedef void (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+/* message NULL: the datagram was none. sender is not judged yet; false: it is a stranger. Must not
+ * free the socket. */
+typedef bool (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
                            void *data);
 
 /* Messages are read in the loop at normal priority, a few per turn. Who sends more than its share
  * (a burst, then so many a second) is read again only when that is due, and waits meanwhile in its
- * own sendmsg: a flood delays nobody else. */
-NotifySocket *notify_socket_new(ProcessHost *host, NotifyFunc func, void *data, GError **error);
+ * own sendmsg: a flood delays nobody else. Strangers may say more before they have to wait, since
+ * the program waits with them, in the same line. */
+#define NOTIFY_EVERYBODY ((uid_t)-1)
+/* owner: only that user can send, and root; or NOTIFY_EVERYBODY. */
+NotifySocket *notify_socket_new(ProcessHost *host, uid_t owner, NotifyFunc func, void *data,
+                                GError **error);
+/* From now on only that user can send, and root, and who is connected already. False and errno:
+ * everybody still can. */
+bool notify_socket_give(NotifySocket *notify, uid_t owner);
 /* Accepts NULL; also removes the file. What was not read is thrown away. */
 void notify_socket_free(NotifySocket *notify);
 const char *notify_socket_path(const NotifySocket *notify);

@@ -118,8 +118,8 @@ struct Supervisor {
     uint64_t said_told_usec;
     NotifySocket *notify;
     NotifyAccess access;
-    unsigned n_dropped;
-    Output *output; /* of the run */
+    unsigned n_strangers; /* messages of processes that live, and are none of the run's */
+    Output *output;       /* of the run */
     ReadinessPipe *readiness;
     FdStore *stored; /* NULL: nothing was ever stored. Outlives the run */
 
@@ -133,6 +133,7 @@ struct Supervisor {
     bool watches_rest;
     bool is_watcher;      /* of those: in host->watchers. Else the cgroup is watched */
     bool has_told_unkept; /* that a descriptor is not kept */
+    bool has_dropped;     /* a message, which is told */
     bool stop_exec_waits; /* for a reload_exec that was killed */
 
     SupervisorFacts facts; /* its strings: see supervisor_set_text */
@@ -248,7 +249,7 @@ bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, 
 
 /* supervisor-notify.c */
 
-bool supervisor_open_notify(Supervisor *supervisor, GError **error);
+bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error);
 void supervisor_close_notify(Supervisor *supervisor);
 /* What the program said is told now, not when its turn comes. */
 void supervisor_flush_said(Supervisor *supervisor);

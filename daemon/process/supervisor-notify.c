@@ -7,12 +7,14 @@
 #include "base/errors.h"
 #include "base/fds.h"
 #include "base/log.h"
+#include "process/proc.h"
 #include "process/supervisor-internal.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #define SUPERVISOR_SAID_INTERVAL_USEC (USEC_PER_SEC / 2)
+#define SUPERVISOR_STRANGERS_MAX 64 /* messages, while everybody may send */
 #define SUPERVISOR_CLOSED_USEC (1 * USEC_PER_SEC)
 
 static void supervisor_tell_said(Supervisor *supervisor)
@@ -71,14 +73,16 @@ static unsigned supervisor_set_errno(Supervisor *supervisor, const NotifyMessage
 static void supervisor_drop_message(Supervisor *supervisor, const NotifySender *sender,
                                     const char *why)
 {
-    if (supervisor->n_dropped++ == 0)
+    if (!supervisor->has_dropped)
         log_service(
                 LOG_LEVEL_WARNING, supervisor->service_id,
                 "dropped a readiness message sent by process %d, uid %u: %s; further ones of this "
                 "run are dropped silently",
                 (int)sender->pid, (unsigned)sender->uid, why);
+    supervisor->has_dropped = true;
 }
 
+/* Of a process of the service. */
 static bool supervisor_has_access(const Supervisor *supervisor, pid_t pid)
 {
     switch (supervisor->access) {
@@ -89,7 +93,7 @@ static bool supervisor_has_access(const Supervisor *supervisor, pid_t pid)
     case NOTIFY_ACCESS_EXEC:
         return pid == supervisor->facts.main_pid || pid == supervisor_control_pid(supervisor);
     case NOTIFY_ACCESS_ALL:
-        return supervisor_owns_pid(supervisor, pid);
+        return true;
     case _NOTIFY_ACCESS_MAX:
     case _NOTIFY_ACCESS_INVALID:
         break;
@@ -98,9 +102,29 @@ static bool supervisor_has_access(const Supervisor *supervisor, pid_t pid)
 }
 
 /* Not by its user: a program that was started as root may have given that up. */
-static bool supervisor_trusts(const Supervisor *supervisor, const NotifySender *sender)
+static bool supervisor_knows(const Supervisor *supervisor, const NotifySender *sender)
 {
-    return sender->pid > 0 && supervisor_has_access(supervisor, sender->pid);
+    return sender->pid > 0 && supervisor_owns_pid(supervisor, sender->pid);
+}
+
+/* Where the definition names no user everybody may send, until somebody makes use of that. Who is
+ * gone already may have been a process of the service. */
+static void supervisor_meet_stranger(Supervisor *supervisor, const NotifySender *sender)
+{
+    const Sys *sys = supervisor->host->sys;
+    uid_t owner = geteuid();
+
+    if (supervisor->spec->spawn.user != NULL || (sys->kill(sender->pid, 0) < 0 && errno == ESRCH) ||
+        ++supervisor->n_strangers != SUPERVISOR_STRANGERS_MAX + 1)
+        return;
+    (void)proc_read_uid(sys, supervisor->facts.main_pid, &owner); /* else it is about to end */
+    bool is_given = notify_socket_give(supervisor->notify, owner);
+    log_service(LOG_LEVEL_WARNING, supervisor->service_id,
+                "more than %u readiness messages came from strangers, the last one from process "
+                "%d, uid %u: %s uid %u can send any for the rest of this run%s%s",
+                SUPERVISOR_STRANGERS_MAX, (int)sender->pid, (unsigned)sender->uid,
+                is_given ? "only" : "cannot see to it that only", (unsigned)owner,
+                is_given ? "" : ": ", is_given ? "" : g_strerror(errno));
 }
 
 /* The number is looked at again once the descriptor holds on to the process: before, it could have
@@ -208,14 +232,18 @@ static const char *supervisor_why_dropped(const Supervisor *supervisor,
                    : "the service has said that its word does not count (NOTIFYACCESS=)";
 }
 
-static void on_supervisor_notify(const NotifyMessage *message, const NotifySender *sender,
+/* False: the sender is a stranger. */
+static bool on_supervisor_notify(const NotifyMessage *message, const NotifySender *sender,
                                  NotifyFds *fds, void *data)
 {
     Supervisor *supervisor = data;
+    bool is_own = supervisor_knows(supervisor, sender);
 
-    if (message == NULL || !supervisor_trusts(supervisor, sender)) {
+    if (!is_own)
+        supervisor_meet_stranger(supervisor, sender);
+    if (message == NULL || !is_own || !supervisor_has_access(supervisor, sender->pid)) {
         supervisor_drop_message(supervisor, sender, supervisor_why_dropped(supervisor, message));
-        return;
+        return is_own;
     }
     if (message->has_access)
         supervisor->access = message->access;
@@ -225,12 +253,15 @@ static void on_supervisor_notify(const NotifyMessage *message, const NotifySende
     supervisor_note_said(supervisor, facts);
     supervisor_hear_stored(supervisor, message, fds);
     supervisor_hear_progress(supervisor, message);
+    return true;
 }
 
-bool supervisor_open_notify(Supervisor *supervisor, GError **error)
+bool supervisor_open_notify(Supervisor *supervisor, const Identity *identity, GError **error)
 {
+    uid_t owner = identity->sets_user ? identity->uid : NOTIFY_EVERYBODY;
+
     supervisor->notify =
-            notify_socket_new(supervisor->host, on_supervisor_notify, supervisor, error);
+            notify_socket_new(supervisor->host, owner, on_supervisor_notify, supervisor, error);
     supervisor->ending.awaited = "READY=1";
     return supervisor->notify != NULL;
 }

@@ -16,7 +16,8 @@ static void supervisor_begin(Supervisor *supervisor)
 {
     supervisor->ending = (Ending){.is_helper = supervisor->helps != NULL};
     supervisor->group = (ProcessGroup){0};
-    supervisor->n_dropped = 0;
+    supervisor->n_strangers = 0;
+    supervisor->has_dropped = false;
     supervisor->access = NOTIFY_ACCESS_ALL;
     supervisor->has_told_unkept = supervisor->has_left = false;
     supervisor->watchdog.interval_usec = supervisor->spec->watchdog_usec;
@@ -103,13 +104,13 @@ static bool supervisor_give_up(Supervisor *supervisor, const Spawned *spawned, G
 }
 
 static bool supervisor_open_channels(Supervisor *supervisor, const SupervisorSpec *spec,
-                                     GError **error)
+                                     const Identity *identity, GError **error)
 {
     bool wants_notify = spec->readiness == READINESS_NOTIFY || spec->watchdog_usec > 0;
 
     if (supervisor->helps != NULL || spec->rules.runs_once)
         return true;
-    if (wants_notify && !supervisor_open_notify(supervisor, error))
+    if (wants_notify && !supervisor_open_notify(supervisor, identity, error))
         return false;
     return spec->readiness != READINESS_FD || supervisor_open_readiness(supervisor, error);
 }
@@ -190,7 +191,7 @@ static bool supervisor_equip(Supervisor *supervisor, const SupervisorSpec *spec,
                              const Identity *identity, GError **error)
 {
     bool spawned = supervisor_open_cgroup(supervisor, spec, error) &&
-                   supervisor_open_channels(supervisor, spec, error) &&
+                   supervisor_open_channels(supervisor, spec, identity, error) &&
                    supervisor_open_output(supervisor, spec, identity, error) &&
                    supervisor_spawn_child(supervisor, spec, exec, identity, error);
 

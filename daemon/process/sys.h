@@ -62,6 +62,8 @@ typedef struct Sys {
     int (*unlink)(const char *path);
     int (*unlinkat)(int directory_fd, const char *path, int flags);
     int (*fchmod)(int fd, mode_t mode);
+    int (*chmod)(const char *path, mode_t mode);
+    int (*lchown)(const char *path, uid_t uid, gid_t gid);
     int (*socket)(int domain, int type, int protocol);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t length);
     int (*setsockopt)(int fd, int level, int name, const void *value, socklen_t length);

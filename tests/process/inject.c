@@ -47,6 +47,8 @@ static const char *const inject_names[] = {
         [INJECT_PIPE2_READY] = "pipe2(readiness)",
         [INJECT_SOCKET] = "socket",
         [INJECT_FCHMOD] = "fchmod",
+        [INJECT_CHMOD] = "chmod",
+        [INJECT_LCHOWN] = "lchown",
         [INJECT_SETSOCKOPT] = "setsockopt",
         [INJECT_BIND] = "bind",
         [INJECT_UNLINK] = "unlink",
@@ -402,6 +404,16 @@ static int inject_fchmod(int fd, mode_t mode)
     return inject_fails(INJECT_FCHMOD) ? -1 : inject_base.fchmod(fd, mode);
 }
 
+static int inject_chmod(const char *path, mode_t mode)
+{
+    return inject_fails(INJECT_CHMOD) ? -1 : inject_base.chmod(path, mode);
+}
+
+static int inject_lchown(const char *path, uid_t uid, gid_t gid)
+{
+    return inject_fails(INJECT_LCHOWN) ? -1 : inject_base.lchown(path, uid, gid);
+}
+
 static int inject_socket(int domain, int type, int protocol)
 {
     return inject_fails(INJECT_SOCKET) ? -1 : inject_base.socket(domain, type, protocol);
@@ -473,6 +485,8 @@ static const Sys inject_sys = {
         .mkdir = inject_mkdir,
         .unlink = inject_unlink,
         .fchmod = inject_fchmod,
+        .chmod = inject_chmod,
+        .lchown = inject_lchown,
         .socket = inject_socket,
         .bind = inject_bind,
         .setsockopt = inject_setsockopt,

@@ -18,6 +18,8 @@ typedef enum InjectCall {
     INJECT_PIPE2_READY, /* of readiness "fd" */
     INJECT_SOCKET,
     INJECT_FCHMOD,
+    INJECT_CHMOD,
+    INJECT_LCHOWN,
     INJECT_SETSOCKOPT,
     INJECT_BIND,
     INJECT_UNLINK,

@@ -41,7 +41,7 @@ static int fixture_open_socket(int domain, int type, int protocol)
     return fixture_socket;
 }
 
-static void on_fixture_message(const NotifyMessage *message, const NotifySender *sender,
+static bool on_fixture_message(const NotifyMessage *message, const NotifySender *sender,
                                NotifyFds *fds, void *data)
 {
     NotifyFixture *fixture = data;
@@ -50,6 +50,7 @@ static void on_fixture_message(const NotifyMessage *message, const NotifySender 
     g_ptr_array_add(fixture->said, g_strdup(message != NULL ? message->status : "malformed"));
     if (fixture->look != NULL)
         fixture->look(fixture, message, fds);
+    return !fixture->is_stranger;
 }
 
 static void fixture_connect(NotifyFixture *fixture)
@@ -66,7 +67,8 @@ static void fixture_connect(NotifyFixture *fixture)
 NotifySocket *notify_fixture_open(NotifyFixture *fixture, GError **error)
 {
     g_assert_null(fixture->notify);
-    fixture->notify = notify_socket_new(fixture->host, on_fixture_message, fixture, error);
+    fixture->notify =
+            notify_socket_new(fixture->host, fixture->owner, on_fixture_message, fixture, error);
     fixture->fd = fixture_socket;
     if (fixture->notify != NULL)
         fixture_connect(fixture);
@@ -88,6 +90,7 @@ void notify_fixture_init(NotifyFixture *fixture, const void *unused)
             .loop = virtual_loop_new(),
             .sys = sys_linux,
             .sender = -1,
+            .owner = NOTIFY_EVERYBODY,
             .said = g_ptr_array_new_with_free_func(g_free),
             .n_fds = fd_count_open(),
     };

@@ -17,11 +17,13 @@ struct NotifyFixture {
     VirtualLoop *loop;
     Sys sys; /* its members may be replaced at any time */
     ProcessHost *host;
+    uid_t owner; /* of the next one that is opened */
     NotifySocket *notify;
     int fd;            /* of the notify socket */
     int sender;        /* connected to it; does not block */
     GPtrArray *said;   /* what came: the status of a message, "malformed" for what was none */
     NotifySender from; /* the last */
+    bool is_stranger;  /* this process, for whom it sends to */
     NotifyFixtureLook look;
     void *data;
     int n_fds;

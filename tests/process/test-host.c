@@ -41,10 +41,11 @@ static ProcessHost *host_new(ProcessFixture *fixture, const char *runtime_dir, G
     return process_host_new(&options, error);
 }
 
-static void on_message(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+static bool on_message(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
                        void *data)
 {
     ++*(int *)data;
+    return true;
 }
 
 static void host_send(const char *path)
@@ -66,9 +67,9 @@ static void test_two_hosts(ProcessFixture *fixture, const void *unused)
     int counts[2] = {0, 0};
 
     g_assert_nonnull(other);
-    sockets[0] = notify_socket_new(fixture->host, on_message, &counts[0], NULL);
+    sockets[0] = notify_socket_new(fixture->host, NOTIFY_EVERYBODY, on_message, &counts[0], NULL);
     g_autofree char *path = g_strdup(notify_socket_path(sockets[0]));
-    sockets[1] = notify_socket_new(other, on_message, &counts[1], NULL);
+    sockets[1] = notify_socket_new(other, NOTIFY_EVERYBODY, on_message, &counts[1], NULL);
     g_assert_nonnull(sockets[1]);
     g_assert_cmpstr(path, !=, notify_socket_path(sockets[1]));
     host_send(path);
@@ -90,7 +91,7 @@ static void test_address_in_use(ProcessFixture *fixture, const void *unused)
     int count = 0;
 
     g_assert_true(g_file_set_contents(path, "mine", -1, NULL));
-    g_assert_null(notify_socket_new(fixture->host, on_message, &count, &error));
+    g_assert_null(notify_socket_new(fixture->host, NOTIFY_EVERYBODY, on_message, &count, &error));
     assert_contains(error->message, "Address already in use");
     g_assert_cmpint(g_unlink(path), ==, 0);
 }

@@ -416,12 +416,13 @@ static void test_proc(ProcessFixture *fixture, const void *unused)
     g_assert_cmpint(errno, ==, EMFILE);
 }
 
-static void on_drained(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+static bool on_drained(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
                        void *data)
 {
     g_assert_nonnull(message);
     g_assert_cmpint(sender->pid, ==, getpid());
     *(unsigned *)data += message->ready;
+    return true;
 }
 
 /* Before a death is judged there is no second chance to read. */
@@ -432,7 +433,8 @@ static void test_drain(ProcessFixture *fixture, const void *unused)
     unsigned n_ready = 0;
 
     inject_reset();
-    NotifySocket *notify = notify_socket_new(fixture->host, on_drained, &n_ready, NULL);
+    NotifySocket *notify =
+            notify_socket_new(fixture->host, NOTIFY_EVERYBODY, on_drained, &n_ready, NULL);
     g_assert_nonnull(notify);
     (void)g_strlcpy(address.sun_path, notify_socket_path(notify), sizeof address.sun_path);
     for (unsigned i = 0; i < 3; i++)

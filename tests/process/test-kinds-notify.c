@@ -491,7 +491,8 @@ static void test_other_user(ProcessFixture *fixture, const void *unused)
     fixture_wait_sub_state(fixture, service, "start-notify");
     g_autofree char *path = g_strdup_printf("%s/1", fixture->host->notify_directory);
     g_assert_cmpint(stat(path, &status), ==, 0);
-    g_assert_cmpuint(status.st_mode & 0777, ==, 0666);
+    g_assert_cmpuint(status.st_mode & 0777, ==, 0600);
+    g_assert_cmpuint(status.st_uid, ==, 65534);
     fixture_drop(fixture, service);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who says too much waits, and nobody else does. What the limit is stands here once more: a burst
- * of 64, then 500 a second, at most 32 in a turn of the loop. */
+ * of 64, then 500 a second, at most 32 in a turn of the loop; strangers have another one, of 5000 a
+ * second. */
 
 #include "notify-fixture.h"
 
@@ -18,6 +19,7 @@
 
 #define RATE_BURST 64
 #define RATE_PER_SECOND 500
+#define RATE_STRANGERS_PER_SECOND 5000
 #define RATE_PER_TURN 32
 #define RATE_INTERVAL_USEC (USEC_PER_SEC / RATE_PER_SECOND)
 #define RATE_PER_DRAIN 1024
@@ -93,12 +95,14 @@ static void test_pause(NotifyFixture *fixture, const void *unused)
 }
 
 /* Nothing is lost, the time it takes is that of the rate, and the turns are few. */
-static void test_flood(NotifyFixture *fixture, const void *unused)
+static void test_flood(NotifyFixture *fixture, const void *data)
 {
     const unsigned n = 10000;
-    const uint64_t begin = now(fixture), due = (n - RATE_BURST) * RATE_INTERVAL_USEC;
+    const uint64_t interval = USEC_PER_SEC / GPOINTER_TO_SIZE(data);
+    const uint64_t begin = now(fixture), due = (n - RATE_BURST) * interval;
     unsigned next = 0, n_turns = 0, n_pauses = 0;
 
+    fixture->is_stranger = GPOINTER_TO_SIZE(data) == RATE_STRANGERS_PER_SECOND;
     for (;;) {
         n_turns += play(fixture, &next, n);
         if (fixture->said->len == n)
@@ -110,9 +114,40 @@ static void test_flood(NotifyFixture *fixture, const void *unused)
     }
     assert_numbers(fixture, n);
     g_assert_cmpuint(now(fixture) - begin, >=, due);
-    g_assert_cmpuint(now(fixture) - begin, <=, due + RATE_PER_TURN * RATE_INTERVAL_USEC);
+    g_assert_cmpuint(now(fixture) - begin, <=, due + RATE_PER_TURN * interval);
     g_assert_cmpuint(n_pauses, <=, n / RATE_PER_TURN);
     g_assert_cmpuint(n_turns, <=, n / 8); /* a queue holds ten and more */
+}
+
+/* They use up nothing of what the program may say. */
+static void test_strangers(NotifyFixture *fixture, const void *unused)
+{
+    unsigned next = 0;
+
+    fixture->is_stranger = true;
+    (void)play(fixture, &next, RATE_BURST);
+    assert_numbers(fixture, RATE_BURST);
+    g_assert_false(notify_fixture_is_watched(fixture));
+    virtual_loop_advance(fixture->loop, virtual_loop_next_timer_usec(fixture->loop) - now(fixture));
+    g_assert_true(notify_fixture_is_watched(fixture));
+    fixture->is_stranger = false;
+    (void)play(fixture, &next, 2 * RATE_BURST - 1);
+    assert_numbers(fixture, 2 * RATE_BURST - 1);
+    g_assert_true(notify_fixture_is_watched(fixture));
+}
+
+/* Their descriptors cost as much as others', though they may say more. */
+static void test_strangers_descriptors(NotifyFixture *fixture, const void *unused)
+{
+    autofd int memory = memfd_create("test", MFD_CLOEXEC);
+    int fds[127];
+
+    for (size_t i = 0; i < G_N_ELEMENTS(fds); i++)
+        fds[i] = memory;
+    fixture->is_stranger = true;
+    notify_fixture_give(fixture, "STATUS=full", fds, G_N_ELEMENTS(fds));
+    g_assert_true(notify_fixture_turn(fixture));
+    g_assert_false(notify_fixture_is_watched(fixture));
 }
 
 /* Who waits between its messages is heard each time at once, for as long as it likes. */
@@ -255,12 +290,13 @@ typedef struct Speaker {
     unsigned n_heard;
 } Speaker;
 
-static void on_speaker(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
+static bool on_speaker(const NotifyMessage *message, const NotifySender *sender, NotifyFds *fds,
                        void *data)
 {
     Speaker *speaker = data;
 
     g_assert_cmpint(message->errno_value, ==, (int)(speaker->n_heard++ % 4096));
+    return true;
 }
 
 static void speaker_init(Speaker *speaker, ProcessHost *host)
@@ -268,7 +304,7 @@ static void speaker_init(Speaker *speaker, ProcessHost *host)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
     *speaker = (Speaker){
-            .notify = notify_socket_new(host, on_speaker, speaker, NULL),
+            .notify = notify_socket_new(host, NOTIFY_EVERYBODY, on_speaker, speaker, NULL),
             .fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
     };
     g_assert_nonnull(speaker->notify);
@@ -370,9 +406,10 @@ static void real_done(ProcessFixture *fixture, const void *unused)
     fixture_done(fixture);
 }
 
-#define ADD(path, func)                                                                            \
-    g_test_add("/notify-rate/" path, NotifyFixture, NULL, notify_fixture_init, func,               \
+#define ADD_DATA(path, func, data)                                                                 \
+    g_test_add("/notify-rate/" path, NotifyFixture, data, notify_fixture_init, func,               \
                notify_fixture_done)
+#define ADD(path, func) ADD_DATA(path, func, NULL)
 #define ADD_REAL(path, func)                                                                       \
     g_test_add("/notify-rate/" path, ProcessFixture, NULL, real_init, func, real_done)
 
@@ -381,7 +418,10 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD("burst", test_burst);
     ADD("pause", test_pause);
-    ADD("flood", test_flood);
+    ADD_DATA("flood", test_flood, GSIZE_TO_POINTER(RATE_PER_SECOND));
+    ADD_DATA("strangers/flood", test_flood, GSIZE_TO_POINTER(RATE_STRANGERS_PER_SECOND));
+    ADD("strangers/own-budget", test_strangers);
+    ADD("strangers/descriptors", test_strangers_descriptors);
     ADD("steady", test_steady);
     ADD("descriptors", test_descriptors);
     ADD("saved-up", test_saved_up);

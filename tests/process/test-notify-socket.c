@@ -465,6 +465,12 @@ static int fails_fchmod(int fd, mode_t mode)
     return -1;
 }
 
+static int fails_lchown(const char *path, uid_t uid, gid_t gid)
+{
+    errno = EIO;
+    return -1;
+}
+
 static int fails_setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
     g_assert_cmpint(name, ==, SO_PASSCRED);
@@ -488,7 +494,7 @@ static int fails_socket(int domain, int type, int protocol)
 static void test_open_fails(NotifyFixture *fixture, const void *unused)
 {
     const Sys good = fixture->sys;
-    Sys rows[] = {good, good, good, good, good};
+    Sys rows[] = {good, good, good, good, good, good};
     int n_before;
 
     notify_fixture_close(fixture);
@@ -497,11 +503,13 @@ static void test_open_fails(NotifyFixture *fixture, const void *unused)
     rows[1].fchmod = fails_fchmod;
     rows[2].setsockopt = fails_setsockopt;
     rows[3].bind = fails_bind;
+    rows[4].lchown = fails_lchown;
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autoptr(GError) error = NULL;
 
         fixture->sys = rows[i];
-        notify_fixture_fail_watches(i == 4 ? EIO : 0);
+        fixture->owner = i == 4 ? geteuid() : NOTIFY_EVERYBODY;
+        notify_fixture_fail_watches(i == 5 ? EIO : 0);
         g_assert_null(notify_fixture_open(fixture, &error));
         g_assert_nonnull(strstr(error->message, "cannot open the notify socket"));
         g_assert_nonnull(strstr(error->message, g_strerror(EIO)));
