@@ -44,6 +44,9 @@ typedef enum ProgramProperty {
 } ProgramProperty;
 
 extern const KindProperty program_properties[];
+/* The entries of Usage. Returns how many. */
+size_t program_usage_entries(const Program *program, const Usage *usage,
+                             KindEntry ret_entries[KIND_ENTRIES_MAX]);
 
 /* Callbacks of the table (core/kind.h); program-log.c. */
 json_t *program_describe_run(const Kind *kind, const Service *service);

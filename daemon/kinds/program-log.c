@@ -24,14 +24,14 @@ static void program_describe_exit(json_t *run, const ExitStatus *exit)
     json_object_set_new(run, "core_dumped", json_boolean(exit->core_dumped));
 }
 
-/* NULL: nothing of what has ended or is ending, for a failure must not wait for a search. */
 static json_t *program_describe_usage(const Program *program)
 {
     KindEntry entries[KIND_ENTRIES_MAX];
+    Usage used;
     size_t n = 0;
 
-    if (supervisor_is_ready(program->supervisor))
-        n = program_properties[PROGRAM_USAGE].get_entries(program, entries);
+    if (supervisor_known_usage(program->supervisor, &used))
+        n = program_usage_entries(program, &used, entries);
     json_t *usage = n > 0 ? json_object() : NULL;
     for (size_t i = 0; i < n; i++) {
         bool is_text = entries[i].type == 's';

@@ -61,26 +61,20 @@ static void program_get_core_dumped(const void *instance, KindValue *ret_value)
     ret_value->b = program_facts(instance)->last_exit.core_dumped;
 }
 
-/* Nothing of what runs no more. */
-static size_t program_get_usage(const void *instance, KindEntry ret_entries[KIND_ENTRIES_MAX])
+size_t program_usage_entries(const Program *program, const Usage *usage,
+                             KindEntry ret_entries[KIND_ENTRIES_MAX])
 {
-    const Program *program = instance;
-    Usage usage;
     size_t n = 0;
-
-    if (program == NULL || !supervisor_usage(program->supervisor, &usage))
-        return 0;
-
     const struct {
         const char *name;
         bool is_known;
         uint64_t value;
     } rows[] = {
-            {"cpu_usec", usage.has_cpu, usage.cpu_usec},
-            {"memory_bytes", usage.has_memory, usage.memory_bytes},
-            {"memory_peak_bytes", usage.has_memory_peak, usage.memory_peak_bytes},
-            {"tasks", usage.has_tasks, usage.n_tasks},
-            {"processes", usage.has_tasks, usage.n_processes},
+            {"cpu_usec", usage->has_cpu, usage->cpu_usec},
+            {"memory_bytes", usage->has_memory, usage->memory_bytes},
+            {"memory_peak_bytes", usage->has_memory_peak, usage->memory_peak_bytes},
+            {"tasks", usage->has_tasks, usage->n_tasks},
+            {"processes", usage->has_tasks, usage->n_processes},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         if (rows[i].is_known)
@@ -89,6 +83,17 @@ static size_t program_get_usage(const void *instance, KindEntry ret_entries[KIND
     const char *source = *program_facts(program)->control_group != '\0' ? "cgroup" : "proc";
     ret_entries[n++] = (KindEntry){"source", 's', {.s = source}};
     return n;
+}
+
+/* Nothing of what runs no more. */
+static size_t program_get_usage(const void *instance, KindEntry ret_entries[KIND_ENTRIES_MAX])
+{
+    const Program *program = instance;
+    Usage usage;
+
+    if (program == NULL || !supervisor_usage(program->supervisor, &usage))
+        return 0;
+    return program_usage_entries(program, &usage, ret_entries);
 }
 
 const KindProperty program_properties[] = {

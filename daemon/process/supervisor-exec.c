@@ -182,7 +182,7 @@ static GError *supervisor_exec_judge_time(const Supervisor *supervisor)
                        supervisor->exec->path, limit);
 }
 
-GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class)
+static GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class)
 {
     const Ending *ending = &supervisor->ending;
 
@@ -202,4 +202,14 @@ GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_cl
     }
     *ret_class = FAILURE_TIMEOUT;
     return supervisor_exec_judge_time(supervisor);
+}
+
+GError *supervisor_judge(const Supervisor *supervisor, FailureClass *ret_class)
+{
+    GError *error = supervisor_exec_judge(supervisor, ret_class);
+
+    if (error != NULL || supervisor->stop_error == NULL)
+        return error;
+    *ret_class = supervisor->stop_class;
+    return g_error_copy(supervisor->stop_error);
 }

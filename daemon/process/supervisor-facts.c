@@ -74,6 +74,43 @@ bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage)
     return true;
 }
 
+static void supervisor_set_last_usage(Supervisor *supervisor, const Usage *usage)
+{
+    g_free(supervisor->last_usage);
+    supervisor->last_usage = g_memdup2(usage, sizeof *usage);
+}
+
+void supervisor_note_usage(Supervisor *supervisor, const siginfo_t *info)
+{
+    bool is_well = info->si_code == CLD_EXITED && info->si_status == 0;
+    Usage usage = {0};
+
+    if (supervisor->cgroup == NULL && !is_well &&
+        usage_read_main(supervisor->host, info->si_pid, &usage))
+        supervisor_set_last_usage(supervisor, &usage);
+}
+
+void supervisor_keep_usage(Supervisor *supervisor)
+{
+    Usage usage = {0};
+
+    if (supervisor->cgroup != NULL && supervisor->helps == NULL &&
+        usage_read_totals(supervisor->cgroup, &usage))
+        supervisor_set_last_usage(supervisor, &usage);
+}
+
+bool supervisor_known_usage(const Supervisor *supervisor, Usage *ret_usage)
+{
+    if (supervisor->cgroup != NULL)
+        return usage_read_totals(supervisor->cgroup, ret_usage);
+    if (supervisor->facts.main_pid > 0)
+        return usage_read_main(supervisor->host, supervisor->facts.main_pid, ret_usage);
+    if (supervisor->last_usage == NULL)
+        return false;
+    *ret_usage = *supervisor->last_usage;
+    return true;
+}
+
 /* The cgroup counts all of a service; only the kernel's log says whom. Where that cannot be read it
  * is taken to be the main process when anybody was chosen in this run. */
 bool supervisor_lacked_memory(const Supervisor *supervisor, pid_t pid)

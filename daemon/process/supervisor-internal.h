@@ -126,6 +126,7 @@ struct Supervisor {
     SupervisorWatchdog watchdog;
     SupervisorReload *reload; /* NULL: none, and nothing was said that it would have to know */
     SupervisorUsage *usage;   /* of its cgroup, as it was told last in this run; or NULL */
+    Usage *last_usage;        /* of a run that has failed; or NULL */
     struct Control *control;  /* runs, or NULL */
 
     bool has_left;   /* a main process has gone elsewhere, perhaps with others */
@@ -170,6 +171,10 @@ void supervisor_set_phase(Supervisor *supervisor, Phase phase);
 
 /* The main process was killed by nobody here: whether it was the OOM killer. */
 bool supervisor_lacked_memory(const Supervisor *supervisor, pid_t pid);
+/* The main process has died like this, and is not reaped: notes what nobody else will count. */
+void supervisor_note_usage(Supervisor *supervisor, const siginfo_t *info);
+/* The run has failed, and lets go of its cgroup next: what that has counted. */
+void supervisor_keep_usage(Supervisor *supervisor);
 
 /* supervisor-members.c */
 
@@ -233,8 +238,8 @@ bool supervisor_exec_time_out(Supervisor *supervisor, Phase *ret_next);
 /* The main process has ended like this (NULL: nobody knows how): that is told if it was the
  * program. */
 void supervisor_exec_set_exit(Supervisor *supervisor, const siginfo_t *info);
-/* ending_judge, and before it of a program that was never executed. */
-GError *supervisor_exec_judge(const Supervisor *supervisor, FailureClass *ret_class);
+/* ending_judge, but before it of a program that was never executed, and after it of stop_exec. */
+GError *supervisor_judge(const Supervisor *supervisor, FailureClass *ret_class);
 
 /* supervisor-start.c */
 

@@ -22,6 +22,7 @@ static void supervisor_begin(Supervisor *supervisor)
     supervisor->has_told_unkept = supervisor->has_left = false;
     supervisor->watchdog.interval_usec = supervisor->spec->watchdog_usec;
     g_clear_error(&supervisor->stop_error);
+    g_clear_pointer(&supervisor->last_usage, g_free);
 }
 
 /* Which facts have changed by that. */

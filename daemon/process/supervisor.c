@@ -247,16 +247,6 @@ void supervisor_enter(Supervisor *supervisor, Phase phase)
     }
 }
 
-static GError *supervisor_judge(const Supervisor *supervisor, FailureClass *ret_class)
-{
-    GError *error = supervisor_exec_judge(supervisor, ret_class);
-
-    if (error != NULL || supervisor->stop_error == NULL)
-        return error;
-    *ret_class = supervisor->stop_class;
-    return g_error_copy(supervisor->stop_error);
-}
-
 /* The owner may free the supervisor or start it again: nothing is touched after on_gone. */
 static void supervisor_finish(Supervisor *supervisor)
 {
@@ -265,6 +255,8 @@ static void supervisor_finish(Supervisor *supervisor)
     g_autoptr(GError) error = supervisor_judge(supervisor, &failure_class);
     Failure failure = {.failure_class = failure_class, .exit = ending.exit, .error = error};
 
+    if (error != NULL)
+        supervisor_keep_usage(supervisor);
     supervisor_set_phase(supervisor, PHASE_IDLE);
     supervisor_let_go(supervisor);
     supervisor_flush_said(supervisor);
@@ -429,6 +421,7 @@ void supervisor_check_main(Supervisor *supervisor)
     supervisor_signal_rest(supervisor);
     supervisor->ending.oom_killed = r == 0 && supervisor_is_oom_killed(supervisor, &info);
     supervisor_exec_set_exit(supervisor, r == 0 ? &info : NULL);
+    supervisor_note_usage(supervisor, &info);
     /* Fails only for who is not our child, and is reaped by its own parent. */
     (void)sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
     supervisor_unfollow(supervisor);
@@ -561,6 +554,7 @@ void supervisor_free(Supervisor *supervisor)
     timer_free(supervisor->said_timer);
     supervisor_watchdog_free(supervisor);
     fd_store_free(supervisor->stored);
+    g_free(supervisor->last_usage);
     supervisor_set_text(&supervisor->facts.status_text, "");
     supervisor_set_text(&supervisor->facts.invocation_id, "");
     supervisor_set_text(&supervisor->facts.control_group, "");

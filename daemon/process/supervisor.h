@@ -117,6 +117,10 @@ bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GEr
 void supervisor_drop_stored(Supervisor *supervisor);
 /* What was told in the last half second is told again. False: nothing runs. */
 bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage);
+/* What the run has used until now, or the one before if it has failed, as far as that needs no
+ * search: processor time, and the peak of its memory where a cgroup has counted that; without a
+ * cgroup only of its main process and those whom that has waited for. False: it is not known. */
+bool supervisor_known_usage(const Supervisor *supervisor, Usage *ret_usage);
 bool supervisor_is_running(const Supervisor *supervisor);
 /* It runs, is ready, and nothing has ended or stopped it yet. */
 bool supervisor_is_ready(const Supervisor *supervisor);

@@ -40,6 +40,8 @@ static char *describe_text(Service *service)
     g_assert_cmpstr(json_string_value(json_object_get(run, "invocation_id")), ==,
                     fixture_property(service, "InvocationId").s);
     g_assert_cmpint(json_integer_value(json_object_get(run, "main_pid")), >, 1);
+    g_assert_true(json_is_integer(json_object_get(json_object_get(run, "usage"), "cpu_usec")));
+    (void)json_object_del(run, "usage");
     (void)json_object_del(run, "invocation_id"); /* it is there, and so is the next */
     (void)json_object_del(run, "main_pid");
     char *text = json_dumps(run, JSON_COMPACT | JSON_SORT_KEYS);

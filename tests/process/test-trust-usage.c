@@ -136,11 +136,36 @@ static void test_nothing_runs(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* For who asks afterwards why it failed: the time, also of those whom it had waited for. */
+static void test_failed(TrustFixture *fixture, const void *unused)
+{
+    Service *service = trust_start(fixture, "{" CONSUMER("0", "200", "1", "0", "busy") "}");
+
+    trust_wait_file(fixture, "busy", "\n");
+    trust_signal(service, SIGABRT);
+    fixture_wait_state(&fixture->process, service, STATE_FAILED);
+
+    const LastFailure *failure = service_last_failure(service);
+    g_assert_nonnull(failure);
+    json_t *run = json_loads(failure->run, 0, NULL);
+    const json_t *usage = json_object_get(run, "usage");
+    g_assert_cmpstr(json_string_value(json_object_get(usage, "source")), ==,
+                    fixture->has_cgroups ? "cgroup" : "proc");
+    g_assert_cmpint(json_integer_value(json_object_get(usage, "cpu_usec")), >=,
+                    180 * (json_int_t)USEC_PER_MSEC);
+    g_assert_cmpint(json_integer_value(json_object_get(usage, "cpu_usec")), <=,
+                    3 * (json_int_t)USEC_PER_SEC);
+    g_assert_null(json_object_get(usage, "tasks"));
+    json_decref(run);
+    fixture_drop(&fixture->process, service);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     trust_add("/trust/usage/program", test_program, NULL);
     trust_add("/trust/usage/daemons", test_daemons, NULL);
     trust_add("/trust/usage/nothing-runs", test_nothing_runs, NULL);
+    trust_add("/trust/usage/failed", test_failed, NULL);
     return g_test_run();
 }
