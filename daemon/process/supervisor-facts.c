@@ -74,41 +74,36 @@ bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage)
     return true;
 }
 
-static void supervisor_set_last_usage(Supervisor *supervisor, const Usage *usage)
+/* A failure will be told of it, most likely. A stop that goes as it should costs nothing here. */
+static bool supervisor_ends_badly(const Supervisor *supervisor, const siginfo_t *info)
 {
-    g_free(supervisor->last_usage);
-    supervisor->last_usage = g_memdup2(usage, sizeof *usage);
+    const Ending *ending = &supervisor->ending;
+
+    return (info->si_code != CLD_EXITED || info->si_status != 0) &&
+           (!ending->stop_was_asked || ending->was_killed);
 }
 
 void supervisor_note_usage(Supervisor *supervisor, const siginfo_t *info)
 {
-    bool is_well = info->si_code == CLD_EXITED && info->si_status == 0;
-    Usage usage = {0};
+    Usage usage;
 
-    if (supervisor->cgroup == NULL && !is_well &&
-        usage_read_main(supervisor->host, info->si_pid, &usage))
-        supervisor_set_last_usage(supervisor, &usage);
-}
-
-void supervisor_keep_usage(Supervisor *supervisor)
-{
-    Usage usage = {0};
-
-    if (supervisor->cgroup != NULL && supervisor->helps == NULL &&
-        usage_read_totals(supervisor->cgroup, &usage))
-        supervisor_set_last_usage(supervisor, &usage);
+    if (supervisor->helps != NULL || !supervisor_ends_badly(supervisor, info))
+        return;
+    g_clear_pointer(&supervisor->last_usage, g_free); /* of a main process before this one */
+    if (supervisor_known_usage(supervisor, &usage))
+        supervisor->last_usage = g_memdup2(&usage, sizeof usage);
 }
 
 bool supervisor_known_usage(const Supervisor *supervisor, Usage *ret_usage)
 {
+    if (supervisor->last_usage != NULL) {
+        *ret_usage = *supervisor->last_usage;
+        return true;
+    }
     if (supervisor->cgroup != NULL)
         return usage_read_totals(supervisor->cgroup, ret_usage);
-    if (supervisor->facts.main_pid > 0)
-        return usage_read_main(supervisor->host, supervisor->facts.main_pid, ret_usage);
-    if (supervisor->last_usage == NULL)
-        return false;
-    *ret_usage = *supervisor->last_usage;
-    return true;
+    return supervisor->facts.main_pid > 0 &&
+           usage_read_main(supervisor->host, supervisor->facts.main_pid, ret_usage);
 }
 
 /* The cgroup counts all of a service; only the kernel's log says whom. Where that cannot be read it

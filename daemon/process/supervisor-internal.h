@@ -126,7 +126,7 @@ struct Supervisor {
     SupervisorWatchdog watchdog;
     SupervisorReload *reload; /* NULL: none, and nothing was said that it would have to know */
     SupervisorUsage *usage;   /* of its cgroup, as it was told last in this run; or NULL */
-    Usage *last_usage;        /* of a run that has failed; or NULL */
+    Usage *last_usage;        /* of a run whose main process has ended badly; or NULL */
     struct Control *control;  /* runs, or NULL */
 
     bool has_left;   /* a main process has gone elsewhere, perhaps with others */
@@ -171,10 +171,8 @@ void supervisor_set_phase(Supervisor *supervisor, Phase phase);
 
 /* The main process was killed by nobody here: whether it was the OOM killer. */
 bool supervisor_lacked_memory(const Supervisor *supervisor, pid_t pid);
-/* The main process has died like this, and is not reaped: notes what nobody else will count. */
+/* The main process has died like this, and is not reaped: what is told of it is counted now. */
 void supervisor_note_usage(Supervisor *supervisor, const siginfo_t *info);
-/* The run has failed, and lets go of its cgroup next: what that has counted. */
-void supervisor_keep_usage(Supervisor *supervisor);
 
 /* supervisor-members.c */
 

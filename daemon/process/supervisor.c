@@ -255,8 +255,6 @@ static void supervisor_finish(Supervisor *supervisor)
     g_autoptr(GError) error = supervisor_judge(supervisor, &failure_class);
     Failure failure = {.failure_class = failure_class, .exit = ending.exit, .error = error};
 
-    if (error != NULL)
-        supervisor_keep_usage(supervisor);
     supervisor_set_phase(supervisor, PHASE_IDLE);
     supervisor_let_go(supervisor);
     supervisor_flush_said(supervisor);

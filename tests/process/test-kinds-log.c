@@ -40,8 +40,11 @@ static char *describe_text(Service *service)
     g_assert_cmpstr(json_string_value(json_object_get(run, "invocation_id")), ==,
                     fixture_property(service, "InvocationId").s);
     g_assert_cmpint(json_integer_value(json_object_get(run, "main_pid")), >, 1);
-    g_assert_true(json_is_integer(json_object_get(json_object_get(run, "usage"), "cpu_usec")));
-    (void)json_object_del(run, "usage");
+    const json_t *exit_code = json_object_get(run, "exit_code");
+    bool is_well = json_is_integer(exit_code) && json_integer_value(exit_code) == 0;
+    const json_t *cpu = json_object_get(json_object_get(run, "usage"), "cpu_usec");
+    g_assert_cmpint(json_is_integer(cpu), ==, !is_well);
+    (void)json_object_del(run, "usage");         /* if it is there */
     (void)json_object_del(run, "invocation_id"); /* it is there, and so is the next */
     (void)json_object_del(run, "main_pid");
     char *text = json_dumps(run, JSON_COMPACT | JSON_SORT_KEYS);
