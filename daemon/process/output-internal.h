@@ -9,6 +9,10 @@
 #include "process/output.h"
 #include "process/service-log-line.h"
 
+/* Runs of a service that are over while somebody still can write to their pipes. A descriptor can
+ * be sent anywhere, and a run that leaves one behind may be begun again and again. */
+#define OUTPUT_LEFT_MAX 16
+
 /* One for each stream of each program that runs: as small as can be. */
 typedef struct OutputPipe {
     int fd;         /* the reading end; -1: there is none (any more) */
@@ -26,17 +30,20 @@ struct Output {
     OutputEnds ends;
     bool owns_ends;
     bool has_no_timestamps;
-    uint8_t n_open; /* pipes */
-    uint8_t n_refs; /* the run's, each open pipe's, and of who is at work with it */
+    bool is_left;       /* the run is over, and pipes are open */
+    bool has_told_left; /* that there are too many such */
+    uint8_t n_open;     /* pipes */
+    uint8_t n_refs;     /* the run's, each open pipe's, and of who is at work with it */
     char invocation[33];
     char service_id[];
 };
 
 /* output.c */
 
-/* Nothing is open. The reference is the caller's. service_id NULL: ""; rules NULL: no log. */
+/* Nothing is open. The reference is the caller's. service_id NULL: ""; log NULL: none; its use is
+ * the output's from now on. */
 Output *output_make(ProcessHost *host, const char *service_id, const char *invocation_id,
-                    const ServiceLogRules *rules);
+                    ServiceLog *log);
 Output *output_ref(Output *output);
 void output_unref(Output *output);
 
@@ -59,6 +66,9 @@ bool output_reader_misses_journal(OutputReader *reader);
 bool output_reader_add(Output *output, OutputStream stream, int fd);
 /* Reads what is there now, and no more; closed: its last line ends. */
 void output_reader_drain(Output *output);
+/* The run is over, and somebody can still write: where there are too many such of its service, the
+ * oldest is closed. */
+void output_reader_leave(Output *output);
 /* Each output of which a pipe is open. func may close pipes. */
 void output_reader_foreach(OutputReader *reader, void (*func)(Output *output, void *data),
                            void *data);

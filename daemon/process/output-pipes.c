@@ -119,7 +119,6 @@ static bool output_pipe_is_one(int fd)
 
 bool output_pipes_adopt(ProcessHost *host, const char *name, int fd, GError **error)
 {
-    static const ServiceLogRules defaults = {0};
     autofd int given = fd;
     g_autofree char *text = g_strdup(name);
     OutputPipeName parts;
@@ -132,7 +131,8 @@ bool output_pipes_adopt(ProcessHost *host, const char *name, int fd, GError **er
     if (!output_pipe_is_one(given))
         return error_set(error, ERROR_INVALID_ARGS, "'%s' is not the reading end of a pipe", name);
 
-    Output *output = output_make(host, parts.service_id, parts.invocation, &defaults);
+    Output *output = output_make(host, parts.service_id, parts.invocation,
+                                 service_log_open(host->logs, parts.service_id, NULL));
     bool is_read = output_reader_add(output, parts.stream, fd_steal(&given));
     if (!is_read)
         error_set_errno(error, errno, "cannot watch pipe '%s'", name);

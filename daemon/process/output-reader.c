@@ -30,6 +30,8 @@
 #define OUTPUT_REST_USEC (20 * USEC_PER_MSEC)
 /* Who has filled half a slice is expected to go on for so long. */
 #define OUTPUT_BUSY_USEC (10 * USEC_PER_MSEC)
+/* No pipe is smaller, on any machine. */
+#define OUTPUT_PIPE_MIN_BYTES ((size_t)4 * 1024)
 
 struct OutputReader {
     ProcessHost *host;
@@ -40,6 +42,7 @@ struct OutputReader {
     size_t slice_bytes; /* how much of it is used */
     GString *batch;
     size_t n_written; /* in this turn */
+    size_t n_read;    /* the same */
     uint64_t busy_until_usec;
     GQueue outputs; /* with a pipe that is open */
     int null_fd;
@@ -151,10 +154,9 @@ static void output_pipe_close(Output *output, OutputPipe *pipe)
     (void)fd_close(output_reader_take(output, pipe));
 }
 
-/* The program goes on, and so do we: after a rest. */
+/* The program goes on, and so do we. */
 static void output_pipe_complain(Output *output, OutputPipe *pipe)
 {
-    output->host->output->busy_until_usec = 0;
     if (errno == EAGAIN || pipe->has_failed)
         return;
     pipe->has_failed = true;
@@ -169,6 +171,19 @@ static void output_reader_fit_slice(OutputReader *reader, size_t n_written)
         reader->slice_bytes = MAX(reader->slice_bytes / 2, OUTPUT_SLICE_MIN_BYTES);
     else if (n_written <= OUTPUT_TURN_BYTES / 2)
         reader->slice_bytes = MIN(reader->slice_bytes * 2, OUTPUT_SLICE_MAX_BYTES);
+}
+
+/* Whether who writes may be standing still. A user who has many pipes gets small ones, and anybody
+ * can change the size of his. */
+static bool output_pipe_was_full(const OutputPipe *pipe, size_t slice_bytes, size_t n)
+{
+    if (n >= slice_bytes / 2)
+        return true;
+    if (n < OUTPUT_PIPE_MIN_BYTES / 2)
+        return false;
+
+    int size = fcntl(pipe->fd, F_GETPIPE_SZ);
+    return size > 0 && n >= (size_t)size / 2;
 }
 
 /* What read(2) has returned; 0: closed. */
@@ -186,9 +201,10 @@ static ssize_t output_pipe_read(Output *output, OutputPipe *pipe, size_t max_byt
         return n;
 
     OutputSlice slice = output_slice(output, pipe);
+    reader->n_read += (size_t)n;
     output_lines_feed(&pipe->lines, reader->slice, (size_t)n, on_output_line, &slice);
     output_slice_write(&slice);
-    if ((size_t)n >= reader->slice_bytes / 2)
+    if (output_pipe_was_full(pipe, reader->slice_bytes, (size_t)n))
         reader->busy_until_usec =
                 usec_add(clock_monotonic_usec(output->host->clock), OUTPUT_BUSY_USEC);
     output_reader_fit_slice(reader, reader->n_written - before);
@@ -256,7 +272,7 @@ static void on_output_rested(void *data)
         output_reader_rest(reader);
 }
 
-/* False: nobody has written anything, or it cannot be read. */
+/* False: there is nothing to be read. */
 static bool output_reader_serve_one(OutputReader *reader)
 {
     const Sys *sys = reader->host->sys;
@@ -267,9 +283,9 @@ static bool output_reader_serve_one(OutputReader *reader)
 
     OutputPipe *pipe = event.data.ptr;
     Output *output = output_ref(output_of_pipe(pipe));
-    ssize_t n = output_pipe_read(output, pipe, SIZE_MAX);
+    (void)output_pipe_read(output, pipe, SIZE_MAX); /* the next one may be readable */
     output_unref(output);
-    return n >= 0;
+    return true;
 }
 
 static void on_output_ready(uint32_t events, void *data)
@@ -277,7 +293,7 @@ static void on_output_ready(uint32_t events, void *data)
     OutputReader *reader = data;
     unsigned n = 0;
 
-    reader->n_written = 0;
+    reader->n_written = reader->n_read = 0;
     while (n < OUTPUT_TURN_PIPES && reader->n_written < OUTPUT_TURN_BYTES) {
         if (!output_reader_serve_one(reader)) {
             output_reader_rest(reader);
@@ -285,6 +301,11 @@ static void on_output_ready(uint32_t events, void *data)
         }
         n++;
     }
+    if (reader->n_read > 0)
+        return;
+    /* What is ready cannot be read: somebody else is always faster, or it fails. */
+    reader->busy_until_usec = 0;
+    output_reader_rest(reader);
 }
 
 /* The reader */
@@ -370,11 +391,40 @@ OutputReader *output_reader_new(ProcessHost *host)
 
 static void on_output_last_look(Output *output, void *data)
 {
-    output_drain(output);
+    output_reader_drain(output);
     for (int i = 0; i < _OUTPUT_STREAM_MAX; i++) {
         if (output->pipes[i].fd >= 0)
             output_pipe_close(output, &output->pipes[i]);
     }
+}
+
+/* The oldest is the first: they stand in the order in which they were opened. */
+void output_reader_leave(Output *output)
+{
+    Output *oldest = NULL;
+    unsigned n = 0;
+
+    output->is_left = true;
+    for (GList *link = output->host->output->outputs.head; link != NULL; link = link->next) {
+        Output *other = link->data;
+
+        if (!other->is_left || other->log != output->log)
+            continue;
+        oldest = oldest != NULL ? oldest : other;
+        output->has_told_left |= other->has_told_left;
+        n++;
+    }
+    if (n <= OUTPUT_LEFT_MAX)
+        return;
+    if (!output->has_told_left)
+        log_service(LOG_LEVEL_WARNING, output->service_id,
+                    "more than %d of its former runs have left somebody who can write: what the "
+                    "oldest of them say is not read any more",
+                    OUTPUT_LEFT_MAX);
+    output->has_told_left = true;
+    output_ref(oldest);
+    on_output_last_look(oldest, NULL);
+    output_unref(oldest);
 }
 
 void output_reader_free(OutputReader *reader)

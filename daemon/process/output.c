@@ -23,23 +23,14 @@ static const char *const output_target_names[_OUTPUT_TARGET_MAX] = {
 };
 ENUM_TABLE_DEFINE(OutputTarget, output_target, output_target_names)
 
-static const ServiceLogRules output_default_rules = {
-        .max_size_bytes = SERVICE_LOG_SIZE_DEFAULT,
-        .keep = SERVICE_LOG_KEEP_DEFAULT,
-};
-
-static const ServiceLogRules *output_rules(const ServiceLogRules *rules)
-{
-    return rules->max_size_bytes != 0 ? rules : &output_default_rules;
-}
-
 Output *output_make(ProcessHost *host, const char *service_id, const char *invocation_id,
-                    const ServiceLogRules *rules)
+                    ServiceLog *log)
 {
     size_t id_size = service_id != NULL ? strlen(service_id) + 1 : 1;
     Output *output = g_malloc0(sizeof(Output) + id_size);
 
     output->host = host;
+    output->log = log;
     output->n_refs = 1;
     output->ends = (OutputEnds){-1, -1};
     output->link.data = output;
@@ -48,8 +39,6 @@ Output *output_make(ProcessHost *host, const char *service_id, const char *invoc
     g_strlcpy(output->invocation, invocation_id, sizeof output->invocation);
     if (service_id != NULL)
         memcpy(output->service_id, service_id, id_size);
-    if (rules != NULL)
-        output->log = service_log_open(host->logs, service_id, output_rules(rules));
     return output;
 }
 
@@ -128,8 +117,9 @@ static const OutputOpen output_opens[_OUTPUT_TARGET_MAX] = {
 static Output *output_open(ProcessHost *host, const char *service_id, const char *invocation_id,
                            OutputTarget target, const OutputSpec *spec, GError **error)
 {
-    Output *output = output_make(host, service_id, invocation_id,
-                                 target == OUTPUT_FILE ? &spec->rules : NULL);
+    ServiceLog *log =
+            target == OUTPUT_FILE ? service_log_open(host->logs, service_id, &spec->rules) : NULL;
+    Output *output = output_make(host, service_id, invocation_id, log);
 
     output->has_no_timestamps = spec->has_no_timestamps;
     if (output_opens[target](output, error))
@@ -193,8 +183,7 @@ void output_set_rules(Output *output, const ServiceLogRules *rules)
     if (output->log == NULL)
         return;
     /* The same object, and so the same file. */
-    service_log_close(
-            service_log_open(output->host->logs, output->service_id, output_rules(rules)));
+    service_log_close(service_log_open(output->host->logs, output->service_id, rules));
 }
 
 void output_drain(Output *output)
@@ -210,5 +199,7 @@ void output_release(Output *output)
         return;
     output_close_writing(output);
     output_drain(output);
+    if (output->n_open > 0)
+        output_reader_leave(output);
     output_unref(output);
 }

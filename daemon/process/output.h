@@ -55,6 +55,6 @@ void output_set_rules(Output *output, const ServiceLogRules *rules);
 /* What has been written until now, and not more, is in the log when this returns; a line without a
  * newline, too, as partial. Before a death is told. */
 void output_drain(Output *output);
-/* The run is over. What is still open goes on by itself until its last writer is gone. Accepts
- * NULL. */
+/* The run is over. What is still open goes on by itself until its last writer is gone, or too many
+ * later runs of the service have left such as well. Accepts NULL. */
 void output_release(Output *output);

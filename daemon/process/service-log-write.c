@@ -161,6 +161,8 @@ static bool service_log_is_in_place(ServiceLog *log)
         log->is_replaced = true;
         return false;
     }
+    if ((uint64_t)status.st_size != log->size_bytes) /* somebody else has been at it */
+        log->is_torn = service_log_ends_within_line(log->fd, status.st_size);
     log->size_bytes = (uint64_t)status.st_size;
     return true;
 }
@@ -288,6 +290,16 @@ static bool service_log_mend(ServiceLog *log)
     return !log->is_torn;
 }
 
+/* Why a write has failed is still to be told. */
+static void service_log_account(ServiceLog *log)
+{
+    int errno_value = errno;
+
+    if (service_log_share(log) != NULL)
+        service_log_total_written(log->logs->total, log->share, log->size_bytes);
+    errno = errno_value;
+}
+
 size_t service_log_write(ServiceLog *log, const char *lines, size_t length)
 {
     size_t done = 0;
@@ -297,11 +309,13 @@ size_t service_log_write(ServiceLog *log, const char *lines, size_t length)
             return done;
 
         size_t part = service_log_cut(log, lines + done, length - done);
-        if (part == 0 && !service_log_rotate(log))
-            return done;
+        if (part == 0) {
+            if (!service_log_rotate(log))
+                return done;
+            continue;
+        }
         size_t written = service_log_write_lines(log, lines + done, part);
-        if (service_log_share(log) != NULL)
-            service_log_total_written(log->logs->total, log->share, log->size_bytes);
+        service_log_account(log);
         done += written;
         if (written < part)
             return done;

@@ -67,8 +67,12 @@ void service_logs_free(ServiceLogs *logs)
 
 /* Writing */
 
-static ServiceLogRules service_log_rules(const ServiceLogRules *rules)
+static ServiceLogRules service_log_rules(const ServiceLog *log, const ServiceLogRules *rules)
 {
+    static const ServiceLogRules unknown = {SERVICE_LOG_SIZE_DEFAULT, SERVICE_LOG_KEEP_MAX};
+
+    if (rules == NULL)
+        return log->n_users > 0 ? log->rules : unknown;
     if (rules->max_size_bytes != 0)
         return *rules;
     return (ServiceLogRules){.max_size_bytes = SERVICE_LOG_SIZE_DEFAULT,
@@ -96,9 +100,9 @@ ServiceLog *service_log_open(ServiceLogs *logs, const char *service_id,
 
     if (log == NULL)
         log = service_log_new(logs, service_id);
+    log->rules = service_log_rules(log, rules);
     log->n_users++;
     log->is_deleted = false;
-    log->rules = service_log_rules(rules);
     return log;
 }
 

@@ -36,7 +36,7 @@ typedef struct ServiceLogsOptions {
 
 /* Of one service. */
 typedef struct ServiceLogRules {
-    uint64_t max_size_bytes; /* of a file, but for a single line that is longer */
+    uint64_t max_size_bytes; /* of a file, but for a single line that is longer; 0: the defaults */
     uint32_t keep;           /* so many files besides the current one */
 } ServiceLogRules;
 
@@ -45,7 +45,8 @@ ServiceLogs *service_logs_new(const ServiceLogsOptions *options);
 void service_logs_free(ServiceLogs *logs);
 
 /* The log of a service to write to: one object, however often it is asked for; touches no file.
- * rules are copied, and are in force for all who write to it. */
+ * rules are copied, and are in force for all who write to it. rules NULL: those that are in force;
+ * where nobody writes, files of the default size, of which none is removed. */
 ServiceLog *service_log_open(ServiceLogs *logs, const char *service_id,
                              const ServiceLogRules *rules);
 void service_log_close(ServiceLog *log); /* accepts NULL */

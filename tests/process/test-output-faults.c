@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 typedef enum FaultCall {
@@ -26,7 +27,8 @@ static struct {
     int errno_value;
     unsigned n;
     unsigned n_reads;
-} fault;
+    int stolen_fd; /* what comes there is read by somebody else; -1: none */
+} fault = {.stolen_fd = -1};
 
 static bool fault_hits(FaultCall call)
 {
@@ -61,6 +63,10 @@ static int fault_epoll_wait(int epoll_fd, struct epoll_event *events, int max_ev
 static ssize_t fault_read(int fd, void *buffer, size_t size)
 {
     fault.n_reads++;
+    if (fd == fault.stolen_fd) {
+        errno = EAGAIN;
+        return -1;
+    }
     return fault_hits(FAULT_READ) ? -1 : read(fd, buffer, size);
 }
 
@@ -201,6 +207,89 @@ static void test_rests(ProcessFixture *fixture, const void *unused)
     output_release(output);
 }
 
+static bool has_read(void *data)
+{
+    int n_there = 0;
+
+    g_assert_cmpint(ioctl(*(const int *)data, FIONREAD, &n_there), ==, 0);
+    return n_there == 0;
+}
+
+#define FILL_ROUNDS 20
+
+/* Who fills his pipe again and again does not wait for the reader to have rested. */
+static void check_no_rest(ProcessFixture *fixture, int writing)
+{
+    static const char bytes[4096] = "";
+    Clock *clock = clock_system();
+    unsigned n_slow = 0;
+
+    g_assert_cmpint(fcntl(writing, F_SETFL, O_NONBLOCK), ==, 0);
+    for (unsigned i = 0; i < FILL_ROUNDS; i++) {
+        uint64_t began_usec = clock_monotonic_usec(clock);
+
+        while (write(writing, bytes, sizeof bytes) > 0)
+            continue;
+        fixture_run_until(fixture, has_read, &writing);
+        n_slow += clock_monotonic_usec(clock) > began_usec + 15 * USEC_PER_MSEC;
+    }
+    g_assert_cmpuint(n_slow, <=, FILL_ROUNDS / 2); /* the first; and where others are busy */
+}
+
+/* A pipe of the least size is full with 4 KiB. */
+static void test_small_pipe(ProcessFixture *fixture, const void *unused)
+{
+    int writing;
+    Output *output = output_of(fixture, &writing);
+
+    output_close_writing(output);
+    fault_arm(_FAULT_MAX, 0, 0);
+    g_assert_cmpint(fcntl(writing, F_SETPIPE_SZ, 4096), >=, 4096);
+    check_no_rest(fixture, writing);
+    (void)fd_close(writing);
+    output_release(output);
+}
+
+/* For a tenth of a second nothing can be read. */
+static void check_looks(ProcessFixture *fixture)
+{
+    Clock *clock = clock_system();
+    uint64_t began_usec = clock_monotonic_usec(clock), now_usec;
+    unsigned n_turns;
+
+    fault.n_reads = 0;
+    while ((now_usec = clock_monotonic_usec(clock)) < began_usec + USEC_PER_SEC / 10)
+        g_assert_cmpint(sd_event_run(loop_event(fixture->loop), 1000), >=, 0);
+    n_turns = (unsigned)((now_usec - began_usec) / (20 * USEC_PER_MSEC)) + 2;
+    g_assert_cmpuint(fault.n_reads, <=, 32 * n_turns);
+}
+
+/* Somebody has opened his own output for reading, and is always faster; others do not wait for it.
+ */
+static void test_stolen(ProcessFixture *fixture, const void *unused)
+{
+    int stolen, writing, fds[2];
+    Output *first, *output;
+
+    fault_arm(_FAULT_MAX, 0, 0);
+    g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0); /* the next number is that of the reading end */
+    (void)fd_close(fds[1]);
+    (void)fd_close(fds[0]);
+    first = output_of(fixture, &stolen);
+    fault.stolen_fd = fds[0];
+    output_close_writing(first);
+    output = output_of(fixture, &writing);
+    output_close_writing(output);
+    write_text(stolen, "nobody sees it\n");
+    check_no_rest(fixture, writing);
+    check_looks(fixture);
+    fault.stolen_fd = -1;
+    (void)fd_close(stolen);
+    (void)fd_close(writing);
+    output_release(first);
+    output_release(output);
+}
+
 #define ADD(name, test)                                                                            \
     g_test_add("/output-faults/" name, ProcessFixture, NULL, fault_init, test, output_done)
 
@@ -211,5 +300,7 @@ int main(int argc, char **argv)
     ADD("read", test_read);
     ADD("drain", test_drain);
     ADD("rests", test_rests);
+    ADD("small-pipe", test_small_pipe);
+    ADD("stolen", test_stolen);
     return g_test_run();
 }

@@ -8,6 +8,7 @@
 #include "process/output-pipes.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -84,6 +85,37 @@ static void test_survivor(ProcessFixture *fixture, const void *unused)
     (void)fd_close(next);
     output_release(output);
     fixture_run_until(fixture, has_fds, &n_fds);
+}
+
+/* Runs that each leave somebody behind who can write. */
+static void test_left(ProcessFixture *fixture, const void *unused)
+{
+    enum { RUNS = 40, LEFT_MAX = 16 };
+    g_autoptr(GString) expected = g_string_new(NULL);
+    int writing[RUNS], n_fds = 0;
+
+    for (int i = 0; i < RUNS; i++) {
+        g_autofree char *line = g_strdup_printf("run %d\n", i);
+        Output *output = output_with(fixture, RUN_A, &writing[i]);
+
+        n_fds = i == 0 ? fd_count_open() : n_fds;
+        output_release(output);
+        write_text(writing[i], line);
+        g_string_append(expected, line);
+    }
+    g_assert_cmpint(fd_count_open(), <, n_fds + RUNS + LEFT_MAX);
+    wait_said(fixture, "web", OUTPUT_STDOUT, RUN_A, expected->str);
+    for (int i = 0; i < RUNS; i++) {
+        struct pollfd look = {.fd = writing[i], .events = 0};
+        bool is_closed = poll(&look, 1, 0) == 1 && (look.revents & POLLERR) != 0;
+
+        g_assert_cmpint(is_closed, ==, i < RUNS - LEFT_MAX);
+    }
+    g_assert_cmpstr(fixture->log->str, ==,
+                    "more than 16 of its former runs have left somebody who can write: what the "
+                    "oldest of them say is not read any more\n");
+    for (int i = 0; i < RUNS; i++)
+        (void)fd_close(writing[i]);
 }
 
 static unsigned n_reads;
@@ -427,6 +459,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     ADD("survivor", test_survivor);
+    ADD("left", test_left);
     ADD("drain-ends", test_drain_ends);
     ADD("host-ends", test_host_ends);
     ADD("hand-over", test_hand_over);

@@ -290,6 +290,63 @@ static void test_stuck(LogFixture *fixture, const void *unused)
     service_log_close(log);
 }
 
+static bool no_file;
+
+static int refusing_createat(int directory_fd, const char *path, int flags, mode_t mode)
+{
+    if (!no_file)
+        return sys_linux.createat(directory_fd, path, flags, mode);
+    errno = ENFILE;
+    return -1;
+}
+
+/* What was rotated is not counted as current too, where no new file can be had. */
+static void test_no_next(LogFixture *fixture, const void *unused)
+{
+    fixture->sys.createat = refusing_createat;
+    begin(fixture, 1000);
+    ServiceLog *log = log_fixture_open(fixture, "a", TOTAL_FILE_BYTES, 1000);
+
+    log_fixture_count(log, 1, 10, TOTAL_LINE_BYTES);
+    run(fixture);
+    no_file = true;
+    log_fixture_count(log, 11, 11, TOTAL_LINE_BYTES);
+    run(fixture);
+    no_file = false;
+    log_fixture_count(log, 12, 12, TOTAL_LINE_BYTES);
+    run(fixture);
+    service_log_close(log);
+}
+
+static ssize_t full_write(int fd, const void *buffer, size_t size)
+{
+    errno = ENOSPC;
+    return -1;
+}
+
+static ssize_t failing_getdents(int fd, void *buffer, size_t size)
+{
+    errno = EIO;
+    return -1;
+}
+
+/* Why the first line is lost, though the files cannot be looked at either. */
+static void test_reason(LogFixture *fixture, const void *unused)
+{
+    fixture->sys.write = full_write;
+    fixture->sys.getdents64 = failing_getdents;
+    begin(fixture, 1000);
+    ServiceLog *log = log_fixture_open(fixture, "a", TOTAL_FILE_BYTES, 1000);
+
+    log_fixture_count(log, 1, 1, TOTAL_LINE_BYTES);
+    fixture->sys = sys_linux;
+    log_fixture_count(log, 2, 2, TOTAL_LINE_BYTES);
+    g_autofree char *text = log_fixture_text(fixture, "a", 0);
+    g_assert_true(g_str_has_prefix(
+            text, "svcmgr: 1 line (10 bytes) was lost: No space left on device\n"));
+    service_log_close(log);
+}
+
 #define TOTAL_TEST(name, function)                                                                 \
     g_test_add("/service-log-total/" name, LogFixture, NULL, log_fixture_init, function,           \
                log_fixture_done)
@@ -304,5 +361,7 @@ int main(int argc, char **argv)
     TOTAL_TEST("random", test_random);
     TOTAL_TEST("slices", test_slices);
     TOTAL_TEST("stuck", test_stuck);
+    TOTAL_TEST("no-next", test_no_next);
+    TOTAL_TEST("reason", test_reason);
     return g_test_run();
 }

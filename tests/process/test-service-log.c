@@ -261,6 +261,41 @@ static void test_truncated(LogFixture *fixture, const void *unused)
     service_log_close(log);
 }
 
+/* And it may end within a line now. */
+static void test_truncated_line(LogFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(fixture, "web", 100, 5);
+    g_autofree char *path = log_fixture_path(fixture, "web", 0);
+
+    log_fixture_say(log, "one\ntwo\n");
+    g_assert_cmpint(truncate(path, 6), ==, 0);
+    log_fixture_say(log, "three\n");
+    log_fixture_say(log, "four\n");
+    check_text(fixture, "web", 0, "one\ntw\nthree\nfour\n");
+    service_log_close(log);
+}
+
+/* Who does not know them leaves the rules as they are, and where there are none removes nothing. */
+static void test_no_rules(LogFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(fixture, "web", 10, 8);
+
+    g_assert_true(service_log_open(fixture->logs, "web", NULL) == log);
+    log_fixture_count(log, 1, 9, 10);
+    check_numbers(fixture, "web", "1 2 3 4 5 6 7 8");
+    service_log_close(log);
+    service_log_close(log);
+
+    g_autofree char *path = log_fixture_path(fixture, "web", 0);
+    log = service_log_open(fixture->logs, "web", NULL);
+    log_fixture_count(log, 10, 10, 10);
+    check_numbers(fixture, "web", "1 2 3 4 5 6 7 8");
+    g_assert_cmpint(truncate(path, (off_t)SERVICE_LOG_SIZE_DEFAULT), ==, 0);
+    log_fixture_count(log, 11, 11, 10);
+    check_numbers(fixture, "web", "1 2 3 4 5 6 7 8 9");
+    service_log_close(log);
+}
+
 static void place_link(const char *path)
 {
     g_autofree char *directory = g_path_get_dirname(path);
@@ -515,6 +550,8 @@ int main(int argc, char **argv)
     LOG_TEST("many", test_many);
     LOG_TEST("removed", test_removed);
     LOG_TEST("truncated", test_truncated);
+    LOG_TEST("truncated-line", test_truncated_line);
+    LOG_TEST("no-rules", test_no_rules);
     LOG_TEST("foreign", test_foreign);
     LOG_TEST("foreign-directory", test_foreign_directory);
     LOG_TEST("modes", test_modes);
