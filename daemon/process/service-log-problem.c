@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A full disk is told once for all services, and each log tells by itself what it misses. What
- * comes and goes, as the last blocks of a disk do, is not told each time. */
+ * comes and goes, as the last blocks of a disk do, or has now this reason and now that one, is not
+ * told each time. */
 
 #include "process/service-log-internal.h"
 
@@ -37,7 +38,7 @@ static const char *service_log_advice(int errno_value)
     case ENOTDIR:
         return ": something else is in its place, remove it";
     case EPERM:
-        return ": its directory must belong to the daemon's user";
+        return ": it and its directory must belong to the daemon's user";
     default:
         return "";
     }
@@ -46,9 +47,10 @@ static const char *service_log_advice(int errno_value)
 static bool service_log_problem_begin(ServiceLog *log, ServiceLogProblem *problem, int errno_value)
 {
     uint64_t now_usec = clock_monotonic_usec(log->logs->clock);
+    bool is_same = problem->errno_value == errno_value;
+    bool is_recent = now_usec < usec_add(problem->told_usec, SERVICE_LOG_QUIET_USEC);
 
-    if (problem->errno_value == errno_value &&
-        (problem->is_told || now_usec < usec_add(problem->told_usec, SERVICE_LOG_QUIET_USEC)))
+    if ((is_same && (problem->is_told || is_recent)) || (problem->is_told && is_recent))
         return false;
     *problem =
             (ServiceLogProblem){.errno_value = errno_value, .is_told = true, .told_usec = now_usec};

@@ -82,6 +82,10 @@ static int service_log_check_file(const Sys *sys, int fd, struct stat *ret_statu
         errno = ESPIPE;
         return -1;
     }
+    if (ret_status->st_uid != geteuid()) { /* he can read it */
+        errno = EPERM;
+        return -1;
+    }
     if ((ret_status->st_mode & SERVICE_LOG_OTHERS) != 0)
         return sys->fchmod(fd, SERVICE_LOG_FILE_MODE);
     return 0;

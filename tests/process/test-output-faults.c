@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@ static struct {
     int errno_value;
     unsigned n;
     unsigned n_reads;
+    unsigned n_writes;
+    size_t n_written;
     int stolen_fd; /* what comes there is read by somebody else; -1: none */
 } fault = {.stolen_fd = -1};
 
@@ -70,6 +73,13 @@ static ssize_t fault_read(int fd, void *buffer, size_t size)
     return fault_hits(FAULT_READ) ? -1 : read(fd, buffer, size);
 }
 
+static ssize_t fault_write(int fd, const void *buffer, size_t size)
+{
+    fault.n_writes++;
+    fault.n_written += size;
+    return write(fd, buffer, size);
+}
+
 static void fault_init(ProcessFixture *fixture, const void *unused)
 {
     output_init(fixture, unused);
@@ -78,6 +88,7 @@ static void fault_init(ProcessFixture *fixture, const void *unused)
     fixture->sys.epoll_ctl = fault_epoll_ctl;
     fixture->sys.epoll_wait = fault_epoll_wait;
     fixture->sys.read = fault_read;
+    fixture->sys.write = fault_write;
 }
 
 static void fault_arm(FaultCall call, unsigned nth, int errno_value)
@@ -86,6 +97,8 @@ static void fault_arm(FaultCall call, unsigned nth, int errno_value)
     fault.nth = nth;
     fault.errno_value = errno_value;
     fault.n = fault.n_reads = 0;
+    fault.n_writes = 0;
+    fault.n_written = 0;
 }
 
 #define ECHO "{'exec': ['/bin/sh', '-c', 'echo said; exec sleep 60'], 'restart': {'policy': 'no'}}"
@@ -236,6 +249,74 @@ static void check_no_rest(ProcessFixture *fixture, int writing)
     g_assert_cmpuint(n_slow, <=, FILL_ROUNDS / 2); /* the first; and where others are busy */
 }
 
+static void fill(int writing)
+{
+    static const char line[] = "what somebody says who says as much as he can, line after line\n";
+
+    while (write(writing, line, sizeof line - 1) > 0)
+        continue;
+}
+
+/* Eight say as much as they can: a turn of the loop writes little, and not line by line. */
+static void test_turns(ProcessFixture *fixture, const void *unused)
+{
+    enum { MANY = 8, TURNS = 50 };
+    Output *outputs[MANY];
+    int writing[MANY];
+    unsigned n_turns = 0;
+
+    for (unsigned i = 0; i < MANY; i++) {
+        outputs[i] = output_of(fixture, &writing[i]);
+        output_close_writing(outputs[i]);
+        g_assert_cmpint(fcntl(writing[i], F_SETFL, O_NONBLOCK), ==, 0);
+    }
+    while (n_turns < TURNS) {
+        for (unsigned i = 0; i < MANY; i++)
+            fill(writing[i]);
+        fault_arm(_FAULT_MAX, 0, 0);
+        g_assert_cmpint(sd_event_run(loop_event(fixture->loop), 1000), >=, 0);
+        n_turns += fault.n_reads > 0;
+        g_assert_cmpuint(fault.n_writes, <=, 8);
+        g_assert_cmpuint(fault.n_written, <=, 256 * 1024);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)fd_close(writing[i]);
+        output_release(outputs[i]);
+    }
+}
+
+static void on_call(uint32_t events, void *data)
+{
+    unsigned *n_calls = data;
+
+    ++*n_calls;
+}
+
+/* As long as there are calls to be answered nothing is read. */
+static void test_calls_first(ProcessFixture *fixture, const void *unused)
+{
+    enum { CALLS = 100 };
+    unsigned n_calls = 0;
+    int writing, calling = eventfd(1, EFD_CLOEXEC);
+    Output *output = output_of(fixture, &writing);
+    Watch *calls = watch_new(loop_watches(fixture->loop), calling, EPOLLIN, WATCH_PRIORITY_NORMAL,
+                             on_call, &n_calls);
+
+    output_close_writing(output);
+    g_assert_cmpint(fcntl(writing, F_SETFL, O_NONBLOCK), ==, 0);
+    fill(writing);
+    fault_arm(_FAULT_MAX, 0, 0);
+    for (unsigned i = 0; i < CALLS; i++)
+        g_assert_cmpint(sd_event_run(loop_event(fixture->loop), 0), >, 0);
+    g_assert_cmpuint(n_calls, ==, CALLS);
+    g_assert_cmpuint(fault.n_reads, ==, 0);
+    watch_free(calls);
+    (void)fd_close(calling);
+    fixture_run_until(fixture, has_read, &writing);
+    (void)fd_close(writing);
+    output_release(output);
+}
+
 /* A pipe of the least size is full with 4 KiB. */
 static void test_small_pipe(ProcessFixture *fixture, const void *unused)
 {
@@ -300,6 +381,8 @@ int main(int argc, char **argv)
     ADD("read", test_read);
     ADD("drain", test_drain);
     ADD("rests", test_rests);
+    ADD("turns", test_turns);
+    ADD("calls-first", test_calls_first);
     ADD("small-pipe", test_small_pipe);
     ADD("stolen", test_stolen);
     return g_test_run();

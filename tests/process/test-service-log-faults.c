@@ -357,6 +357,28 @@ static void test_shared(LogFixture *fixture, const void *unused)
     service_log_close(db);
 }
 
+/* What fails now for this reason and now for that one is told once, too. */
+static void test_reasons(LogFixture *fixture, const void *unused)
+{
+    ServiceLog *web = log_fixture_open(fixture, "web", 0, 0);
+
+    fault.call = FAULT_WRITE;
+    fault.nth = 1;
+    fault.n_failures = 1000;
+    for (unsigned i = 0; i < 100; i++) {
+        fault.errno_value = i % 2 == 0 ? ENOSPC : EIO;
+        log_fixture_say(web, "lost\n");
+    }
+    g_assert_cmpuint(log_fixture_n_told(fixture, "cannot write to its log"), ==, 1);
+    virtual_loop_advance(fixture->loop, 61 * USEC_PER_SEC);
+    log_fixture_say(web, "lost\n");
+    g_assert_cmpuint(log_fixture_n_told(fixture, "Input/output error; what services"), ==, 1);
+    fault.n_failures = 0;
+    log_fixture_say(web, "kept\n");
+    g_assert_cmpuint(fixture->told->len, ==, 3);
+    service_log_close(web);
+}
+
 /* What one run has lost is told in the log of the next, unless the service is deleted; then the
  * daemon's log has it. */
 static void test_next_run(LogFixture *fixture, const void *unused)
@@ -534,6 +556,7 @@ int main(int argc, char **argv)
     FAULT_TEST("interrupted", test_interrupted);
     FAULT_TEST("unlink", test_unlink);
     FAULT_TEST("shared", test_shared);
+    FAULT_TEST("reasons", test_reasons);
     FAULT_TEST("next-run", test_next_run);
     FAULT_TEST("own", test_own);
     FAULT_TEST("stamped", test_stamped);

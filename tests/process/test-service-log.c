@@ -476,6 +476,32 @@ static void test_owner(LogFixture *fixture, const void *unused)
     service_log_close(log);
 }
 
+/* What somebody else owns he can read, whatever its mode is. */
+static void test_file_owner(LogFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(fixture, "web", 0, 0);
+    g_autofree char *path = log_fixture_path(fixture, "web", 0);
+
+    if (geteuid() != 0) {
+        g_test_skip("only root can give a file away");
+        service_log_close(log);
+        return;
+    }
+    log_fixture_say(log, "one\n");
+    service_log_close(log);
+    g_assert_cmpint(chown(path, 65534, 65534), ==, 0);
+    log = log_fixture_open(fixture, "web", 0, 0);
+    log_fixture_say(log, "two\n");
+    log_fixture_say(log, "three\n");
+    check_text(fixture, "web", 0, "one\n");
+    g_assert_cmpuint(log_fixture_n_told(fixture, "must belong to the daemon's user"), ==, 1);
+    g_assert_cmpint(chown(path, 0, 0), ==, 0);
+    log_fixture_say(log, "four\n");
+    check_text(fixture, "web", 0,
+               "one\nsvcmgr: 2 lines (10 bytes) were lost: Operation not permitted\nfour\n");
+    service_log_close(log);
+}
+
 /* Listeners */
 
 typedef struct Heard {
@@ -556,6 +582,7 @@ int main(int argc, char **argv)
     LOG_TEST("foreign-directory", test_foreign_directory);
     LOG_TEST("modes", test_modes);
     LOG_TEST("owner", test_owner);
+    LOG_TEST("file-owner", test_file_owner);
     LOG_TEST("listen", test_listen);
     return g_test_run();
 }
