@@ -131,7 +131,12 @@ static double output_p99(const OutputBench *output)
 
         g_array_append_val(times, usec);
     }
-    return bench_percentile((const double *)(void *)times->data, times->len, 99);
+    const double *values = (const double *)(void *)times->data;
+    double usec = bench_percentile(values, times->len, 99);
+    bench_note("%u answers, in microseconds: median %.0f, 95%% within %.0f, 99%% within %.0f",
+               times->len, bench_median(values, times->len),
+               bench_percentile(values, times->len, 95), usec);
+    return usec;
 }
 
 static double output_round_idle(void *data)
@@ -362,7 +367,7 @@ static void output_measure_many(OutputBench *output)
     output_stop(output);
     bench_note("%u services with 10 lines a second each: %.0f KiB, %u of them %.0f KiB", n, kib,
                OUTPUT_FEW, few_kib);
-    bench_figure("output/many/cpu", (double)cpu_usec * 100 / took_usec, "%", "<= 10");
+    bench_figure("output/many/cpu", (double)cpu_usec * 100 / took_usec, "%", "<= 15");
     bench_figure("output/many/wakeups", (double)wakeups * USEC_PER_SEC / took_usec, "/s", "<= 60");
     bench_figure("output/many/memory", (kib - few_kib) / (n - OUTPUT_FEW), "KiB", "<= 2");
 }
