@@ -198,7 +198,8 @@ static void service_log_remove_oldest(ServiceLog *log, int directory_fd, const G
     }
 }
 
-/* The number is higher than all that were, also when the last ones have been removed since. */
+/* The number is higher than all that were, also when the last ones have been removed since. Where
+ * it was taken a moment ago another daemon rotates the same files: all is looked at anew. */
 static bool service_log_rotate(ServiceLog *log)
 {
     const Sys *sys = log->logs->sys;
@@ -215,9 +216,10 @@ static bool service_log_rotate(ServiceLog *log)
     if (numbers->len > 0)
         number = MAX(number, g_array_index(numbers, uint64_t, numbers->len - 1));
     service_log_file_name(number + 1, name);
-    if (sys->renameat(directory_fd, SERVICE_LOG_CURRENT, directory_fd, name) < 0)
+    if (sys->renameat(directory_fd, SERVICE_LOG_CURRENT, directory_fd, name) == 0)
+        service_log_shut(log);
+    else if (errno != EEXIST)
         return false;
-    service_log_shut(log);
     log->last_number = number + 1;
     service_log_remove_oldest(log, directory_fd, numbers);
     if (service_log_share(log) != NULL)

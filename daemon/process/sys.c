@@ -132,6 +132,14 @@ static int sys_linux_openat(int directory_fd, const char *path, int flags)
     return openat(directory_fd, path, flags);
 }
 
+static int sys_linux_renameat(int old_directory_fd, const char *old_path, int directory_fd,
+                              const char *path)
+{
+    int r = renameat2(old_directory_fd, old_path, directory_fd, path, RENAME_NOREPLACE);
+
+    return r < 0 && errno == EINVAL ? renameat(old_directory_fd, old_path, directory_fd, path) : r;
+}
+
 static int sys_linux_createat(int directory_fd, const char *path, int flags, mode_t mode)
 {
     return openat(directory_fd, path, flags | O_CREAT, mode);
@@ -198,7 +206,7 @@ const Sys sys_linux = {
         .openat = sys_linux_openat,
         .createat = sys_linux_createat,
         .fstatat = fstatat,
-        .renameat = renameat,
+        .renameat = sys_linux_renameat,
         .ftruncate = ftruncate,
         .read = read,
         .pread = pread,

@@ -51,6 +51,7 @@ typedef struct Sys {
     /* openat(2) with O_CREAT. */
     int (*createat)(int directory_fd, const char *path, int flags, mode_t mode);
     int (*fstatat)(int directory_fd, const char *path, struct stat *ret_status, int flags);
+    /* renameat2(2) with RENAME_NOREPLACE, where the file system can do that. */
     int (*renameat)(int old_directory_fd, const char *old_path, int directory_fd, const char *path);
     int (*ftruncate)(int fd, off_t length);
     ssize_t (*read)(int fd, void *buffer, size_t size);

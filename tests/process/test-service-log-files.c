@@ -6,6 +6,7 @@
 #include "base/fds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -124,6 +125,33 @@ static void test_find(LogFixture *fixture, const void *unused)
     service_log_close(log);
 }
 
+/* Another daemon has just given the number that we are about to give. */
+static int late_renameat(int from_fd, const char *from, int directory_fd, const char *path)
+{
+    if (g_str_equal(path, "000000000001.log")) {
+        autofd int fd = openat(directory_fd, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+        g_assert_cmpint(write(fd, "theirs\n", 7), ==, 7);
+    }
+    return sys_linux.renameat(from_fd, from, directory_fd, path);
+}
+
+static void test_other_daemon(LogFixture *fixture, const void *unused)
+{
+    ServiceLog *log = log_fixture_open(fixture, "web", 20, 5);
+
+    fixture->sys.renameat = late_renameat;
+    log_fixture_count(log, 1, 3, 10);
+    g_autofree char *theirs = log_fixture_text(fixture, "web", 1);
+    g_autofree char *ours = log_fixture_text(fixture, "web", 2);
+    g_autofree char *current = log_fixture_text(fixture, "web", 0);
+    g_assert_cmpstr(theirs, ==, "theirs\n");
+    g_assert_cmpstr(ours, ==, "1        \n2        \n");
+    g_assert_cmpstr(current, ==, "3        \n");
+    g_assert_cmpuint(fixture->told->len, ==, 0);
+    service_log_close(log);
+}
+
 #define FILES_TEST(name, function)                                                                 \
     g_test_add("/service-log-files/" name, LogFixture, NULL, log_fixture_init, function,           \
                log_fixture_done)
@@ -131,6 +159,7 @@ static void test_find(LogFixture *fixture, const void *unused)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    FILES_TEST("other-daemon", test_other_daemon);
     g_test_add_func("/service-log-files/directory-names", test_directory_names);
     g_test_add_func("/service-log-files/file-names", test_file_names);
     FILES_TEST("list", test_list);
