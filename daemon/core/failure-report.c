@@ -83,12 +83,21 @@ static json_t *failure_report_history(const Service *service)
     return array;
 }
 
-static json_t *failure_report_lines(const Service *service, const json_t *run)
+/* Of what an earlier daemon has left, the run is not known: its lines may still be the last. */
+static bool failure_report_nothing_ran(const Kind *kind, const LastFailure *failure)
+{
+    return failure->run == NULL && failure->serial != 0 && kind->describe_run != NULL;
+}
+
+static json_t *failure_report_lines(const Service *service, const LastFailure *failure,
+                                    const json_t *run)
 {
     const Kind *kind = service_kind(service);
     const char *invocation = json_string_value(json_object_get(run, "invocation_id"));
     if (kind->last_lines == NULL)
         return json_null();
+    if (failure_report_nothing_ran(kind, failure))
+        return json_array();
     if (invocation != NULL && *invocation == '\0')
         invocation = NULL;
     json_t *lines = kind->last_lines(kind, service, invocation, FAILURE_REPORT_LINES);
@@ -108,7 +117,7 @@ static json_t *failure_report_document(const Service *service, const LastFailure
 {
     json_t *document = json_object();
     json_t *run = failure->run != NULL ? json_loads(failure->run, 0, NULL) : json_null();
-    json_t *lines = failure_report_lines(service, run);
+    json_t *lines = failure_report_lines(service, failure, run);
     json_object_set_new(document, "service", json_string(service_id(service)));
     json_object_set_new(document, "kind", json_string(service_kind(service)->name));
     json_object_set_new(document, "failure", failure_report_failure(failure));

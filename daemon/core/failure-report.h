@@ -19,7 +19,8 @@
  * "config": {"revision", "digest"} in force then, or null;
  * "history": the last moves, oldest first: {"serial", "time_usec", "from", "to", "cause"};
  * "last_lines": at most FAILURE_REPORT_LINES of that run, oldest first, as objects (LOG_FORMAT_JSON
- *     of log-query.h), or null where they cannot be read;
+ *     of log-query.h), or null where they cannot be read; none when nothing ran; the last that are
+ *     kept, of whatever run, when the failure was before this daemon started;
  * "state", "sub_state", "state_serial", "next_attempt_usec" (0: none): how it is now.
  * Times are of the wall clock. NULL with ERROR_NOT_FOUND: it has not failed. */
 char *failure_report(const Service *service, GError **error);

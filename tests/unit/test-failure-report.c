@@ -30,13 +30,18 @@ static json_t *runs_last_lines(const Kind *kind, const Service *borrowed, const 
     return json_pack("[{s:s}]", "text", "giving up");
 }
 
-static void setup_runs(const char *config)
+static void setup_kind(void)
 {
     core_fixture_init(&fixture);
     run = 0;
     kind_runs = kind_fake;
     kind_runs.describe_run = runs_describe;
     kind_runs.last_lines = runs_last_lines;
+}
+
+static void setup_runs(const char *config)
+{
+    setup_kind();
     service = service_new(fixture.core, "web", &kind_runs);
     if (config != NULL)
         configure(config);
@@ -281,6 +286,24 @@ static void test_signal(void)
     teardown_runs();
 }
 
+/* What an earlier run has said does not explain why there was none. */
+static void test_nothing_ran(void)
+{
+    setup_runs(CONFIG);
+    start();
+    run = 1;
+    fake_apply_fail(service, "first", false);
+    run = 0;
+    core_fixture_advance(&fixture, USEC_PER_SEC);
+    fake_apply_fail(service, "no such user", false);
+    json_t *document = report();
+    assert_member(document, "failure.error", "\"no such user\"");
+    assert_member(document, "run", "null");
+    assert_member(document, "last_lines", "[]");
+    json_decref(document);
+    teardown_runs();
+}
+
 static void assert_class_and_move(const char *failure_class, const char *from, const char *to)
 {
     json_t *document = report();
@@ -339,7 +362,14 @@ static void test_before_published(void)
             .error = (char *)"ran out",
     };
     g_autoptr(GError) broken = g_error_new_literal(SVCMGR_ERROR, ERROR_INVALID_CONFIG, "nonsense");
-    core_fixture_init(&fixture);
+    setup_kind();
+    service = service_new(fixture.core, "web", &kind_runs);
+    service_remember(service, &state, &origin_test);
+    json_t *known = report(); /* which run it was is not; its lines may still be the last */
+    assert_member(known, "last_lines", "[{\"text\":\"giving up\"}]");
+    g_assert_null(asked_for);
+    json_decref(known);
+    service_unref(service);
     service = service_new(fixture.core, "web", &kind_fake);
     service_remember(service, &state, &origin_test);
     assert_class_and_move("\"oom\"", "\"inactive\"", "\"failed\"");
@@ -367,6 +397,7 @@ int main(int argc, char **argv)
     g_test_add_func("/failure-report/history", test_history);
     g_test_add_func("/failure-report/ending", test_ending);
     g_test_add_func("/failure-report/signal", test_signal);
+    g_test_add_func("/failure-report/nothing-ran", test_nothing_ran);
     g_test_add_func("/failure-report/start-limit", test_start_limit);
     g_test_add_func("/failure-report/reload", test_reload);
     g_test_add_func("/failure-report/stop", test_stop);
