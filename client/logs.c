@@ -29,6 +29,7 @@ struct LogsRun {
     GArray *fds;    /* theirs */
     LogsLog *logs;  /* and what their ends are told by */
     unsigned n_ended;
+    bool has_lines; /* any of them */
     Outcome outcome;
 };
 
@@ -90,6 +91,7 @@ static void on_logs_entry(unsigned log, const LogEntry *entry, void *data)
 {
     LogsRun *run = data;
 
+    run->has_lines = true;
     log_text_add(run->text, log, entry, run->shown);
 }
 
@@ -97,7 +99,7 @@ static bool on_logs_pause(void *data)
 {
     LogsRun *run = data;
 
-    (void)fwrite(run->shown->str, 1, run->shown->len, stdout); /* output_flush tells */
+    output_write(run->shown->str, run->shown->len);
     g_string_set_size(run->shown, 0);
     run->client->output.now = clock_wall_usec(clock_system()); /* another day may have begun */
     return output_flush();
@@ -212,6 +214,22 @@ static void logs_read(LogsRun *run, LogStyle style)
     log_reader_free(run->reader);
 }
 
+/* Silence has a reason: a run that is not there, or a log that has nothing yet. */
+static void logs_tell_silence(const LogsRun *run)
+{
+    const LogQuery *query = &run->query;
+    unsigned n = run->fds->len;
+    g_autofree char *logs =
+            n == 1 ? g_strdup_printf("the log of '%s' has", (char *)run->ids->pdata[0])
+                   : g_strdup_printf("these %u logs have", n);
+
+    if (run->has_lines || query->follow || query->lines == 0 || run->client->output.is_quiet)
+        return;
+    output_note("%s no lines%s%s%s", logs, query->invocation != NULL ? " of run " : "",
+                query->invocation != NULL ? query->invocation : "",
+                query->since_usec != 0 ? " since then" : "");
+}
+
 Outcome logs_run(Client *client, char **arguments, const LogQuery *query, LogStyle style)
 {
     static const BatchSteps steps = {sizeof(LogsItem), logs_begin, logs_end, .has_more = true};
@@ -223,5 +241,7 @@ Outcome logs_run(Client *client, char **arguments, const LogQuery *query, LogSty
     run.outcome = batch_run(client, arguments, &steps, &run);
     if (fds->len > 0)
         logs_read(&run, style);
+    if (fds->len > 0 && run.outcome == OUTCOME_DONE)
+        logs_tell_silence(&run);
     return run.outcome;
 }

@@ -21,6 +21,7 @@
 
 #define OPERATE_TIMEOUT "org.svcmgr1.Error.Timeout"
 #define OPERATE_LAST_LINES 10
+#define OPERATE_LAST_LINES_COLUMNS 400 /* the rest is told by svcmgr logs */
 
 typedef struct OperateRun {
     Client *client;
@@ -137,7 +138,8 @@ static void operate_fail_judged(OperateItem *item, const json_t *record, const j
     const char *error = value_string(record, "Error");
     g_autofree char *next = record_next_attempt(record, clock_wall_usec(clock_system()));
     g_autofree char *note = next != NULL ? g_strdup_printf("next attempt %s", next) : NULL;
-    g_autofree char *text = last_lines_text(output, lines, OPERATE_LAST_LINES, 0);
+    g_autofree char *text =
+            last_lines_text(output, lines, OPERATE_LAST_LINES, OPERATE_LAST_LINES_COLUMNS);
 
     if (operate_is_goal(operation, state))
         note = g_strdup_printf("it still is %s", state); /* there is no next attempt */

@@ -120,6 +120,20 @@ const char *output_ellipsis(const Output *output)
     return output->is_utf8 ? "…" : "...";
 }
 
+/* stdio remembers that it could not write, but not why. */
+static int output_errno;
+
+static void output_judge(bool is_written)
+{
+    if (!is_written && output_errno == 0)
+        output_errno = errno;
+}
+
+void output_write(const char *bytes, size_t length)
+{
+    output_judge(fwrite(bytes, 1, length, stdout) == length);
+}
+
 void output_say(Output *output, const char *format, ...)
 {
     va_list args;
@@ -130,8 +144,7 @@ void output_say(Output *output, const char *format, ...)
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     g_autofree char *escaped = text_escape(text);
-    puts(escaped);
-    (void)fflush(stdout); /* output_flush reports what went wrong */
+    output_judge(puts(escaped) >= 0 && fflush(stdout) == 0);
 }
 
 void output_note(const char *format, ...)
@@ -142,7 +155,7 @@ void output_note(const char *format, ...)
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
     g_autofree char *escaped = text_escape(text);
-    (void)fflush(stdout); /* so that both appear in their order */
+    output_judge(fflush(stdout) == 0); /* so that both appear in their order */
     fprintf(stderr, "svcmgr: %s\n", escaped);
 }
 
@@ -167,11 +180,10 @@ void output_json(const Output *output, json_t *value)
 {
     char *text = output_json_text(output, value);
 
-    if (text != NULL)
-        puts(text);
+    if (text != NULL) /* a reader of a stream waits */
+        output_judge(puts(text) >= 0 && fflush(stdout) == 0);
     free(text);
     json_decref(value);
-    (void)fflush(stdout); /* a reader of a stream waits; output_flush reports what went wrong */
 }
 
 void output_json_element(Output *output, json_t *value)
@@ -190,10 +202,9 @@ void output_json_finish(Output *output)
 
 bool output_flush(void)
 {
-    errno = 0;
-    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+    output_judge(fflush(stdout) == 0);
+    if (output_errno == 0 && ferror(stdout) == 0)
         return true;
-    if (errno == 0)
-        errno = EIO;
+    errno = output_errno != 0 ? output_errno : EIO;
     return false;
 }

@@ -70,5 +70,7 @@ void output_json_element(Output *output, json_t *value);
 void output_json(const Output *output, json_t *value);
 /* Prints the array, if JSON is asked for; also an empty one. */
 void output_json_finish(Output *output);
-/* False with errno set if something could not be written. */
+/* To standard output, as they are. */
+void output_write(const char *bytes, size_t length);
+/* False with errno set if something could not be written, now or before. */
 bool output_flush(void);

@@ -25,7 +25,10 @@ class LogsOnBus(Case):
         world.define("web", "process", says(SAYS), enabled=True)
         world.define("db", "process", says("echo ready; exec sleep 1000"), enabled=True)
         world.define("mute", "process", says("echo unheard; exec sleep 1000", log={"target": "null"}))
+        for name in ("silent", "idle"):
+            world.define(name, "process", says("exec sleep 1000"))
         world.define("burst", "oneshot", says("seq -f 'line %.0f' 20000"))
+        world.define("much", "oneshot", says("seq 20000"))
         world.define("bytes", "oneshot", says(
             "head -c 300000 /dev/zero | tr '\\0' x; printf '\\nnul\\000\\377\\nno newline'"))
         world.define("prompt", "process", says("printf 'name? '; exec sleep 1000"), enabled=True)
@@ -139,6 +142,27 @@ class LogsOnBus(Case):
                          everything[-1])
         self.assertEqual(self.svcmgr("logs", "--invocation", "f" * 32, "web").out, "")
 
+    def test_silence_is_told(self):
+        self.await_said("web")
+        for arguments, told in ((["--invocation", "ffff", "web"], "the log of 'web' has no lines of run ffff"),
+                                (["--since", "2099-01-01", "web"], "the log of 'web' has no lines since then"),
+                                (["silent"], "the log of 'silent' has no lines"),
+                                (["--json=lines", "silent"], "the log of 'silent' has no lines"),
+                                (["--since", "now", "silent", "idle"], "these 2 logs have no lines since then"),
+                                (["-n", "0", "web"], ""), (["-q", "silent"], ""), (["web", "silent"], "")):
+            result = self.svcmgr("logs", *arguments)
+            self.assertEqual(result.err, told and f"svcmgr: {told}\n", arguments)
+
+    def test_a_full_disk_is_no_success(self):
+        self.svcmgr("-q", "start", "much")
+        self.svcmgr("-q", "stop", "much")
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            result = subprocess.run([SVCMGR, f"--address={self.address()}", "logs", "much"],
+                                    stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                                    env=self.world.environment(), timeout=SECONDS_MAX)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "svcmgr: cannot write: No space left on device\n")
+
     def test_follow(self):
         self.await_said("db")
         follower = self.logs("-n", "0", "-o", "short", "web", "db")
@@ -219,6 +243,8 @@ class Failures(Case):
     def prepare(cls, world):
         script = "for n in $(seq 12); do echo line $n; done; echo cannot bind >&2; exit 3"
         world.define("bad", "oneshot", says(script, restart={"policy": "no"}))
+        world.define("long", "oneshot", says("head -c 60000 /dev/zero | tr '\\0' x; echo; echo why; exit 3",
+                                             restart={"policy": "no"}))
         world.define("good", "process", says("exec sleep 1000"))
 
     def assert_tells(self, err):
@@ -234,6 +260,12 @@ class Failures(Case):
             self.assert_tells(self.svcmgr(verb, "bad", status=1).err)
         self.assertEqual(len(self.svcmgr("-q", "start", "bad", status=1).err.splitlines()), 1)
         self.assertEqual(len(self.svcmgr("--json=short", "start", "bad", status=1).err.splitlines()), 1)
+
+    def test_failed_start_shows_no_endless_line(self):
+        err = self.svcmgr("start", "long", status=1).err.splitlines()
+        self.assertEqual(err[1], "  last output:")
+        self.assertRegex(err[2], rf"^    {CLOCK}   x{{300,400}}(…|\.\.\.)$")
+        self.assertRegex(err[3], rf"^    {CLOCK}   why$")
 
     def test_failure_report(self):
         self.svcmgr("-q", "start", "bad", status=1)
