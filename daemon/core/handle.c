@@ -209,6 +209,15 @@ void service_remember(Service *service, const DurableState *state, const Origin 
     service_commit(service, draft, failed ? STATE_FAILED : draft->state, origin);
 }
 
+/* What it did before it was published is told by the change that adds it. */
+static void service_number_moves(Service *service, uint64_t serial)
+{
+    for (size_t i = 0; i < MIN(service->n_moves, SERVICE_HISTORY); i++)
+        service->history[i].serial = serial;
+    if (service->last_failure != NULL)
+        service->last_failure->serial = serial;
+}
+
 void service_publish(Service *service, const Origin *origin)
 {
     g_assert(!service->published);
@@ -219,6 +228,7 @@ void service_publish(Service *service, const Origin *origin)
         service->record = draft;
     }
     service->published = true;
+    service_number_moves(service, feed_serial(service->core->feed) + 1);
     service_rest(service);
     feed_publish(service->core->feed, CHANGE_ADD, service, NULL, service->record, origin);
 }

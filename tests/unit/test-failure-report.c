@@ -39,12 +39,17 @@ static void setup_kind(void)
     kind_runs.last_lines = runs_last_lines;
 }
 
-static void setup_runs(const char *config)
+static void setup_unpublished(const char *config)
 {
     setup_kind();
     service = service_new(fixture.core, "web", &kind_runs);
     if (config != NULL)
         configure(config);
+}
+
+static void setup_runs(const char *config)
+{
+    setup_unpublished(config);
     service_publish(service, &origin_test);
     setup_listener();
 }
@@ -237,6 +242,27 @@ static void test_history(void)
     teardown_runs();
 }
 
+/* One that is created with start was told of once for all that it had done by then. */
+static void test_history_of_new(void)
+{
+    setup_unpublished("{\"restart\": {\"policy\": \"no\"}}");
+    start();
+    fake_apply_fail(service, "no", false);
+    service_publish(service, &origin_test);
+    setup_listener();
+    uint64_t serial = service_state(service)->serial;
+    json_t *document = report();
+    const json_t *history = json_object_get(document, "history");
+    g_assert_cmpuint(serial, >, 0);
+    g_assert_cmpuint(json_array_size(history), ==, 2);
+    for (size_t i = 0; i < json_array_size(history); i++)
+        g_assert_cmpint(json_integer_value(json_object_get(json_array_get(history, i), "serial")),
+                        ==, (json_int_t)serial);
+    assert_time(document, "failure", "serial", serial);
+    json_decref(document);
+    teardown_runs();
+}
+
 /* Told when it ends, and again when all of it is gone: one failure, with what the end has added. */
 static void test_ending(void)
 {
@@ -395,6 +421,7 @@ int main(int argc, char **argv)
     g_test_add_func("/failure-report/layout", test_layout);
     g_test_add_func("/failure-report/recovered-and-failed-again", test_recovered_and_failed_again);
     g_test_add_func("/failure-report/history", test_history);
+    g_test_add_func("/failure-report/history-of-new", test_history_of_new);
     g_test_add_func("/failure-report/ending", test_ending);
     g_test_add_func("/failure-report/signal", test_signal);
     g_test_add_func("/failure-report/nothing-ran", test_nothing_ran);
