@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define TEXT_TAB_WIDTH 8 /* of every terminal, unless somebody has moved its stops */
+
 static bool text_is_harmless(gunichar c)
 {
     if (c < 0x20 || (c >= 0x7f && c < 0xa0))
@@ -66,8 +68,11 @@ char *text_escape_lines(const char *string)
     return text_escape_but(string, "\n\t");
 }
 
-static int text_char_width(gunichar c)
+/* Of a character in this column: a tab goes to the next stop. */
+static int text_char_width(gunichar c, int column)
 {
+    if (c == '\t')
+        return TEXT_TAB_WIDTH - column % TEXT_TAB_WIDTH;
     if (g_unichar_iszerowidth(c))
         return 0;
     return g_unichar_iswide(c) ? 2 : 1;
@@ -78,7 +83,7 @@ int text_width(const char *string)
     int width = 0;
 
     for (; *string != '\0'; string = g_utf8_next_char(string))
-        width += text_char_width(g_utf8_get_char(string));
+        width += text_char_width(g_utf8_get_char(string), width);
     return width;
 }
 
@@ -93,7 +98,7 @@ char *text_cut(const char *string, int width, const char *ellipsis)
     if (width < 0)
         return g_strdup("");
     for (; *end != '\0'; end = g_utf8_next_char(end)) {
-        int more = text_char_width(g_utf8_get_char(end));
+        int more = text_char_width(g_utf8_get_char(end), used);
         if (used + more > width)
             break;
         used += more;

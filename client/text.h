@@ -16,7 +16,8 @@ char *text_escape_but_tabs(const char *string);
 /* The same, but newlines and tabs stay. */
 char *text_escape_lines(const char *string);
 
-/* Columns on a terminal: wide characters (Unicode's East Asian Width) count 2, combining ones 0. */
+/* Columns on a terminal, from its first one on: wide characters (Unicode's East Asian Width) count
+ * 2, combining ones 0, and a tab goes to the next multiple of 8. */
 int text_width(const char *string);
 /* At most width columns; what was cut is shown by ellipsis. */
 char *text_cut(const char *string, int width, const char *ellipsis);
