@@ -116,7 +116,8 @@ struct Kind {
     /* Nothing runs, and the apply that was due does not come: what was kept for it may go. */
     void (*rest)(void *instance);
     /* What the service has said. A descriptor to read it from (open(2): close-on-exec), the
-     * caller's to close; -1 on an error. LimitExceeded: who asks has too many. */
+     * caller's to close; -1 on an error, which does not say whose log. LimitExceeded: who asks has
+     * too many. */
     int (*open_log)(const Kind *kind, const Service *service, const LogQuery *query,
                     GError **error);
     /* What is known of the last run, as an object that is the caller's: invocation_id, main_pid,

@@ -89,6 +89,7 @@ static bool program_log_has_files(const ServiceLogs *logs, const char *id)
     return numbers->len > 0;
 }
 
+/* What the error begins with is the caller's: who it is. */
 static const struct {
     const char *text;
     bool ends_in_id;
@@ -102,16 +103,29 @@ static const struct {
                          false},
 };
 
-static bool program_log_is_kept(const ServiceLogs *logs, const Service *service, GError **error)
+/* What is said now, or would be by the next run, before there is a line of it. */
+static bool program_log_will_have_files(const ProcessHost *host, const Service *service,
+                                        OutputTarget target)
 {
+    const Program *program = service_find_instance(service);
+    const Output *output = program != NULL ? supervisor_output(program->supervisor) : NULL;
+
+    if (output != NULL && output_is_kept(output))
+        return true;
+    return (output == NULL || target == OUTPUT_FILE) && output_would_be_kept(host, target);
+}
+
+static bool program_log_is_kept(const ProcessHost *host, const Service *service, GError **error)
+{
+    const ServiceLogs *logs = process_host_logs(host);
     const char *id = service_id(service);
 
     if (logs == NULL)
         return error_set(error, ERROR_NOT_SUPPORTED, "what services say is not kept here");
     OutputTarget target = program_log_target(service);
-    if (target == OUTPUT_FILE || program_log_has_files(logs, id))
+    if (program_log_will_have_files(host, service, target) || program_log_has_files(logs, id))
         return true;
-    return error_set(error, ERROR_NOT_SUPPORTED, "what '%s' says %s%s", id,
+    return error_set(error, ERROR_NOT_SUPPORTED, "what it says %s%s",
                      program_log_elsewhere[target].text,
                      program_log_elsewhere[target].ends_in_id ? id : "");
 }
@@ -121,7 +135,7 @@ int program_open_log(const Kind *kind, const Service *service, const LogQuery *q
 {
     const ProcessHost *host = kind->data;
 
-    if (!program_log_is_kept(process_host_logs(host), service, error))
+    if (!program_log_is_kept(host, service, error))
         return -1;
     return service_log_stream_open(process_host_log_streams(host), service_id(service), query,
                                    error);
@@ -140,7 +154,7 @@ json_t *program_last_lines(const Kind *kind, const Service *service, const char 
 {
     const ServiceLogs *logs = process_host_logs(kind->data);
 
-    if (!program_log_is_kept(logs, service, NULL))
+    if (!program_log_is_kept(kind->data, service, NULL))
         return NULL;
     json_t *lines = json_array();
     service_log_read_last(logs, service_id(service), invocation, n, PROGRAM_LAST_LINES_BYTES,

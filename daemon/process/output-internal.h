@@ -52,6 +52,8 @@ void output_unref(Output *output);
 /* A stream of the journal whose lines come under this identifier: 3 or more, close-on-exec, the
  * caller's. Does not wait. Negative errno: there is no journal, or it takes nobody now. */
 int output_journal_open(const Sys *sys, const char *identifier);
+/* Whether it would take one now. */
+bool output_journal_answers(const Sys *sys);
 
 /* output-reader.c */
 

@@ -16,26 +16,44 @@
 
 #define OUTPUT_JOURNAL_HEADER "%s\n\n6\n1\n0\n0\n0\n"
 
-static bool output_journal_connect(int fd, const char *identifier)
+static bool output_journal_connect(int fd)
 {
     static const struct sockaddr_un address = {
             .sun_family = AF_UNIX,
             .sun_path = "/run/systemd/journal/stdout",
     };
+
+    return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+}
+
+static bool output_journal_begin(int fd, const char *identifier)
+{
     g_autofree char *header = g_strdup_printf(OUTPUT_JOURNAL_HEADER, identifier);
     ssize_t length = (ssize_t)strlen(header);
 
     /* An empty buffer has room for all of the header. Then it is the program's, who can wait. */
-    return connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
-           shutdown(fd, SHUT_RD) == 0 && send(fd, header, (size_t)length, MSG_NOSIGNAL) == length &&
+    return shutdown(fd, SHUT_RD) == 0 && send(fd, header, (size_t)length, MSG_NOSIGNAL) == length &&
            fcntl(fd, F_SETFL, 0) == 0;
+}
+
+static int output_journal_socket(const Sys *sys)
+{
+    return sys->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* A stream that ends without a header is none to the journal. */
+bool output_journal_answers(const Sys *sys)
+{
+    autofd int fd = output_journal_socket(sys);
+
+    return fd >= 0 && output_journal_connect(fd);
 }
 
 int output_journal_open(const Sys *sys, const char *identifier)
 {
-    autofd int fd = sys->socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    autofd int fd = output_journal_socket(sys);
 
-    if (fd < 0 || !output_journal_connect(fd, identifier))
+    if (fd < 0 || !output_journal_connect(fd) || !output_journal_begin(fd, identifier))
         return -errno;
     if (fd > STDERR_FILENO)
         return fd_steal(&fd);

@@ -157,6 +157,17 @@ OutputEnds output_ends(const Output *output)
     return output->ends;
 }
 
+bool output_is_kept(const Output *output)
+{
+    return output->log != NULL;
+}
+
+bool output_would_be_kept(const ProcessHost *host, OutputTarget target)
+{
+    return host->logs != NULL && (target == OUTPUT_FILE ||
+                                  (target == OUTPUT_JOURNAL && !output_journal_answers(host->sys)));
+}
+
 void output_give_to(const Output *output, uid_t uid, gid_t gid)
 {
     if (output->n_open == 0)

@@ -50,6 +50,10 @@ OutputEnds output_ends(const Output *output);
 void output_give_to(const Output *output, uid_t uid, gid_t gid);
 /* The program has them: the daemon's own copies are closed. */
 void output_close_writing(Output *output);
+/* It goes to the service's log here, which for a run may differ from what its target says. */
+bool output_is_kept(const Output *output);
+/* The same of a run that would begin now. */
+bool output_would_be_kept(const ProcessHost *host, OutputTarget target);
 /* Rules of the file that are in force from now on. */
 void output_set_rules(Output *output, const ServiceLogRules *rules);
 /* What has been written until now, and not more, is in the log when this returns; a line without a

@@ -445,18 +445,17 @@ static bool service_log_stream_check_limits(const ServiceLogStreams *streams, ui
     return true;
 }
 
-static bool service_log_stream_refuse(const char *service_id, int errno_value, GError **error)
+static bool service_log_stream_refuse(int errno_value, GError **error)
 {
     switch (errno_value) {
     case EMFILE:
     case ENFILE:
     case ENOMEM:
     case ENOSPC:
-        return error_set(error, ERROR_LIMIT_EXCEEDED, "cannot open the log of service '%s': %s",
-                         service_id, g_strerror(errno_value));
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "cannot open its log: %s",
+                         g_strerror(errno_value));
     default:
-        return error_set_errno(error, errno_value, "cannot open the log of service '%s'",
-                               service_id);
+        return error_set_errno(error, errno_value, "cannot open its log");
     }
 }
 
@@ -514,14 +513,14 @@ int service_log_stream_open(ServiceLogStreams *streams, const char *service_id,
         return -1;
     r = service_log_row_look(streams->logs, service_id, &row);
     if (r < 0) {
-        (void)service_log_stream_refuse(service_id, -r, error);
+        (void)service_log_stream_refuse(-r, error);
         return -1;
     }
     stream = service_log_stream_new(streams, service_id, query);
     r = service_log_stream_connect(stream, &fd);
     if (r < 0) {
         service_log_stream_free(stream);
-        (void)service_log_stream_refuse(service_id, -r, error);
+        (void)service_log_stream_refuse(-r, error);
         return -1;
     }
     if (query->follow)

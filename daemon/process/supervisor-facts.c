@@ -42,6 +42,11 @@ const SupervisorFacts *supervisor_facts(const Supervisor *supervisor)
     return &supervisor->facts;
 }
 
+const Output *supervisor_output(const Supervisor *supervisor)
+{
+    return supervisor->output;
+}
+
 bool supervisor_is_running(const Supervisor *supervisor)
 {
     return supervisor->phase != PHASE_IDLE;

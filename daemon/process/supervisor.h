@@ -121,6 +121,8 @@ bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage);
  * search: processor time, and the peak of its memory where a cgroup has counted that; without a
  * cgroup only of its main process and those whom that has waited for. False: it is not known. */
 bool supervisor_known_usage(const Supervisor *supervisor, Usage *ret_usage);
+/* Of the run that goes on; NULL: none does. Borrowed. */
+const Output *supervisor_output(const Supervisor *supervisor);
 bool supervisor_is_running(const Supervisor *supervisor);
 /* It runs, is ready, and nothing has ended or stopped it yet. */
 bool supervisor_is_ready(const Supervisor *supervisor);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "output-fixture.h"
 
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 void output_init(ProcessFixture *fixture, const void *unused)
 {
@@ -117,4 +121,24 @@ void wait_said(ProcessFixture *fixture, const char *id, OutputStream stream, con
     Wanted wanted = {fixture, id, stream, invocation, text};
 
     fixture_run_until(fixture, is_said, &wanted);
+}
+
+/* The journal */
+
+/* A /run of our own. */
+bool journal_enter(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("test", "/run", "tmpfs", 0, NULL) == 0 &&
+           g_mkdir_with_parents("/run/systemd/journal", 0755) == 0;
+}
+
+int journal_listen(int backlog)
+{
+    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    g_assert_cmpint(bind(fd, (const struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(listen(fd, backlog), ==, 0);
+    return fd;
 }

@@ -27,3 +27,10 @@ void assert_said(ProcessFixture *fixture, const char *id, OutputStream stream,
                  const char *invocation, const char *expected);
 void wait_said(ProcessFixture *fixture, const char *id, OutputStream stream, const char *invocation,
                const char *text);
+
+#define JOURNAL_SOCKET "/run/systemd/journal/stdout"
+
+/* A /run of the calling process's own, without a journal. False: it is not allowed here. */
+bool journal_enter(void);
+/* The socket of one whose queue is so long; the caller's. */
+int journal_listen(int backlog);

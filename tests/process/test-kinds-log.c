@@ -207,16 +207,18 @@ static void assert_no_log(const Service *service, const char *expected)
 
     g_assert_cmpint(open_log(service, &error), ==, -1);
     g_assert_true(error_is(error, ERROR_NOT_SUPPORTED));
-    assert_contains(error->message, expected);
+    g_assert_cmpstr(error->message, ==, expected);
     g_assert_null(kind->last_lines(kind, service, NULL, 1));
 }
 
 static void test_elsewhere(ProcessFixture *fixture, const void *unused)
 {
     static const char *const rows[][2] = {
-            {SAYS("'target': 'null'"), "says is thrown away (its log.target is \"null\")"},
-            {SAYS("'target': 'inherit'"), "says goes where the output of svcmgrd itself goes"},
-            {SAYS("'target': 'journal'"), "says goes to the journal"},
+            {SAYS("'target': 'null'"), "what it says is thrown away (its log.target is \"null\"); "
+                                       "with \"file\" it is kept"},
+            {SAYS("'target': 'inherit'"), "what it says goes where the output of svcmgrd itself "
+                                          "goes (its log.target is \"inherit\"), and is not kept "
+                                          "here"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -225,11 +227,63 @@ static void test_elsewhere(ProcessFixture *fixture, const void *unused)
         assert_no_log(service, rows[i][1]);
         fixture_drop(fixture, service);
     }
+}
 
-    Service *service = fixture_service(fixture, fixture->oneshot, rows[2][0]);
-    g_autofree char *command = g_strdup_printf(": journalctl -t %s", service_id(service));
-    assert_no_log(service, command);
-    fixture_drop(fixture, service);
+#define SAYS_NOTHING                                                                               \
+    "{'exec': ['/bin/sleep', '1000'], 'log': {'target': 'journal'}, " NO_RESTART "}"
+
+static void assert_journal_has_it(const Service *service)
+{
+    g_autofree char *expected =
+            g_strdup_printf("what it says goes to the journal (its log.target is \"journal\"): "
+                            "journalctl -t %s",
+                            service_id(service));
+
+    assert_no_log(service, expected);
+}
+
+/* Where there is no journal there are files, also as long as nothing stands in them; and it is told
+ * of each run where its output goes, not where that of another would. */
+static void journal_check(ProcessFixture *fixture)
+{
+    Service *rests = fixture_service(fixture, fixture->oneshot, SAYS("'target': 'journal'"));
+    Service *without = fixture_start(fixture, fixture->process, SAYS_NOTHING);
+
+    fixture_wait_state(fixture, without, STATE_ACTIVE);
+    assert_log(fixture, rests, "");
+    assert_log(fixture, without, "");
+    {
+        autofd int journal = journal_listen(8);
+        Service *with = fixture_start(fixture, fixture->process, SAYS_NOTHING);
+
+        g_assert_cmpint(journal, >=, 0);
+        fixture_wait_state(fixture, with, STATE_ACTIVE);
+        assert_journal_has_it(rests);
+        assert_journal_has_it(with);
+        assert_log(fixture, without, "");
+        g_assert_cmpint(unlink(JOURNAL_SOCKET), ==, 0);
+        assert_journal_has_it(with);
+        fixture_drop(fixture, with);
+    }
+    run_once(fixture, rests);
+    assert_log(fixture, rests, "one\ntwo\n");
+    fixture_drop(fixture, rests);
+    fixture_drop(fixture, without);
+}
+
+static void test_journal(ProcessFixture *fixture, const void *unused)
+{
+    if (geteuid() != 0) {
+        g_test_skip("only root can have a /run of its own");
+        return;
+    }
+    if (!g_test_subprocess()) {
+        g_test_trap_subprocess(NULL, 10 * USEC_PER_SEC, G_TEST_SUBPROCESS_INHERIT_STDERR);
+        g_test_trap_assert_passed();
+        return;
+    }
+    if (journal_enter())
+        journal_check(fixture);
 }
 
 static void test_no_logs(ProcessFixture *fixture, const void *unused)
@@ -286,6 +340,7 @@ int main(int argc, char **argv)
     ADD("run/never", test_never);
     ADD("log/open", test_log);
     ADD("log/elsewhere", test_elsewhere);
+    ADD("log/journal", test_journal);
     ADD("log/last-lines", test_last_lines);
     g_test_add("/kinds-log/log/none", ProcessFixture, NULL, without_logs_init, test_no_logs,
                without_logs_done);

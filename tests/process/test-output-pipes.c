@@ -9,11 +9,8 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -341,26 +338,6 @@ static void test_no_journal(ProcessFixture *fixture, const void *unused)
     g_assert_cmpstr(fixture->log->str, ==,
                     "cannot open a stream of the journal: No such file or directory; what is meant "
                     "for the journal goes to files\n");
-}
-
-#define JOURNAL_SOCKET "/run/systemd/journal/stdout"
-
-/* A /run of our own. */
-static bool journal_enter(void)
-{
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount("test", "/run", "tmpfs", 0, NULL) == 0 &&
-           g_mkdir_with_parents("/run/systemd/journal", 0755) == 0;
-}
-
-static int journal_listen(int backlog)
-{
-    const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = JOURNAL_SOCKET};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_assert_cmpint(bind(fd, (const struct sockaddr *)&address, sizeof address), ==, 0);
-    g_assert_cmpint(listen(fd, backlog), ==, 0);
-    return fd;
 }
 
 /* All that the next connection says. */
