@@ -139,8 +139,8 @@ static const JsonEnum output_target_enum = {
 };
 static const JsonRange log_size_range = {
         .min = SERVICE_LOG_SIZE_MIN,
-        .max = INT64_MAX,
-        .expected = "a size such as \"10MiB\", at least 64KiB",
+        .max = SERVICE_LOG_SIZE_MAX,
+        .expected = "a size such as \"10MiB\", from 64KiB to 1GiB",
 };
 static const JsonRange log_keep_range = {.min = 0, .max = SERVICE_LOG_KEEP_MAX};
 

@@ -30,6 +30,8 @@ typedef struct ServiceLogsOptions {
 } ServiceLogsOptions;
 
 #define SERVICE_LOG_SIZE_MIN (UINT64_C(64) * 1024)
+/* Who removes a larger file waits for the disk. */
+#define SERVICE_LOG_SIZE_MAX (UINT64_C(1024) * 1024 * 1024)
 #define SERVICE_LOG_SIZE_DEFAULT (UINT64_C(10) * 1024 * 1024)
 #define SERVICE_LOG_KEEP_DEFAULT 5
 #define SERVICE_LOG_KEEP_MAX 1000
