@@ -2,9 +2,9 @@
 #pragma once
 
 /* What a service has said, read by somebody through a pipe. It is read from the files only as fast
- * as the reader takes it: one who is slow, or never reads, costs a descriptor or two and nothing
- * else; one who is gone ends it. Who follows is told what comes, through rotations and restarts,
- * until the service is deleted. */
+ * as the reader takes it: one who is slow, or never reads, costs two descriptors, and the room of
+ * the one file he is in, also when that was removed; one who is gone ends it. Who follows is told
+ * what comes, through rotations and restarts, until the service is deleted. */
 
 #include "base/watch.h"
 #include "core/log-query.h"
@@ -12,7 +12,8 @@
 #include "process/service-log.h"
 
 #define SERVICE_LOG_STREAMS_MAX 512
-#define SERVICE_LOG_STREAMS_MAX_PER_UID 128
+/* Who may read are root and the daemon's user: neither can shut out the other. */
+#define SERVICE_LOG_STREAMS_MAX_PER_UID (SERVICE_LOG_STREAMS_MAX / 2)
 
 typedef struct ServiceLogStreams ServiceLogStreams;
 

@@ -498,7 +498,7 @@ static void test_limits(LogStreamFixture *fixture, const void *unused)
         query.uid = i / SERVICE_LOG_STREAMS_MAX_PER_UID;
         readers[i] = reader_new(fixture, "web", &query);
         if (i + 1 == SERVICE_LOG_STREAMS_MAX_PER_UID)
-            check_refused(fixture, &query, "user 0 has 128 readers");
+            check_refused(fixture, &query, "user 0 has 256 readers");
     }
     query.uid = 1000;
     check_refused(fixture, &query, "there are 512 readers");
