@@ -3,10 +3,40 @@
 
 #include "log-open.h"
 
+#include "base/clock.h"
 #include "call.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
+
+/* 0 or negative errno. */
+static int log_open_ask_uid(Client *client, uint32_t *ret_uid)
+{
+    uint64_t timeout = client->timeout_usec == USEC_INFINITY ? 0 : client->timeout_usec;
+    sd_bus_message *call = NULL;
+    sd_bus_message *reply = NULL;
+    int r = sd_bus_message_new_method_call(client->bus, &call, "org.freedesktop.DBus",
+                                           "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                                           "GetConnectionUnixUser");
+
+    if (r >= 0)
+        r = sd_bus_message_append(call, "s", DAEMON_NAME);
+    if (r >= 0)
+        r = sd_bus_call(client->bus, call, timeout, NULL, &reply);
+    if (r >= 0)
+        r = sd_bus_message_read(reply, "u", ret_uid);
+    sd_bus_message_unref(call);
+    sd_bus_message_unref(reply);
+    return r;
+}
+
+bool log_open_is_allowed(Client *client)
+{
+    uint32_t uid = 0;
+
+    return geteuid() == 0 || log_open_ask_uid(client, &uid) < 0 || uid == geteuid();
+}
 
 Outcome log_open(Client *client, const char *id, const LogQuery *query,
                  sd_bus_message_handler_t on_reply, void *data)

@@ -14,6 +14,9 @@ typedef struct LogQuery {
     bool follow;
 } LogQuery;
 
+/* Whether the daemon will let this user read logs: asked before what is only shown where it may be,
+ * since each refusal is told in the daemon's log. True also if that cannot be found out. */
+bool log_open_is_allowed(Client *client);
 /* As call_async(). */
 Outcome log_open(Client *client, const char *id, const LogQuery *query,
                  sd_bus_message_handler_t on_reply, void *data);

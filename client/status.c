@@ -362,7 +362,12 @@ static Outcome status_of_services(Client *client, char **arguments)
 {
     static const BatchSteps steps = {sizeof(StatusItem), status_begin, status_end};
     StatusRun run = {.client = client, .n_lines = status_count_lines(client, arguments)};
+    Outcome outcome = call_connect(client);
 
+    if (outcome != OUTCOME_DONE)
+        return outcome;
+    if (run.n_lines > 0 && !log_open_is_allowed(client))
+        run.n_lines = 0;
     return batch_run(client, arguments, &steps, &run);
 }
 

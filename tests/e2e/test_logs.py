@@ -285,13 +285,19 @@ class Failures(Case):
     def test_not_authorised(self):
         self.svcmgr("-q", "start", "bad", status=1)
         os.chmod(self.world.directory, 0o755)
+        for command in (["status", "bad"], ["--json=short", "show", "bad"], ["--json=short", "list"],
+                        ["--json=short", "events", "--all"], ["--json=short", "status", "bad"]):
+            result = self.svcmgr(*command, uid=65534)
+            self.assertIn("status 3", result.out.replace("\\", ""), command)
+            self.assertNotIn("cannot bind", result.out, command)
+            self.assertEqual(result.err, "")
+        self.assertNotIn("denied", self.world.log.read_text())  # who looks at a status asks for no more
         for command in ("logs", "failure-report"):
             result = self.svcmgr(command, "bad", status=5, uid=65534)
             self.assertEqual(result.out, "")
-        result = self.svcmgr("status", "bad", uid=65534)
-        self.assertIn("State: ", result.out)
-        self.assertNotIn("cannot bind", result.out)
-        self.assertEqual(result.err, "")
+        said = self.world.log.read_text()
+        self.assertIn("denied OpenLog", said)
+        self.assertNotIn("cannot bind", said)
 
 
 class LogsThroughLoss(unittest.TestCase):
