@@ -24,6 +24,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* Descriptors of the files of logs that are kept open: one in so many of the daemon's. */
+#define HOST_LOGS_PART 8
+#define HOST_LOGS_OPEN_MIN 32
+#define HOST_LOGS_OPEN_MAX 16384
+
 #define HOST_STACK_BYTES (64 * 1024)
 #define HOST_REAPS_PER_TURN 128
 #define HOST_NOTIFY_NAME_BYTES 19 /* twice "/" and 8 hexadecimal digits, with the NUL */
@@ -199,13 +204,24 @@ bool process_host_open_cgroups(ProcessHost *host, const char *where, GError **er
     return false;
 }
 
+/* A part of what the daemon may have: services need the rest. */
+static unsigned host_logs_open_max(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    return (unsigned)CLAMP(limit.rlim_cur / HOST_LOGS_PART, HOST_LOGS_OPEN_MIN, HOST_LOGS_OPEN_MAX);
+}
+
 void process_host_open_logs(ProcessHost *host, const char *directory, uint64_t total_max_bytes)
 {
     ServiceLogsOptions options = {.sys = host->sys,
                                   .clock = host->clock,
                                   .timers = host->timers,
                                   .directory = directory,
-                                  .total_max_bytes = total_max_bytes};
+                                  .total_max_bytes = total_max_bytes,
+                                  .open_max = host_logs_open_max()};
 
     g_assert(host->logs == NULL);
     host->logs = service_logs_new(&options);

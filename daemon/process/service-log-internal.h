@@ -8,9 +8,6 @@
 #include "process/service-log-total.h"
 #include "process/service-log.h"
 
-/* Descriptors of files that are written to, over all services: those that were used last. */
-#define SERVICE_LOG_OPEN_MAX 256
-
 /* What is wrong, told when it begins and when it is over, but not each time that it comes and goes.
  * Zeroed: nothing. */
 typedef struct ServiceLogProblem {
@@ -22,10 +19,11 @@ typedef struct ServiceLogProblem {
 struct ServiceLogs {
     const Sys *sys;
     Clock *clock;
-    char *directory;           /* absolute */
-    GHashTable *logs;          /* service id -> ServiceLog: in use, or with a loss to tell */
-    GHashTable *listeners;     /* service id -> Listeners */
-    GQueue open;               /* of ServiceLog that have a descriptor, the last used first */
+    char *directory;       /* absolute */
+    GHashTable *logs;      /* service id -> ServiceLog: in use, or with a loss to tell */
+    GHashTable *listeners; /* service id -> Listeners */
+    GQueue open;           /* of ServiceLog that have a descriptor, the last used first */
+    unsigned open_max;
     ServiceLogTotal *total;    /* NULL: there is no limit */
     ServiceLogProblem problem; /* of the file system: of all of them */
 };

@@ -132,7 +132,7 @@ static bool service_log_open_file(ServiceLog *log)
     }
     if (fd < 0)
         return false;
-    while (g_queue_get_length(open) >= SERVICE_LOG_OPEN_MAX)
+    while (g_queue_get_length(open) >= log->logs->open_max)
         service_log_shut(g_queue_peek_tail(open));
     log->fd = fd;
     g_queue_push_head_link(open, &log->link);

@@ -44,6 +44,7 @@ ServiceLogs *service_logs_new(const ServiceLogsOptions *options)
 
     logs->sys = options->sys;
     logs->clock = options->clock;
+    logs->open_max = options->open_max > 0 ? options->open_max : SERVICE_LOG_OPEN_DEFAULT;
     logs->directory = g_canonicalize_filename(options->directory, NULL);
     logs->logs = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, service_log_free);
     logs->listeners =

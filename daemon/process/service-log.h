@@ -27,12 +27,16 @@ typedef struct ServiceLogsOptions {
     TimerHost *timers;        /* of that clock; may be NULL without total_max_bytes */
     const char *directory;    /* made when it is first needed */
     uint64_t total_max_bytes; /* of all services; 0: no limit */
+    /* So many descriptors of files are kept open for the next line, over all services; of more that
+     * write, each opens its file for each of its batches. 0: SERVICE_LOG_OPEN_DEFAULT. */
+    unsigned open_max;
 } ServiceLogsOptions;
 
 #define SERVICE_LOG_SIZE_MIN (UINT64_C(64) * 1024)
 /* Who removes a larger file waits for the disk. */
 #define SERVICE_LOG_SIZE_MAX (UINT64_C(1024) * 1024 * 1024)
 #define SERVICE_LOG_SIZE_DEFAULT (UINT64_C(10) * 1024 * 1024)
+#define SERVICE_LOG_OPEN_DEFAULT 256
 #define SERVICE_LOG_KEEP_DEFAULT 5
 #define SERVICE_LOG_KEEP_MAX 1000
 
