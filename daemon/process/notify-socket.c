@@ -67,7 +67,8 @@ struct NotifySocket {
     /* What was read is paid for at this time, an interval for each. */
     uint64_t paid_usec[_NOTIFY_PAYER_MAX];
     struct sockaddr_un address;
-    bool is_bound; /* the file is ours */
+    bool is_bound;        /* the file is ours, or of the next one */
+    NotifySocket *former; /* the one before this, which nobody finds any more; or NULL */
 };
 
 static void on_notify_socket(uint32_t events, void *data);
@@ -282,6 +283,8 @@ void notify_socket_drain(NotifySocket *notify)
     NotifyReading reading = NOTIFY_READING_MORE;
     NotifyCosts costs = {.total = 0}; /* nobody pays for it */
 
+    if (notify->former != NULL)
+        notify_socket_drain(notify->former);
     while (costs.total < NOTIFY_PER_DRAIN && reading == NOTIFY_READING_MORE)
         reading = notify_socket_read(notify, &costs);
 }
@@ -358,6 +361,7 @@ void notify_socket_free(NotifySocket *notify)
         return;
     watch_free(notify->watch);
     timer_free(notify->timer);
+    notify_socket_free(notify->former);
     if (notify->is_bound)
         (void)notify->host->sys->unlink(
                 notify->address.sun_path); /* somebody may have been faster */
@@ -367,13 +371,25 @@ void notify_socket_free(NotifySocket *notify)
     g_free(notify);
 }
 
-/* In this order, so that there is no moment at which the program cannot send. */
-bool notify_socket_give(NotifySocket *notify, uid_t owner)
+/* Who has connected himself keeps his way to the former one, whatever its file says now, and so it
+ * has a queue in which strangers may stand. It is not closed all the same: there are libraries that
+ * connect once, and their programs would miss their watchdogs, which is more than strangers can do
+ * to them. All others, sd_notify(3) among them, find the new one at once. */
+NotifySocket *notify_socket_give(NotifySocket *notify, uid_t owner, GError **error)
 {
     const Sys *sys = notify->host->sys;
-    const char *path = notify_socket_path(notify);
+    NotifySocket *next = notify_socket_new(notify->host, owner, notify->func, notify->data, error);
 
-    return sys->lchown(path, owner, (gid_t)-1) == 0 && sys->chmod(path, 0600) == 0;
+    if (next == NULL)
+        return NULL;
+    if (sys->rename(notify_socket_path(next), notify_socket_path(notify)) < 0) {
+        error_set_errno(error, errno, "cannot replace %s", notify_socket_path(notify));
+        notify_socket_free(next);
+        return NULL;
+    }
+    next->address = notify->address;
+    next->former = notify;
+    return next;
 }
 
 const char *notify_socket_path(const NotifySocket *notify)

@@ -39,9 +39,11 @@ typedef bool (*NotifyFunc)(const NotifyMessage *message, const NotifySender *sen
 /* owner: only that user can send, and root; or NOTIFY_EVERYBODY. */
 NotifySocket *notify_socket_new(ProcessHost *host, uid_t owner, NotifyFunc func, void *data,
                                 GError **error);
-/* From now on only that user can send, and root, and who is connected already. False and errno:
- * everybody still can. */
-bool notify_socket_give(NotifySocket *notify, uid_t owner);
+/* Only that user can send from now on, and root: another socket takes this one's path, and is
+ * returned. This one is the other's then, and is read as long as that for who is connected already;
+ * what stands in it is older than all that comes to the other (notify_socket_drain). NULL with
+ * error: everybody still can. May be called by func. */
+NotifySocket *notify_socket_give(NotifySocket *notify, uid_t owner, GError **error);
 /* Accepts NULL; also removes the file. What was not read is thrown away. */
 void notify_socket_free(NotifySocket *notify);
 const char *notify_socket_path(const NotifySocket *notify);

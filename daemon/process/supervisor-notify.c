@@ -112,19 +112,24 @@ static bool supervisor_knows(const Supervisor *supervisor, const NotifySender *s
 static void supervisor_meet_stranger(Supervisor *supervisor, const NotifySender *sender)
 {
     const Sys *sys = supervisor->host->sys;
+    g_autoptr(GError) error = NULL;
     uid_t owner = geteuid();
 
     if (supervisor->spec->spawn.user != NULL || (sys->kill(sender->pid, 0) < 0 && errno == ESRCH) ||
         ++supervisor->n_strangers != SUPERVISOR_STRANGERS_MAX + 1)
         return;
     (void)proc_read_uid(sys, supervisor->facts.main_pid, &owner); /* else it is about to end */
-    bool is_given = notify_socket_give(supervisor->notify, owner);
+    NotifySocket *given = notify_socket_give(supervisor->notify, owner, &error);
     log_service(LOG_LEVEL_WARNING, supervisor->service_id,
                 "more than %u readiness messages came from strangers, the last one from process "
                 "%d, uid %u: %s uid %u can send any for the rest of this run%s%s",
                 SUPERVISOR_STRANGERS_MAX, (int)sender->pid, (unsigned)sender->uid,
-                is_given ? "only" : "cannot see to it that only", (unsigned)owner,
-                is_given ? "" : ": ", is_given ? "" : g_strerror(errno));
+                given != NULL ? "only" : "cannot see to it that only", (unsigned)owner,
+                given != NULL ? "" : ": ", given != NULL ? "" : error->message);
+    if (given == NULL)
+        return;
+    supervisor->notify = given;
+    notify_socket_drain(given); /* in the order in which it was said */
 }
 
 /* The number is looked at again once the descriptor holds on to the process: before, it could have

@@ -63,7 +63,7 @@ typedef struct Sys {
     int (*unlink)(const char *path);
     int (*unlinkat)(int directory_fd, const char *path, int flags);
     int (*fchmod)(int fd, mode_t mode);
-    int (*chmod)(const char *path, mode_t mode);
+    int (*rename)(const char *old_path, const char *path);
     int (*lchown)(const char *path, uid_t uid, gid_t gid);
     int (*socket)(int domain, int type, int protocol);
     int (*bind)(int fd, const struct sockaddr *address, socklen_t length);

@@ -47,7 +47,7 @@ static const char *const inject_names[] = {
         [INJECT_PIPE2_READY] = "pipe2(readiness)",
         [INJECT_SOCKET] = "socket",
         [INJECT_FCHMOD] = "fchmod",
-        [INJECT_CHMOD] = "chmod",
+        [INJECT_RENAME] = "rename",
         [INJECT_LCHOWN] = "lchown",
         [INJECT_SETSOCKOPT] = "setsockopt",
         [INJECT_BIND] = "bind",
@@ -404,9 +404,9 @@ static int inject_fchmod(int fd, mode_t mode)
     return inject_fails(INJECT_FCHMOD) ? -1 : inject_base.fchmod(fd, mode);
 }
 
-static int inject_chmod(const char *path, mode_t mode)
+static int inject_rename(const char *old_path, const char *path)
 {
-    return inject_fails(INJECT_CHMOD) ? -1 : inject_base.chmod(path, mode);
+    return inject_fails(INJECT_RENAME) ? -1 : inject_base.rename(old_path, path);
 }
 
 static int inject_lchown(const char *path, uid_t uid, gid_t gid)
@@ -485,7 +485,7 @@ static const Sys inject_sys = {
         .mkdir = inject_mkdir,
         .unlink = inject_unlink,
         .fchmod = inject_fchmod,
-        .chmod = inject_chmod,
+        .rename = inject_rename,
         .lchown = inject_lchown,
         .socket = inject_socket,
         .bind = inject_bind,

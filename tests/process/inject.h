@@ -18,7 +18,7 @@ typedef enum InjectCall {
     INJECT_PIPE2_READY, /* of readiness "fd" */
     INJECT_SOCKET,
     INJECT_FCHMOD,
-    INJECT_CHMOD,
+    INJECT_RENAME,
     INJECT_LCHOWN,
     INJECT_SETSOCKOPT,
     INJECT_BIND,

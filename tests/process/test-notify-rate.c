@@ -381,6 +381,69 @@ static void test_real_time(ProcessFixture *fixture, const void *unused)
     speaker_done(&speaker);
 }
 
+static int rename_refused(const char *old_path, const char *path)
+{
+    errno = EROFS;
+    return -1;
+}
+
+static int count_files(const NotifyFixture *fixture)
+{
+    g_autofree char *path = g_path_get_dirname(notify_socket_path(fixture->notify));
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    int n = 0;
+
+    while (g_dir_read_name(directory) != NULL)
+        n++;
+    return n;
+}
+
+/* It does not wait. */
+static void send_to(const char *path, const char *text)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    autofd int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
+    g_assert_cmpint(
+            sendto(fd, text, strlen(text), 0, (const struct sockaddr *)&address, sizeof address),
+            ==, strlen(text));
+}
+
+/* Who is connected is heard as before, and who was first is heard first; he does not stand in the
+ * way of who comes by the path. */
+static void test_given(NotifyFixture *fixture, const void *unused)
+{
+    g_autofree char *path = g_strdup(notify_socket_path(fixture->notify));
+    g_autoptr(GError) error = NULL;
+    unsigned n_said = 1;
+    int n_fds = fd_count_open();
+
+    fixture->sys.rename = rename_refused;
+    g_assert_null(notify_socket_give(fixture->notify, geteuid(), &error));
+    assert_contains(error->message, ": Read-only file system");
+    g_assert_cmpint(fd_count_open(), ==, n_fds);
+    fixture->sys.rename = sys_linux.rename;
+
+    notify_fixture_say(fixture, "STATUS=before");
+    fixture->notify = notify_socket_give(fixture->notify, geteuid(), NULL);
+    g_assert_cmpstr(notify_socket_path(fixture->notify), ==, path);
+    g_assert_cmpint(count_files(fixture), ==, 1);
+    while (notify_fixture_send_bytes(fixture, "STATUS=connected", 16, NULL, 0))
+        n_said++;
+    send_to(path, "STATUS=after");
+    notify_socket_drain(fixture->notify);
+    g_assert_cmpuint(n_said, >, 1);
+    g_assert_cmpuint(fixture->said->len, ==, n_said + 1);
+    g_assert_cmpstr(g_ptr_array_index(fixture->said, 0), ==, "before");
+    g_assert_cmpstr(g_ptr_array_index(fixture->said, 1), ==, "connected");
+    g_assert_cmpstr(g_ptr_array_index(fixture->said, n_said), ==, "after");
+    /* Not only when it is drained. */
+    notify_fixture_say(fixture, "STATUS=connected");
+    g_assert_true(notify_fixture_turn(fixture));
+    g_assert_cmpuint(fixture->said->len, ==, n_said + 2);
+}
+
 /* A program that floods, is ready and ends, all while nobody listens to it: it was ready. */
 static void test_last_words(ProcessFixture *fixture, const void *unused)
 {
@@ -422,6 +485,7 @@ int main(int argc, char **argv)
     ADD_DATA("strangers/flood", test_flood, GSIZE_TO_POINTER(RATE_STRANGERS_PER_SECOND));
     ADD("strangers/own-budget", test_strangers);
     ADD("strangers/descriptors", test_strangers_descriptors);
+    ADD("given", test_given);
     ADD("steady", test_steady);
     ADD("descriptors", test_descriptors);
     ADD("saved-up", test_saved_up);

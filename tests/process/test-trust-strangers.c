@@ -167,7 +167,8 @@ static void test_cannot_be_given(TrustFixture *fixture, const void *unused)
     fixture->process.sys.lchown = sys_linux.lchown;
     assert_socket(path, geteuid(), 0666);
     assert_contains(fixture->process.log->str, "cannot see to it that only uid ");
-    assert_contains(fixture->process.log->str, "for the rest of this run: Read-only file system");
+    assert_contains(fixture->process.log->str, "for the rest of this run: cannot open the notify ");
+    assert_contains(fixture->process.log->str, ": Read-only file system\n");
     fixture_drop(&fixture->process, service);
 }
 
@@ -220,7 +221,7 @@ static void pass_time(TrustFixture *fixture)
     fixture_drop(&fixture->process, other);
 }
 
-/* They know its address, and use it as often as they can. */
+/* They have connected themselves while they could, and say as much as they can. */
 static void test_crowd(TrustFixture *fixture, const void *unused)
 {
     g_autofree char *path = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* crowd UID N PATH TEXT: as user UID, N threads say TEXT to the socket PATH as often as it takes
- * it. Says "begun" on standard output before the first word, and ends when standard input is
- * closed, or after half a minute. */
+/* crowd UID N PATH TEXT: as user UID, N threads connect to the socket PATH and say TEXT as often as
+ * it takes it. Says "begun" on standard output before the first word, and ends when standard input
+ * is closed, or after half a minute. */
 
 #include "notify.h"
 
@@ -17,20 +17,20 @@ static const char *crowd_text;
 static void *on_crowd_thread(void *data)
 {
     int fd = *(const int *)data;
-    const struct sockaddr *address = (const struct sockaddr *)&crowd_address;
     ssize_t n;
 
     do {
-        n = sendto(fd, crowd_text, strlen(crowd_text), MSG_NOSIGNAL, address, sizeof crowd_address);
+        n = send(fd, crowd_text, strlen(crowd_text), MSG_NOSIGNAL);
     } while (n >= 0 || errno == EINTR);
     return NULL;
 }
 
 static int crowd_open(void)
 {
+    const struct sockaddr *address = (const struct sockaddr *)&crowd_address;
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0)
+    if (fd < 0 || connect(fd, address, sizeof crowd_address) < 0)
         exit(91);
     return fd;
 }
