@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #define COST_MEMORY 123456
 #define COST_DAEMONS 4
+#define COST_CRASHES 100
 
 static unsigned n_looks;        /* at single processes */
 static unsigned n_files;        /* of cgroups */
@@ -110,6 +112,30 @@ static void test_kept(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* What has crashed is described as long as its numbers can be read: without cgroups by one look at
+ * each main process, however many crash at once. */
+static void test_crash(TrustFixture *fixture, const void *unused)
+{
+    Service *services[COST_CRASHES];
+
+    for (size_t i = 0; i < COST_CRASHES; i++) {
+        services[i] = trust_start(fixture, "{'exec': ['@PROGRAMS/program-stayer'], "
+                                           "'readiness': 'notify', 'restart': {'policy': 'no'}}");
+        fixture_wait_state(&fixture->process, services[i], STATE_ACTIVE);
+    }
+    fixture->process.sys.open = cost_open;
+    fixture->process.sys.getdents64 = cost_getdents64;
+    n_looks = n_lists = 0;
+    for (size_t i = 0; i < COST_CRASHES; i++)
+        g_assert_cmpint(kill(fixture_main_pid(services[i]), SIGKILL), ==, 0);
+    for (size_t i = 0; i < COST_CRASHES; i++)
+        fixture_wait_state(&fixture->process, services[i], STATE_FAILED);
+    g_assert_cmpuint(n_looks, ==, fixture->has_cgroups ? 0 : COST_CRASHES);
+    g_assert_cmpuint(n_lists, ==, 0);
+    for (size_t i = 0; i < COST_CRASHES; i++)
+        fixture_drop(&fixture->process, services[i]);
+}
+
 static int cost_pidfd_cgroup(int pidfd, uint64_t *ret_id)
 {
     errno = ENOTTY;
@@ -148,5 +174,6 @@ int main(int argc, char **argv)
     trust_add("/trust/cost/counted", test_counted, NULL);
     trust_add("/trust/cost/kept", test_kept, NULL);
     trust_add("/trust/cost/stop", test_stop, NULL);
+    trust_add("/trust/cost/crash", test_crash, NULL);
     return g_test_run();
 }
