@@ -27,6 +27,7 @@ static LogQuery asked;        /* the last one */
 static char *asked_for;       /* its invocation */
 static unsigned n_asked;      /* how many there were */
 static const char *refuse_as; /* not NULL: with LimitExceeded */
+static size_t last_bytes;     /* of the last line; 0: a few */
 
 static int log_open(const Kind *kind, const Service *service, const LogQuery *query, GError **error)
 {
@@ -54,7 +55,9 @@ static json_t *log_describe_run(const Kind *kind, const Service *service)
 static json_t *log_last_lines(const Kind *kind, const Service *service, const char *invocation,
                               unsigned n)
 {
-    return json_pack("[{s:s, s:s}]", "text", "giving up", "invocation", invocation);
+    g_autofree char *text = last_bytes > 0 ? g_strnfill(last_bytes, 'x') : g_strdup("giving up");
+
+    return json_pack("[{s:s, s:s}]", "text", text, "invocation", invocation);
 }
 
 static void setup_client(BusClientKind kind)
@@ -65,6 +68,7 @@ static void setup_client(BusClientKind kind)
     fixture.kind_process.last_lines = log_last_lines;
     n_asked = 0;
     refuse_as = NULL;
+    last_bytes = 0;
     bus_fixture_create(&fixture, "web", "process", "{\"restart\": {\"policy\": \"no\"}}", false);
     bus_fixture_create(&fixture, "plain", "fake", NULL, false);
     client = bus_client_new(&fixture, kind);
@@ -263,14 +267,12 @@ static void test_nothing_is_left_open(void)
     teardown();
 }
 
-/* One who asks and does not read is thrown out before the descriptors run out. */
-static void test_unread(void)
+/* How many descriptors were kept for one who asks and does not read, until it was thrown out. */
+static int ask_unread(const char *member, const char *types)
 {
     int before, most = 0, bytes = 4096; /* of what the kernel keeps for the peer */
-    BusClient *lazy;
+    BusClient *lazy = bus_client_new(&fixture, BUS_CLIENT_DEAF);
 
-    setup();
-    lazy = bus_client_new(&fixture, BUS_CLIENT_DEAF);
     g_assert_cmpint(setsockopt(sd_bus_get_fd(bus_client_peer(lazy)->connection->sd_bus), SOL_SOCKET,
                                SO_SNDBUF, &bytes, sizeof(bytes)),
                     ==, 0);
@@ -278,18 +280,43 @@ static void test_unread(void)
     g_assert_cmpint(sd_bus_detach_event(lazy->bus), >=, 0);
     for (unsigned i = 0; i < 3000 && fixture.bus->connections->len == 2; i++) {
         g_autoptr(Pending) pending =
-                bus_client_start(lazy, service_path("web"), SERVICE, "OpenLog", "a{sv}", 0);
+                bus_client_start(lazy, service_path("web"), SERVICE, member, types, 0);
 
         (void)sd_bus_flush(lazy->bus); /* an error: it is thrown out already */
         bus_fixture_turn(&fixture);
         most = MAX(most, fd_count_open() - before);
     }
     g_assert_cmpuint(fixture.bus->connections->len, ==, 1);
-    g_assert_cmpint(most, >, 100);
-    g_assert_cmpint(most, <, 1200);
     g_assert_nonnull(strstr(fixture.core.log->str, "it does not read what it is sent"));
     bus_client_close(lazy);
     bus_fixture_turn(&fixture);
+    return most;
+}
+
+/* Before the descriptors run out. */
+static void test_unread(void)
+{
+    int most;
+
+    setup();
+    most = ask_unread("OpenLog", "a{sv}");
+    g_assert_cmpint(most, >, 100);
+    g_assert_cmpint(most, <, 1200);
+    assert_opens();
+    teardown();
+}
+
+/* Nor does the memory: what is in a report counts, too. */
+static void test_unread_reports(void)
+{
+    int most;
+
+    setup();
+    fail_web();
+    last_bytes = 1024 * 1024;
+    most = ask_unread("GetFailureReport", NULL);
+    g_assert_cmpint(most, >, 10);
+    g_assert_cmpint(most, <, 100);
     assert_opens();
     teardown();
 }
@@ -384,6 +411,7 @@ int main(int argc, char **argv)
     g_test_add_func("/log/without-descriptors", test_without_descriptors);
     g_test_add_func("/log/nothing-is-left-open", test_nothing_is_left_open);
     g_test_add_func("/log/unread", test_unread);
+    g_test_add_func("/log/unread-reports", test_unread_reports);
     g_test_add_func("/log/report", test_report);
     g_test_add_func("/log/strangers-send-none", test_strangers_send_none);
     return g_test_run();
