@@ -19,6 +19,11 @@ Watch *watch_new(WatchHost *host, int fd, uint32_t events, WatchPriority priorit
     return watch;
 }
 
+void watch_set_events(Watch *watch, uint32_t events)
+{
+    watch->host->set_events(watch, events);
+}
+
 void watch_free(Watch *watch)
 {
     if (watch != NULL)

@@ -32,9 +32,15 @@ struct WatchHost {
     /* NULL and errno set on failure (ENOMEM, EPERM for a descriptor that cannot be polled). */
     Watch *(*create)(WatchHost *host, int fd, uint32_t events, WatchPriority priority);
     void (*destroy)(Watch *watch);
+    void (*set_events)(Watch *watch, uint32_t events);
 };
 
 Watch *watch_new(WatchHost *host, int fd, uint32_t events, WatchPriority priority, WatchFunc func,
                  void *data);
+/* What is watched for from now on; 0: nothing, but EPOLLHUP and EPOLLERR come all the same. Cannot
+ * fail. For a descriptor that is itself an epoll with many in it this costs far less than a new
+ * watch, for which the kernel looks at all of them. What this turn of the loop has seen already may
+ * still come. */
+void watch_set_events(Watch *watch, uint32_t events);
 /* Accepts NULL. May be called from the watch's own function. */
 void watch_free(Watch *watch);

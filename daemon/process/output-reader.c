@@ -36,7 +36,7 @@
 struct OutputReader {
     ProcessHost *host;
     int fd;       /* the epoll; -1 until there is a first pipe */
-    Watch *watch; /* of that; NULL: rests */
+    Watch *watch; /* of that; of nothing while it rests */
     Timer *rest;
     char *slice;
     size_t slice_bytes; /* how much of it is used */
@@ -246,11 +246,14 @@ void output_reader_drain(Output *output)
 
 static void on_output_ready(uint32_t events, void *data);
 
-static void output_reader_wake(OutputReader *reader)
+static bool output_reader_wake(OutputReader *reader)
 {
-    if (reader->watch == NULL)
+    if (reader->watch != NULL)
+        watch_set_events(reader->watch, EPOLLIN);
+    else
         reader->watch = watch_new(reader->host->watches, reader->fd, EPOLLIN, WATCH_PRIORITY_OUTPUT,
                                   on_output_ready, reader);
+    return reader->watch != NULL;
 }
 
 static void output_reader_rest(OutputReader *reader)
@@ -259,17 +262,13 @@ static void output_reader_rest(OutputReader *reader)
 
     if (now_usec < reader->busy_until_usec)
         return;
-    g_clear_pointer(&reader->watch, watch_free);
+    watch_set_events(reader->watch, 0);
     timer_arm(reader->rest, usec_add(now_usec, OUTPUT_REST_USEC));
 }
 
 static void on_output_rested(void *data)
 {
-    OutputReader *reader = data;
-
-    output_reader_wake(reader);
-    if (reader->watch == NULL) /* for want of memory */
-        output_reader_rest(reader);
+    (void)output_reader_wake(data); /* it has a watch, or it would not rest */
 }
 
 /* False: there is nothing to be read. */
@@ -318,9 +317,7 @@ static bool output_reader_open(OutputReader *reader)
         return false;
     if (reader->slice == NULL)
         reader->slice = g_malloc(OUTPUT_SLICE_MAX_BYTES);
-    if (!timer_is_armed(reader->rest))
-        output_reader_wake(reader);
-    return reader->watch != NULL || timer_is_armed(reader->rest);
+    return timer_is_armed(reader->rest) || output_reader_wake(reader);
 }
 
 bool output_reader_add(Output *output, OutputStream stream, int fd)

@@ -94,12 +94,20 @@ static void watches_destroy(Watch *base)
     g_free(watch);
 }
 
+static void watches_set_events(Watch *base, uint32_t events)
+{
+    GroupWatch *watch = (GroupWatch *)base;
+    struct epoll_event event = {.events = events, .data.ptr = watch};
+
+    (void)epoll_ctl(watch->group->fd, EPOLL_CTL_MOD, base->fd, &event); /* it is there */
+}
+
 int watches_new(sd_event *event, Watches **ret_watches)
 {
     Watches *watches = g_new0(Watches, 1);
     int r = 0;
 
-    watches->host = (WatchHost){watches_create, watches_destroy};
+    watches->host = (WatchHost){watches_create, watches_destroy, watches_set_events};
     for (size_t i = 0; i < WATCHES_PRIORITIES; i++)
         watches->groups[i].fd = -1;
     for (int i = 0; i < WATCHES_PRIORITIES && r >= 0; i++)

@@ -225,12 +225,16 @@ static void test_watch(LoopFixture *fixture, const void *unused)
     g_assert_cmpint(write(fds[1], "x", 1), ==, 1);
     g_assert_true(loop_turn(fixture));
     g_assert_true(loop_turn(fixture)); /* as long as it is not read */
+    watch_set_events(a.watch, 0);
+    g_assert_false(loop_turn(fixture));
+    watch_set_events(a.watch, EPOLLIN);
+    g_assert_true(loop_turn(fixture));
     watch_free(a.watch);
     b.watch = watch_new(loop_watches(fixture->loop), fds[0], EPOLLIN, WATCH_PRIORITY_NORMAL,
                         on_writer_watch_free, &b);
     g_assert_true(loop_turn(fixture));
     g_assert_false(loop_turn(fixture));
-    g_assert_cmpstr(fixture->calls->str, ==, "aab");
+    g_assert_cmpstr(fixture->calls->str, ==, "aaab");
     (void)fd_close(fds[0]);
     (void)fd_close(fds[1]);
 }

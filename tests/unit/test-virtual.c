@@ -325,6 +325,7 @@ static void test_virtual_watch(void)
     virtual_loop_fire_watch(loop, 10, EPOLLIN | EPOLLHUP);
     g_assert_cmpuint(in.events, ==, EPOLLIN | EPOLLHUP);
     g_assert_cmpuint(out.n_calls, ==, 0);
+    watch_set_events(in.watch, 0);
     in.free_self = true;
     virtual_loop_fire_watch(loop, 10, EPOLLHUP);
     g_assert_cmpuint(in.n_calls, ==, 2);
