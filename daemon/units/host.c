@@ -13,6 +13,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* Enough for what services there may be (options: max_services is 10,000 at first), each with a
+ * descriptor for its main process and two for its output, and for who asks. */
+#define HOST_DESCRIPTORS ((rlim_t)256 * 1024)
+
 static void on_host_end_signal(int signo, uint32_t sender_pid, void *data)
 {
     Daemon *daemon = data;
@@ -88,15 +92,16 @@ void host_run_signals(void *data)
 }
 
 /* The daemon needs a few descriptors per service; programs get the limit that it was given (see
- * process/host.h). */
+ * process/host.h). Who may goes beyond what is the most for others. */
 static void host_raise_fd_limit(void)
 {
-    struct rlimit limit;
+    struct rlimit limit, higher;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return;
+    higher.rlim_cur = higher.rlim_max = MAX(limit.rlim_max, HOST_DESCRIPTORS);
     limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (setrlimit(RLIMIT_NOFILE, &higher) < 0 && setrlimit(RLIMIT_NOFILE, &limit) < 0)
         log_warning("cannot raise the limit of descriptors: %s", g_strerror(errno));
 }
 
