@@ -24,6 +24,11 @@ void watch_set_events(Watch *watch, uint32_t events)
     watch->host->set_events(watch, events);
 }
 
+uint64_t watch_count_others(const Watch *watch)
+{
+    return watch->host->count_others(watch);
+}
+
 void watch_free(Watch *watch)
 {
     if (watch != NULL)

@@ -33,6 +33,7 @@ struct WatchHost {
     Watch *(*create)(WatchHost *host, int fd, uint32_t events, WatchPriority priority);
     void (*destroy)(Watch *watch);
     void (*set_events)(Watch *watch, uint32_t events);
+    uint64_t (*count_others)(const Watch *watch);
 };
 
 Watch *watch_new(WatchHost *host, int fd, uint32_t events, WatchPriority priority, WatchFunc func,
@@ -42,5 +43,8 @@ Watch *watch_new(WatchHost *host, int fd, uint32_t events, WatchPriority priorit
  * watch, for which the kernel looks at all of them. What this turn of the loop has seen already may
  * still come. */
 void watch_set_events(Watch *watch, uint32_t events);
+/* To be asked in the watch's own function: how often the loop has served something of another
+ * priority since it served this one's before. */
+uint64_t watch_count_others(const Watch *watch);
 /* Accepts NULL. May be called from the watch's own function. */
 void watch_free(Watch *watch);

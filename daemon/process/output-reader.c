@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* All pipes are in one epoll, whose descriptor is one watch of the loop, at the lowest priority. A
  * turn reads a few slices, one pipe after the other (the kernel puts who was served behind the
- * others), and leaves the rest to the next turn, so that calls and deaths come between. When all
- * pipes are empty the reader rests: what many slow writers say in that time costs one wake-up. It
- * does not rest while somebody has filled his pipe a moment ago, for he would stand still.
+ * others), and leaves the rest to the next turn, so that calls and deaths come between; while there
+ * are such it reads no more than one small slice, for that is how long they may have to wait. When
+ * all pipes are empty the reader rests: what many slow writers say in that time costs one wake-up.
+ * It rests only for a moment while somebody has filled his pipe not long ago, for he would stand
+ * still; without that moment each of his writes would cost a wake-up, and be half as fast.
  *
  * A short line becomes a long one by its stamp, so the measure of a turn is what is written. */
 
@@ -27,9 +29,17 @@
 /* Of a turn: some 60 us, less than a call takes. */
 #define OUTPUT_TURN_BYTES ((size_t)64 * 1024)
 #define OUTPUT_TURN_PIPES 32
+/* While somebody else is being served, too: one small slice, for he waits for it at times, and then
+ * the processor is left to him, and the writer stands still. */
+#define OUTPUT_SHARED_BYTES ((size_t)4 * 1024)
+#define OUTPUT_SHARED_REST_USEC 100
+#define OUTPUT_SHARED_USEC (10 * USEC_PER_MSEC) /* after he was seen */
+/* So much else in that time is somebody who asks; less may be timers of ours. */
+#define OUTPUT_SHARED_OTHERS 5
 #define OUTPUT_REST_USEC (20 * USEC_PER_MSEC)
 /* Who has filled half a slice is expected to go on for so long. */
 #define OUTPUT_BUSY_USEC (10 * USEC_PER_MSEC)
+#define OUTPUT_BUSY_REST_USEC 50
 /* No pipe is smaller, on any machine. */
 #define OUTPUT_PIPE_MIN_BYTES ((size_t)4 * 1024)
 
@@ -43,6 +53,11 @@ struct OutputReader {
     GString *batch;
     size_t n_written; /* in this turn */
     size_t n_read;    /* the same */
+    size_t turn_bytes;
+    bool has_rested; /* its timer is the last that the loop has served */
+    uint64_t shared_until_usec;
+    uint64_t n_others; /* served by the loop, until others_until_usec */
+    uint64_t others_until_usec;
     uint64_t busy_until_usec;
     GQueue outputs; /* with a pipe that is open */
     int null_fd;
@@ -204,7 +219,7 @@ static ssize_t output_pipe_read(Output *output, OutputPipe *pipe, size_t max_byt
     reader->n_read += (size_t)n;
     output_lines_feed(&pipe->lines, reader->slice, (size_t)n, on_output_line, &slice);
     output_slice_write(&slice);
-    if (output_pipe_was_full(pipe, reader->slice_bytes, (size_t)n))
+    if (output_pipe_was_full(pipe, MIN(max_bytes, reader->slice_bytes), (size_t)n))
         reader->busy_until_usec =
                 usec_add(clock_monotonic_usec(output->host->clock), OUTPUT_BUSY_USEC);
     output_reader_fit_slice(reader, reader->n_written - before);
@@ -256,19 +271,18 @@ static bool output_reader_wake(OutputReader *reader)
     return reader->watch != NULL;
 }
 
-static void output_reader_rest(OutputReader *reader)
+static void output_reader_rest(OutputReader *reader, uint64_t usec)
 {
-    uint64_t now_usec = clock_monotonic_usec(reader->host->clock);
-
-    if (now_usec < reader->busy_until_usec)
-        return;
     watch_set_events(reader->watch, 0);
-    timer_arm(reader->rest, usec_add(now_usec, OUTPUT_REST_USEC));
+    timer_arm(reader->rest, usec_add(clock_monotonic_usec(reader->host->clock), usec));
 }
 
 static void on_output_rested(void *data)
 {
-    (void)output_reader_wake(data); /* it has a watch, or it would not rest */
+    OutputReader *reader = data;
+
+    reader->has_rested = true;
+    (void)output_reader_wake(reader); /* it has a watch, or it would not rest */
 }
 
 /* False: there is nothing to be read. */
@@ -282,29 +296,54 @@ static bool output_reader_serve_one(OutputReader *reader)
 
     OutputPipe *pipe = event.data.ptr;
     Output *output = output_ref(output_of_pipe(pipe));
-    (void)output_pipe_read(output, pipe, SIZE_MAX); /* the next one may be readable */
+    (void)output_pipe_read(output, pipe, reader->turn_bytes); /* the next one may be readable */
     output_unref(output);
     return true;
+}
+
+/* True: somebody else is being served, too. */
+static bool output_reader_begin_turn(OutputReader *reader)
+{
+    uint64_t now_usec = clock_monotonic_usec(reader->host->clock);
+
+    if (now_usec >= reader->others_until_usec) {
+        reader->others_until_usec = usec_add(now_usec, OUTPUT_SHARED_USEC);
+        reader->n_others = 0;
+    }
+    uint64_t n = watch_count_others(reader->watch);
+    reader->n_others += n > 0 && reader->has_rested ? n - 1 : n;
+    if (reader->n_others >= OUTPUT_SHARED_OTHERS)
+        reader->shared_until_usec = usec_add(now_usec, OUTPUT_SHARED_USEC);
+    bool is_shared = now_usec < reader->shared_until_usec;
+    reader->has_rested = false;
+    reader->turn_bytes = is_shared ? OUTPUT_SHARED_BYTES : OUTPUT_TURN_BYTES;
+    reader->n_written = reader->n_read = 0;
+    return is_shared;
+}
+
+/* All pipes are empty, or what is ready cannot be read: somebody else is always faster, or it
+ * fails. */
+static void output_reader_pause(OutputReader *reader)
+{
+    bool is_busy = clock_monotonic_usec(reader->host->clock) < reader->busy_until_usec;
+
+    output_reader_rest(reader, is_busy ? OUTPUT_BUSY_REST_USEC : OUTPUT_REST_USEC);
 }
 
 static void on_output_ready(uint32_t events, void *data)
 {
     OutputReader *reader = data;
-    unsigned n = 0;
+    bool is_shared = output_reader_begin_turn(reader), has_more = true;
 
-    reader->n_written = reader->n_read = 0;
-    while (n < OUTPUT_TURN_PIPES && reader->n_written < OUTPUT_TURN_BYTES) {
-        if (!output_reader_serve_one(reader)) {
-            output_reader_rest(reader);
-            return;
-        }
-        n++;
-    }
-    if (reader->n_read > 0)
-        return;
-    /* What is ready cannot be read: somebody else is always faster, or it fails. */
-    reader->busy_until_usec = 0;
-    output_reader_rest(reader);
+    for (unsigned n = 0;
+         has_more && n < OUTPUT_TURN_PIPES && reader->n_written < reader->turn_bytes; n++)
+        has_more = output_reader_serve_one(reader);
+    if (has_more && reader->n_read == 0)
+        reader->busy_until_usec = 0;
+    if (!has_more || reader->n_read == 0)
+        output_reader_pause(reader);
+    else if (is_shared)
+        output_reader_rest(reader, OUTPUT_SHARED_REST_USEC);
 }
 
 /* The reader */

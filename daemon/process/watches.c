@@ -29,6 +29,8 @@ struct WatchGroup {
     sd_event_source *source;
     GroupWatch *turn[WATCHES_PER_TURN]; /* served in this turn; NULL: freed meanwhile */
     int n_turn;
+    uint64_t iteration; /* of the loop, when it was this one's turn */
+    uint64_t n_others;  /* since the turn before */
 };
 
 struct Watches {
@@ -36,11 +38,22 @@ struct Watches {
     WatchGroup groups[WATCHES_PRIORITIES];
 };
 
+/* sd-event serves one source in each iteration. */
+static void watches_note_others(WatchGroup *group)
+{
+    uint64_t before = group->iteration;
+
+    if (sd_event_get_iteration(sd_event_source_get_event(group->source), &group->iteration) < 0)
+        group->iteration = before; /* cannot be */
+    group->n_others = group->iteration > before ? group->iteration - before - 1 : 0;
+}
+
 static int on_watches_turn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     struct epoll_event events[WATCHES_PER_TURN];
     WatchGroup *group = userdata;
 
+    watches_note_others(group);
     group->n_turn = MAX(epoll_wait(fd, events, WATCHES_PER_TURN, 0), 0);
     for (int i = 0; i < group->n_turn; i++)
         group->turn[i] = events[i].data.ptr;
@@ -102,12 +115,18 @@ static void watches_set_events(Watch *base, uint32_t events)
     (void)epoll_ctl(watch->group->fd, EPOLL_CTL_MOD, base->fd, &event); /* it is there */
 }
 
+static uint64_t watches_count_others(const Watch *base)
+{
+    return ((const GroupWatch *)base)->group->n_others;
+}
+
 int watches_new(sd_event *event, Watches **ret_watches)
 {
     Watches *watches = g_new0(Watches, 1);
     int r = 0;
 
-    watches->host = (WatchHost){watches_create, watches_destroy, watches_set_events};
+    watches->host =
+            (WatchHost){watches_create, watches_destroy, watches_set_events, watches_count_others};
     for (size_t i = 0; i < WATCHES_PRIORITIES; i++)
         watches->groups[i].fd = -1;
     for (int i = 0; i < WATCHES_PRIORITIES && r >= 0; i++)
