@@ -40,6 +40,8 @@ static json_t *program_describe_usage(const Program *program)
                             is_text ? json_string(entries[i].value.s)
                                     : json_integer((json_int_t)entries[i].value.t));
     }
+    if (n > 0 && !supervisor_is_ready(program->supervisor))
+        json_object_set_new(usage, "source", json_string("main"));
     return usage;
 }
 

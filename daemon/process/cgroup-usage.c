@@ -23,23 +23,23 @@ static bool cgroup_count_tasks(const CgroupPlace *place, uint64_t *ret_n)
     return true;
 }
 
-void cgroup_read_totals(const Cgroup *cgroup, CgroupUsage *ret_usage)
+bool cgroup_read_peak(const Cgroup *cgroup, uint64_t *ret_bytes)
 {
     CgroupPlace place = cgroup_place(cgroup);
 
-    if (cgroup_place_stat(&place, "cpu.stat", "usage_usec", &ret_usage->cpu_usec))
-        ret_usage->has_cpu = true;
-    if (cgroup_place_number(&place, "memory.peak", &ret_usage->memory_peak_bytes))
-        ret_usage->has_memory_peak = true;
+    return cgroup_place_number(&place, "memory.peak", ret_bytes);
 }
 
 void cgroup_read_usage(const Cgroup *cgroup, CgroupUsage *ret_usage)
 {
     CgroupPlace place = cgroup_place(cgroup);
 
-    cgroup_read_totals(cgroup, ret_usage);
+    if (cgroup_place_stat(&place, "cpu.stat", "usage_usec", &ret_usage->cpu_usec))
+        ret_usage->has_cpu = true;
     if (cgroup_place_number(&place, "memory.current", &ret_usage->memory_bytes))
         ret_usage->has_memory = true;
+    if (cgroup_read_peak(cgroup, &ret_usage->memory_peak_bytes))
+        ret_usage->has_memory_peak = true;
     if (cgroup_count_tasks(&place, &ret_usage->n_tasks))
         ret_usage->has_tasks = true;
 }

@@ -154,8 +154,8 @@ typedef struct CgroupUsage {
     uint64_t n_tasks;
 } CgroupUsage;
 void cgroup_read_usage(const Cgroup *cgroup, CgroupUsage *ret_usage);
-/* Only what counts those who are gone, too: processor time, and the peak of the memory. */
-void cgroup_read_totals(const Cgroup *cgroup, CgroupUsage *ret_usage);
+/* The most memory that it ever had. False: nobody counts that. */
+bool cgroup_read_peak(const Cgroup *cgroup, uint64_t *ret_bytes);
 /* How many processes are in it, as far as that can be read. */
 uint64_t cgroup_count(const Cgroup *cgroup);
 /* The first max members. Returns how many. */

@@ -6,6 +6,7 @@
 #include "process/supervisor-internal.h"
 
 #include <inttypes.h>
+#include <sys/resource.h>
 
 static const char *const readiness_table[] = {"spawned", "notify", "fd"};
 G_STATIC_ASSERT(G_N_ELEMENTS(readiness_table) == _READINESS_MAX);
@@ -79,7 +80,7 @@ bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage)
     return true;
 }
 
-/* A failure will be told of it, most likely. A stop that goes as it should costs nothing here. */
+/* A failure will be told of it, most likely. */
 static bool supervisor_ends_badly(const Supervisor *supervisor, const siginfo_t *info)
 {
     const Ending *ending = &supervisor->ending;
@@ -88,27 +89,42 @@ static bool supervisor_ends_badly(const Supervisor *supervisor, const siginfo_t 
            (!ending->stop_was_asked || ending->was_killed);
 }
 
-void supervisor_note_usage(Supervisor *supervisor, const siginfo_t *info)
+/* The kernel adds up what all children have used that were reaped: this one's share is what reaping
+ * it adds. No file is read for it, since thousands may fail at once. */
+static uint64_t supervisor_reaped_usec(void)
 {
-    Usage usage;
+    struct rusage usage;
 
-    if (supervisor->helps != NULL || !supervisor_ends_badly(supervisor, info))
-        return;
-    g_clear_pointer(&supervisor->last_usage, g_free); /* of a main process before this one */
-    if (supervisor_known_usage(supervisor, &usage))
-        supervisor->last_usage = g_memdup2(&usage, sizeof usage);
+    if (getrusage(RUSAGE_CHILDREN, &usage) < 0)
+        return 0; /* cannot be */
+    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * USEC_PER_SEC +
+           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
-bool supervisor_known_usage(const Supervisor *supervisor, Usage *ret_usage)
+void supervisor_reap_main(Supervisor *supervisor, const siginfo_t *info)
 {
-    if (supervisor->last_usage != NULL) {
-        *ret_usage = *supervisor->last_usage;
-        return true;
-    }
-    if (supervisor->cgroup != NULL)
-        return usage_read_totals(supervisor->cgroup, ret_usage);
-    return supervisor->facts.main_pid > 0 &&
-           usage_read_main(supervisor->host, supervisor->facts.main_pid, ret_usage);
+    const Sys *sys = supervisor->host->sys;
+    bool counts = supervisor->helps == NULL && supervisor_ends_badly(supervisor, info);
+    uint64_t before_usec = counts ? supervisor_reaped_usec() : 0;
+
+    /* Fails only for who is not our child, and is reaped by its own parent. */
+    if (sys_waitid(sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG) < 0 ||
+        !counts)
+        return;
+
+    Usage usage = {.has_cpu = true, .cpu_usec = supervisor_reaped_usec() - before_usec};
+    if (supervisor->ending.oom_killed && supervisor->cgroup != NULL)
+        usage_read_peak(supervisor->cgroup, &usage);
+    g_free(supervisor->last_usage); /* of a main process before this one */
+    supervisor->last_usage = g_memdup2(&usage, sizeof usage);
+}
+
+bool supervisor_known_usage(Supervisor *supervisor, Usage *ret_usage)
+{
+    if (supervisor->last_usage == NULL)
+        return supervisor_is_ready(supervisor) && supervisor_usage(supervisor, ret_usage);
+    *ret_usage = *supervisor->last_usage;
+    return true;
 }
 
 /* The cgroup counts all of a service; only the kernel's log says whom. Where that cannot be read it

@@ -171,8 +171,8 @@ void supervisor_set_phase(Supervisor *supervisor, Phase phase);
 
 /* The main process was killed by nobody here: whether it was the OOM killer. */
 bool supervisor_lacked_memory(const Supervisor *supervisor, pid_t pid);
-/* The main process has died like this, and is not reaped: what is told of it is counted now. */
-void supervisor_note_usage(Supervisor *supervisor, const siginfo_t *info);
+/* The main process has died like this; what it has used is noted if a failure will be told. */
+void supervisor_reap_main(Supervisor *supervisor, const siginfo_t *info);
 
 /* supervisor-members.c */
 

@@ -419,9 +419,7 @@ void supervisor_check_main(Supervisor *supervisor)
     supervisor_signal_rest(supervisor);
     supervisor->ending.oom_killed = r == 0 && supervisor_is_oom_killed(supervisor, &info);
     supervisor_exec_set_exit(supervisor, r == 0 ? &info : NULL);
-    supervisor_note_usage(supervisor, &info);
-    /* Fails only for who is not our child, and is reaped by its own parent. */
-    (void)sys_waitid(host->sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG);
+    supervisor_reap_main(supervisor, &info);
     supervisor_unfollow(supervisor);
     supervisor_tell_facts(supervisor, FACT_MAIN_PID | FACT_LAST_EXIT);
     if (supervisor->phase != PHASE_STOP_EXEC || supervisor->control == NULL)

@@ -117,10 +117,10 @@ bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GEr
 void supervisor_drop_stored(Supervisor *supervisor);
 /* What was told in the last half second is told again. False: nothing runs. */
 bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage);
-/* What the run has used until now, or the one before if it has failed, as far as that needs no
- * search: processor time, and the peak of its memory where a cgroup has counted that; without a
- * cgroup only of its main process and those whom that has waited for. False: it is not known. */
-bool supervisor_known_usage(const Supervisor *supervisor, Usage *ret_usage);
+/* What the run uses, if it is ready; of one whose main process has ended badly the processor time
+ * of that, and of those whom it had waited for, and the peak of the memory if it was killed for
+ * want of that. False: it is not known. */
+bool supervisor_known_usage(Supervisor *supervisor, Usage *ret_usage);
 /* Of the run that goes on; NULL: none does. Borrowed. */
 const Output *supervisor_output(const Supervisor *supervisor);
 bool supervisor_is_running(const Supervisor *supervisor);

@@ -25,25 +25,19 @@ struct UsageSurvey {
     uint64_t ended_usec;
 };
 
-static uint64_t usage_ticks_to_usec(uint64_t ticks)
-{
-    static long ticks_per_second;
-
-    if (ticks_per_second == 0)
-        ticks_per_second = sysconf(_SC_CLK_TCK);
-    return ticks * USEC_PER_SEC / (uint64_t)ticks_per_second;
-}
-
 static void usage_add_process(const Sys *sys, pid_t pid, Usage *usage)
 {
+    static long ticks_per_second;
     uint64_t resident_bytes = 0;
     ProcStat stat;
 
+    if (ticks_per_second == 0)
+        ticks_per_second = sysconf(_SC_CLK_TCK);
     if (!proc_read_stat(sys, pid, &stat) || stat.is_dead)
         return;
     (void)proc_read_resident(sys, pid, &resident_bytes); /* it has ended just now: nothing */
     usage->has_cpu = usage->has_memory = usage->has_tasks = true;
-    usage->cpu_usec += usage_ticks_to_usec(stat.cpu_ticks);
+    usage->cpu_usec += stat.cpu_ticks * USEC_PER_SEC / (uint64_t)ticks_per_second;
     usage->memory_bytes += resident_bytes;
     usage->n_tasks += stat.n_threads;
     usage->n_processes++;
@@ -202,30 +196,7 @@ void usage_read(ProcessHost *host, const Cgroup *cgroup, const char *invocation_
         usage_read_survey(host, invocation_id, ret_usage);
 }
 
-/* What needs no look at each process */
-
-bool usage_read_main(ProcessHost *host, pid_t pid, Usage *ret_usage)
+void usage_read_peak(const Cgroup *cgroup, Usage *usage)
 {
-    ProcStat stat;
-
-    if (pid <= 0 || !proc_read_stat(host->sys, pid, &stat))
-        return false;
-    *ret_usage = (Usage){.has_cpu = true, .cpu_usec = usage_ticks_to_usec(stat.cpu_ticks)};
-    return true;
-}
-
-bool usage_read_totals(const Cgroup *cgroup, Usage *ret_usage)
-{
-    CgroupUsage counted = {0};
-
-    cgroup_read_totals(cgroup, &counted);
-    if (!counted.has_cpu && !counted.has_memory_peak)
-        return false;
-    *ret_usage = (Usage){
-            .has_cpu = counted.has_cpu,
-            .cpu_usec = counted.cpu_usec,
-            .has_memory_peak = counted.has_memory_peak,
-            .memory_peak_bytes = counted.memory_peak_bytes,
-    };
-    return true;
+    usage->has_memory_peak = cgroup_read_peak(cgroup, &usage->memory_peak_bytes);
 }

@@ -26,11 +26,8 @@ typedef struct Usage {
 void usage_read(ProcessHost *host, const Cgroup *cgroup, const char *invocation_id,
                 Usage *ret_usage);
 
-/* Of one process, also when it is dead and not reaped: its time, and that of those whom it has
- * waited for. False: it is not known. */
-bool usage_read_main(ProcessHost *host, pid_t pid, Usage *ret_usage);
-/* What a cgroup has counted since it was made, also of those who are gone. False: nothing. */
-bool usage_read_totals(const Cgroup *cgroup, Usage *ret_usage);
+/* Adds the peak of a cgroup's memory, where that is counted. */
+void usage_read_peak(const Cgroup *cgroup, Usage *usage);
 
 /* Of the host. Accepts NULL. */
 typedef struct UsageSurvey UsageSurvey;

@@ -149,8 +149,7 @@ static void test_failed(TrustFixture *fixture, const void *unused)
     g_assert_nonnull(failure);
     json_t *run = json_loads(failure->run, 0, NULL);
     const json_t *usage = json_object_get(run, "usage");
-    g_assert_cmpstr(json_string_value(json_object_get(usage, "source")), ==,
-                    fixture->has_cgroups ? "cgroup" : "proc");
+    g_assert_cmpstr(json_string_value(json_object_get(usage, "source")), ==, "main");
     g_assert_cmpint(json_integer_value(json_object_get(usage, "cpu_usec")), >=,
                     180 * (json_int_t)USEC_PER_MSEC);
     g_assert_cmpint(json_integer_value(json_object_get(usage, "cpu_usec")), <=,
