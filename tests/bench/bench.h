@@ -42,8 +42,9 @@ void bench_init(Bench *bench, int argc, char **argv);
 /* Ends whatever runs and removes the directory; what main returns. */
 int bench_done(Bench *bench);
 
-/* Writes n definitions of at most 200 bytes each, with the ids bench_id(0) to bench_id(n - 1).
- * config NULL: without configuration. */
+/* Writes n definitions of at most 240 bytes each, with the ids bench_id(0) to bench_id(n - 1).
+ * config NULL: without configuration; else an object with a member. Their output is not kept where
+ * the limit of descriptors is too low for so many; that is noted. */
 void bench_define(Bench *bench, unsigned n, const char *kind, const char *config, bool enabled);
 /* "s00042" */
 char *bench_id(unsigned number);
