@@ -90,7 +90,7 @@ static void invariants_check_history(const Actor *actor)
         const HistoryEntry *told = &actor->moves[(actor->n_moves - n + i) % SERVICE_HISTORY];
         if (moves[i].serial != told->serial || moves[i].from != told->from ||
             moves[i].to != told->to || moves[i].cause != told->cause ||
-            (told->serial > 0 && moves[i].time != told->time))
+            (told->time > 0 && moves[i].time != told->time))
             violation("the last moves are kept", "#%" PRIu64 " of '%s'", told->serial,
                       service_id(actor->service));
     }

@@ -301,12 +301,13 @@ static void rules_count_kind(World *world, const Service *service, int by)
 
 /* The three types of change */
 
-static void rules_note_move(Actor *actor, const StateRecord *now, uint64_t serial)
+/* time 0: it is not known. */
+static void rules_note_move(Actor *actor, const StateRecord *now, uint64_t serial, uint64_t time)
 {
     if (now->from == now->state)
         return;
     actor->moves[actor->n_moves++ % SERVICE_HISTORY] =
-            (HistoryEntry){serial, now->time, now->from, now->state, now->cause};
+            (HistoryEntry){serial, time, now->from, now->state, now->cause};
 }
 
 static void rules_on_add(World *world, const Change *change)
@@ -326,9 +327,9 @@ static void rules_on_add(World *world, const Change *change)
     actor->present = true;
     actor->seen = seen_of(now);
     actor->seen.values[SEEN_SERIAL] = change->serial;
-    /* What happened before it was shown has no serial. */
+    /* What happened before it was shown has the serial of what shows it. */
     actor->n_moves = 0;
-    rules_note_move(actor, now, 0);
+    rules_note_move(actor, now, change->serial, 0);
     rules_follow_starts(world, actor, now, change->serial);
     rules_count(world, &actor->seen, 1);
     rules_count_kind(world, change->service, 1);
@@ -359,7 +360,7 @@ static void rules_on_update(World *world, const Change *change, int profile)
     rules_follow_sub_state(actor, &old, now);
     rules_follow_timers(world, actor, &old, now);
     rules_follow_starts(world, actor, now, change->serial);
-    rules_note_move(actor, now, change->serial);
+    rules_note_move(actor, now, change->serial, now->time);
     rules_count(world, &old, -1);
     actor->seen = seen_of(now);
     rules_count(world, &actor->seen, 1);
