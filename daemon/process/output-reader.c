@@ -219,9 +219,6 @@ static ssize_t output_pipe_read(Output *output, OutputPipe *pipe, size_t max_byt
     reader->n_read += (size_t)n;
     output_lines_feed(&pipe->lines, reader->slice, (size_t)n, on_output_line, &slice);
     output_slice_write(&slice);
-    if (output_pipe_was_full(pipe, MIN(max_bytes, reader->slice_bytes), (size_t)n))
-        reader->busy_until_usec =
-                usec_add(clock_monotonic_usec(output->host->clock), OUTPUT_BUSY_USEC);
     output_reader_fit_slice(reader, reader->n_written - before);
     return n;
 }
@@ -296,7 +293,11 @@ static bool output_reader_serve_one(OutputReader *reader)
 
     OutputPipe *pipe = event.data.ptr;
     Output *output = output_ref(output_of_pipe(pipe));
-    (void)output_pipe_read(output, pipe, reader->turn_bytes); /* the next one may be readable */
+    size_t slice_bytes = MIN(reader->turn_bytes, reader->slice_bytes);
+    ssize_t n = output_pipe_read(output, pipe, slice_bytes); /* the next one may be readable */
+    if (n > 0 && output_pipe_was_full(pipe, slice_bytes, (size_t)n))
+        reader->busy_until_usec =
+                usec_add(clock_monotonic_usec(output->host->clock), OUTPUT_BUSY_USEC);
     output_unref(output);
     return true;
 }

@@ -239,6 +239,51 @@ static void test_watch(LoopFixture *fixture, const void *unused)
     (void)fd_close(fds[1]);
 }
 
+typedef struct Counter {
+    Watch *watch;
+    uint64_t n_others;
+} Counter;
+
+static void on_counter_watch(uint32_t events, void *data)
+{
+    Counter *counter = data;
+
+    counter->n_others = watch_count_others(counter->watch);
+}
+
+/* Who comes last sees how many were served meanwhile. */
+static void test_watch_others(LoopFixture *fixture, const void *unused)
+{
+    Writer other = {fixture, 'o'};
+    Counter counter = {0};
+    int last[2], first[2];
+    char byte;
+
+    g_assert_cmpint(pipe2(last, O_CLOEXEC), ==, 0);
+    g_assert_cmpint(pipe2(first, O_CLOEXEC), ==, 0);
+    counter.watch = watch_new(loop_watches(fixture->loop), last[0], EPOLLIN, WATCH_PRIORITY_OUTPUT,
+                              on_counter_watch, &counter);
+    other.watch = watch_new(loop_watches(fixture->loop), first[0], EPOLLIN, WATCH_PRIORITY_NORMAL,
+                            on_writer_watch, &other);
+    g_assert_cmpint(write(last[1], "x", 1), ==, 1);
+    g_assert_true(loop_turn(fixture));
+    g_assert_true(loop_turn(fixture));
+    g_assert_cmpuint(counter.n_others, ==, 0);
+    g_assert_cmpint(write(first[1], "x", 1), ==, 1);
+    g_assert_true(loop_turn(fixture));
+    g_assert_true(loop_turn(fixture));
+    g_assert_cmpint(read(first[0], &byte, 1), ==, 1);
+    g_assert_true(loop_turn(fixture));
+    g_assert_cmpuint(counter.n_others, ==, 2);
+    g_assert_cmpstr(fixture->calls->str, ==, "oo");
+    watch_free(counter.watch);
+    watch_free(other.watch);
+    for (unsigned i = 0; i < 2; i++) {
+        (void)fd_close(last[i]);
+        (void)fd_close(first[i]);
+    }
+}
+
 static void test_watch_priorities(LoopFixture *fixture, const void *unused)
 {
     static const WatchPriority priorities[] = {WATCH_PRIORITY_OUTPUT, WATCH_PRIORITY_NORMAL,
@@ -383,6 +428,7 @@ int main(int argc, char **argv)
     LOOP_TEST("/loop/watch/level-triggered", test_watch);
     LOOP_TEST("/loop/watch/many", test_watch_many);
     LOOP_TEST("/loop/watch/priorities", test_watch_priorities);
+    LOOP_TEST("/loop/watch/others", test_watch_others);
     LOOP_TEST("/loop/signal", test_signal);
     return g_test_run();
 }
