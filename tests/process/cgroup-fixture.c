@@ -313,3 +313,16 @@ void cgroup_fixture_wait_empty(CgroupFixture *fixture, Cgroup *cgroup)
     cgroup_fixture_run_until(fixture, &is_empty);
     cgroup_unwatch(cgroup);
 }
+
+char *cgroup_fixture_directory(const CgroupFixture *fixture, const char *name)
+{
+    return g_build_filename(fixture->base, "tree", name, NULL);
+}
+
+pid_t cgroup_fixture_add(CgroupFixture *fixture, Cgroup *cgroup, CgroupMember member)
+{
+    pid_t pid = cgroup_fixture_member(fixture, cgroup_directory_fd(cgroup), member);
+
+    cgroup_close(cgroup);
+    return pid;
+}

@@ -47,3 +47,7 @@ void cgroup_fixture_settle(CgroupFixture *fixture);
 void cgroup_fixture_wait_empty(CgroupFixture *fixture, Cgroup *cgroup);
 /* How many directories are in base. */
 unsigned cgroup_fixture_count(const CgroupFixture *fixture);
+/* Of a cgroup in the fixture's tree; free with g_free. */
+char *cgroup_fixture_directory(const CgroupFixture *fixture, const char *name);
+/* The same as cgroup_fixture_member, of a cgroup; no descriptor of its directory is left. */
+pid_t cgroup_fixture_add(CgroupFixture *fixture, Cgroup *cgroup, CgroupMember member);

@@ -14,20 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char *directory_of(const CgroupFixture *fixture, const char *name)
-{
-    return g_build_filename(fixture->base, "tree", name, NULL);
-}
-
-/* Stays; no descriptor of the directory is left. */
-static pid_t member_of(CgroupFixture *fixture, Cgroup *cgroup, CgroupMember member)
-{
-    pid_t pid = cgroup_fixture_member(fixture, cgroup_directory_fd(cgroup), member);
-
-    cgroup_close(cgroup);
-    return pid;
-}
-
 static bool is_there(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -35,7 +21,7 @@ static bool is_there(const char *path)
 
 static void write_freeze(const CgroupFixture *fixture)
 {
-    g_autofree char *path = directory_of(fixture, "web.svc/cgroup.freeze");
+    g_autofree char *path = cgroup_fixture_directory(fixture, "web.svc/cgroup.freeze");
     autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     g_assert_cmpint(write(fd, "1", 1), ==, 1);
@@ -44,7 +30,7 @@ static void write_freeze(const CgroupFixture *fixture)
 /* Until the kernel has told it. */
 static void wait_frozen(const CgroupFixture *fixture)
 {
-    g_autofree char *path = directory_of(fixture, "web.svc/cgroup.events");
+    g_autofree char *path = cgroup_fixture_directory(fixture, "web.svc/cgroup.events");
     autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[256] = "";
 
@@ -62,8 +48,8 @@ static void test_send(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    pid_t main_pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
-    pid_t other = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t main_pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t other = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
     CgroupSignal signal = {.signo = SIGTERM, .continues = true, .not_pid = main_pid};
     CgroupReached reached = {0};
 
@@ -106,7 +92,7 @@ static void test_thaw(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
 
     fixture->sys.write = write_counted;
     n_writes = 0;
@@ -139,10 +125,10 @@ static void test_remove(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
         return;
-    g_autofree char *directory = directory_of(fixture, "web.svc");
-    g_autofree char *below = directory_of(fixture, "web.svc/below");
+    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
+    g_autofree char *below = cgroup_fixture_directory(fixture, "web.svc/below");
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
 
     g_assert_false(cgroup_remove_if_empty(cgroup));
     g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
@@ -188,7 +174,7 @@ static void test_remove_at_once(CgroupFixture *fixture, const void *unused)
 
         g_assert_cmpint(pipe2(fds, O_CLOEXEC), ==, 0);
         Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-        pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+        pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
         fds[1] = fd_close(fds[1]);
         g_assert_true(pipe_is_held(fds[0]));
         g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
@@ -212,8 +198,8 @@ static void test_left(CgroupFixture *fixture, const void *unused)
 {
     for (unsigned i = 0; fixture->base != NULL && i < 2; i++) {
         Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-        g_autofree char *below = directory_of(fixture, "web.svc/below");
-        pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+        g_autofree char *below = cgroup_fixture_directory(fixture, "web.svc/below");
+        pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
         autofd int pidfd = fixture->sys.pidfd_open(pid, 0);
 
         if (i == 1)
@@ -249,7 +235,7 @@ static void test_at_home(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
     autofd int pidfd = fixture->sys.pidfd_open(pid, 0);
     bool tells = fixture->sys.pidfd_cgroup(pidfd, &id) == 0;
 

@@ -20,20 +20,6 @@
 
 static CgroupFixture *current; /* for the calls that tests put in the place of others */
 
-static char *directory_of(const CgroupFixture *fixture, const char *name)
-{
-    return g_build_filename(fixture->base, "tree", name, NULL);
-}
-
-/* Stays; no descriptor of the directory is left. */
-static pid_t member_of(CgroupFixture *fixture, Cgroup *cgroup, CgroupMember member)
-{
-    pid_t pid = cgroup_fixture_member(fixture, cgroup_directory_fd(cgroup), member);
-
-    cgroup_close(cgroup);
-    return pid;
-}
-
 static bool is_there(const char *path)
 {
     return access(path, F_OK) == 0;
@@ -41,7 +27,7 @@ static bool is_there(const char *path)
 
 static ssize_t write_file(const CgroupFixture *fixture, const char *name, const char *text)
 {
-    g_autofree char *path = directory_of(fixture, name);
+    g_autofree char *path = cgroup_fixture_directory(fixture, name);
     autofd int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     g_assert_cmpint(fd, >=, 0);
@@ -63,7 +49,7 @@ static int openat_without_kill(int directory_fd, const char *path, int flags)
 /* Until the kernel has told it. */
 static void wait_frozen(const CgroupFixture *fixture, const char *name)
 {
-    g_autofree char *path = directory_of(fixture, name);
+    g_autofree char *path = cgroup_fixture_directory(fixture, name);
     autofd int fd = open(path, O_RDONLY | O_CLOEXEC);
     char text[256] = "";
 
@@ -79,7 +65,7 @@ static void test_made(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
         return;
-    g_autofree char *directory = directory_of(fixture, "web.svc");
+    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
     g_autofree char *path = g_strconcat(cgroup_tree_path(fixture->tree), "/web.svc", NULL);
     int n_fds = fd_count_open();
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
@@ -149,7 +135,7 @@ static void test_long(CgroupFixture *fixture, const void *unused)
     memset(id, 'a', sizeof id - 1);
     id[sizeof id - 1] = '\0';
     Cgroup *cgroup = cgroup_fixture_new(fixture, id);
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
     g_assert_true(cgroup_has(cgroup, pid));
     g_assert_true(cgroup_kill(cgroup));
     cgroup_fixture_wait_empty(fixture, cgroup);
@@ -163,7 +149,7 @@ static void test_procs(CgroupFixture *fixture, const void *unused)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
     Cgroup *other = cgroup_fixture_new(fixture, "web2");
-    pid_t pid = member_of(fixture, other, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, other, CGROUP_MEMBER_STAYS);
     g_autofree char *text = g_strdup_printf("%d", (int)pid);
 
     g_assert_cmpint(write(cgroup_procs_fd(cgroup), text, strlen(text)), ==, strlen(text));
@@ -214,7 +200,7 @@ static void test_watch(CgroupFixture *fixture, const void *unused)
         return;
     Told told = {cgroup_fixture_new(fixture, "web"), 0, false};
     int n_fds = fd_count_open();
-    pid_t pid = member_of(fixture, told.cgroup, CGROUP_MEMBER_LEAVES_SESSION);
+    pid_t pid = cgroup_fixture_add(fixture, told.cgroup, CGROUP_MEMBER_LEAVES_SESSION);
 
     g_assert_true(cgroup_watch(told.cgroup, on_told_unwatch, &told));
     cgroup_fixture_settle(fixture);
@@ -261,7 +247,7 @@ static void test_watch_removed(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
         return;
-    g_autofree char *directory = directory_of(fixture, "web.svc");
+    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
     Told told = {cgroup_fixture_new(fixture, "web"), 0, false};
 
     g_assert_true(cgroup_watch(told.cgroup, on_told, &told));
@@ -282,11 +268,11 @@ static void test_signal(CgroupFixture *fixture, const void *unused)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
     Cgroup *other = cgroup_fixture_new(fixture, "web.svc"); /* a name that begins like it */
-    pid_t bystander = member_of(fixture, other, CGROUP_MEMBER_STAYS);
+    pid_t bystander = cgroup_fixture_add(fixture, other, CGROUP_MEMBER_STAYS);
     pid_t pids[8];
 
-    (void)member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
-    (void)member_of(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
+    (void)cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    (void)cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
     g_assert_cmpuint(cgroup_list(cgroup, pids, 8), ==, 3);
     g_assert_cmpuint(cgroup_list(cgroup, pids, 2), ==, 2);
     g_assert_cmpuint(cgroup_signal(cgroup, SIGTERM), ==, 3);
@@ -312,7 +298,7 @@ static void test_signal_left(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
 
     current = fixture;
     fixture->sys.pidfd_open = pidfd_open_late;
@@ -330,9 +316,9 @@ static void test_below(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    g_autofree char *below = directory_of(fixture, "web.svc/a");
-    g_autofree char *deeper = directory_of(fixture, "web.svc/a/b");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    g_autofree char *below = cgroup_fixture_directory(fixture, "web.svc/a");
+    g_autofree char *deeper = cgroup_fixture_directory(fixture, "web.svc/a/b");
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
 
     g_assert_cmpint(mkdir(below, 0755), ==, 0);
     g_assert_cmpint(mkdir(deeper, 0755), ==, 0);
@@ -353,10 +339,10 @@ static void test_deep(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
     for (unsigned i = 0; i < 60; i++) {
         g_string_append(name, "/a");
-        g_autofree char *directory = directory_of(fixture, name->str);
+        g_autofree char *directory = cgroup_fixture_directory(fixture, name->str);
         g_assert_cmpint(mkdir(directory, 0755), ==, 0);
         cgroup_fixture_move(directory, pid);
     }
@@ -372,8 +358,8 @@ static void test_threaded(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    g_autofree char *below = directory_of(fixture, "web.svc/a");
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    g_autofree char *below = cgroup_fixture_directory(fixture, "web.svc/a");
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
 
     g_assert_cmpint(mkdir(below, 0755), ==, 0);
     g_assert_cmpint(write_file(fixture, "web.svc/a/cgroup.type", "threaded"), ==, 8);
@@ -397,8 +383,8 @@ static void test_many(CgroupFixture *fixture, const void *unused)
         for (unsigned j = 0; j < 3; j++) {
             g_assert_cmpuint(cgroup_tree_clear_former(fixture->tree), ==, 0);
             for (unsigned k = j; k < 3; k++) {
-                g_autofree char *directory =
-                        directory_of(fixture, strrchr(cgroup_path(cgroups[orders[i][k]]), '/'));
+                g_autofree char *directory = cgroup_fixture_directory(
+                        fixture, strrchr(cgroup_path(cgroups[orders[i][k]]), '/'));
 
                 g_assert_true(is_there(directory));
             }
@@ -415,7 +401,7 @@ static void test_kill_relays(CgroupFixture *fixture, const void *unused)
     Cgroup *cgroup = cgroup_fixture_new(fixture, "bomb");
 
     for (unsigned i = 0; i < 4; i++)
-        (void)member_of(fixture, cgroup, CGROUP_MEMBER_RELAYS);
+        (void)cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_RELAYS);
     g_assert_false(cgroup_is_empty(cgroup));
     g_assert_true(cgroup_kill(cgroup));
     cgroup_fixture_wait_empty(fixture, cgroup);
@@ -430,13 +416,13 @@ static void test_kill_passes(CgroupFixture *fixture, const void *unused)
 
     n_freezes = 0;
     fixture->sys.openat = openat_without_kill;
-    (void)member_of(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
+    (void)cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
     for (unsigned i = 0; i < 4; i++)
-        (void)member_of(fixture, cgroup, CGROUP_MEMBER_RELAYS);
+        (void)cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_RELAYS);
     g_assert_true(cgroup_kill(cgroup));
     cgroup_fixture_wait_empty(fixture, cgroup);
     g_assert_cmpuint(n_freezes, ==, 2); /* so that they do not fork; and it is not left so */
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
     g_assert_cmpuint(cgroup_signal(cgroup, SIGTERM), ==, 1);
     g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
     cgroup_free(cgroup);
@@ -447,8 +433,8 @@ static void test_taken(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
         return;
-    g_autofree char *directory = directory_of(fixture, "web.svc");
-    g_autofree char *below = directory_of(fixture, "web.svc/below");
+    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
+    g_autofree char *below = cgroup_fixture_directory(fixture, "web.svc/below");
     g_autoptr(GError) error = NULL;
     struct stat before, after;
 
@@ -460,7 +446,7 @@ static void test_taken(CgroupFixture *fixture, const void *unused)
     g_assert_cmpuint(before.st_ino, !=, after.st_ino);
     g_assert_false(is_there(below));
 
-    pid_t pid = member_of(fixture, cgroup, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
     cgroup_free(cgroup);
     g_assert_true(is_there(directory));
     g_assert_null(cgroup_new(fixture->tree, "web", &error));
@@ -492,14 +478,14 @@ static void test_former(CgroupFixture *fixture, const void *unused)
 {
     if (fixture->base == NULL)
         return;
-    g_autofree char *directory = directory_of(fixture, "old.svc");
-    g_autofree char *empty = directory_of(fixture, "older.svc");
+    g_autofree char *directory = cgroup_fixture_directory(fixture, "old.svc");
+    g_autofree char *empty = cgroup_fixture_directory(fixture, "older.svc");
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
 
     g_assert_cmpint(mkdir(empty, 0755), ==, 0);
     Cgroup *old = cgroup_fixture_new(fixture, "old");
-    pid_t pid = member_of(fixture, old, CGROUP_MEMBER_STAYS);
+    pid_t pid = cgroup_fixture_add(fixture, old, CGROUP_MEMBER_STAYS);
     cgroup_free(old);
     cgroup_tree_free(fixture->tree);
     g_assert_true(is_there(directory));
@@ -510,7 +496,7 @@ static void test_former(CgroupFixture *fixture, const void *unused)
     g_assert_true(cgroup_tree_walk(fixture->tree, on_walked, &walked));
     g_assert_cmpstr(text->str, ==, "old.svc ");
     Cgroup *ours = cgroup_fixture_new(fixture, "web");
-    pid_t kept = member_of(fixture, ours, CGROUP_MEMBER_STAYS);
+    pid_t kept = cgroup_fixture_add(fixture, ours, CGROUP_MEMBER_STAYS);
     (void)cgroup_tree_clear_former(fixture->tree); /* 1, or 0 when it dies at once */
     g_assert_false(is_there(empty));
     g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
@@ -529,7 +515,7 @@ static void test_usage(CgroupFixture *fixture, const void *unused)
     if (fixture->base == NULL)
         return;
     Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    (void)member_of(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
+    (void)cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_LEAVES_SESSION);
     cgroup_read_usage(cgroup, &usage);
     g_assert_true(usage.has_cpu);
     g_assert_true(usage.has_tasks);

@@ -338,109 +338,105 @@ static const char *const two[] = {"web", "database", NULL};
 #define OUT "\"time_usec\":1795262399250000,\"stream\":\"stdout\",\"invocation\":\"ab12\""
 #define ERR "\"time_usec\":1795262399250000,\"stream\":\"stderr\",\"invocation\":\"ab12\""
 
+static const struct {
+    LogStyle style;
+    bool is_terminal;
+    bool has_colour;
+    const char *const *services;
+    const char *lines[4];
+    const char *shown;
+} text_rows[] = {
+        {LOG_STYLE_SHORT,
+         true,
+         false,
+         one,
+         {"0 {" OUT ",\"text\":\"a\\tb\\u001b[1m\"}", "0 {" ERR ",\"text\":\"bad\"}"},
+         "12:59:59.250   a\tb\\x1b[1m\n12:59:59.250 ! bad\n"},
+        {LOG_STYLE_SHORT,
+         true,
+         true,
+         one,
+         {"0 {" OUT ",\"text\":\"a\"}", "0 {" ERR ",\"text\":\"bad\"}"},
+         "\033[2m12:59:59.250\033[0m a\n\033[2m12:59:59.250\033[0m \033[33mbad\033[0m\n"},
+        /* another day, and no time at all */
+        {LOG_STYLE_SHORT,
+         false,
+         false,
+         one,
+         {"0 {\"time_usec\":1795215599000000,\"text\":\"a\"}", "0 {\"text\":\"b\"}"},
+         "2026-11-20 23:59:59.000   a\nb\n"},
+        {LOG_STYLE_SHORT,
+         false,
+         false,
+         two,
+         {"0 {" OUT ",\"text\":\"a\"}", "1 {" OUT ",\"text\":\"b\"}"},
+         "web      | 12:59:59.250   a\ndatabase | 12:59:59.250   b\n"},
+        {LOG_STYLE_SHORT,
+         true,
+         true,
+         two,
+         {"0 {\"text\":\"a\"}", "1 {\"text\":\"b\"}"},
+         "\033[36mweb      |\033[0m a\n\033[35mdatabase |\033[0m b\n"},
+        /* bytes */
+        {LOG_STYLE_SHORT, false, false, one, {"0 {\"bytes\":\"/wBh\"}"}, "\\xff\\x00a\n"},
+        /* pieces of a line */
+        {LOG_STYLE_SHORT,
+         false,
+         false,
+         one,
+         {"0 {" OUT ",\"text\":\"a\",\"partial\":true}", "0 {" OUT ",\"text\":\"b\"}"},
+         "12:59:59.250   ab\n"},
+        {LOG_STYLE_SHORT,
+         false,
+         false,
+         one,
+         {"0 {" OUT ",\"text\":\"a\",\"partial\":true}", "0 {" ERR ",\"text\":\"b\"}",
+          "0 {" OUT ",\"text\":\"c\"}"},
+         "12:59:59.250   a\n12:59:59.250 ! b\n12:59:59.250   c\n"},
+        {LOG_STYLE_SHORT,
+         false,
+         false,
+         two,
+         {"0 {\"text\":\"a\",\"partial\":true}", "1 {\"text\":\"b\"}"},
+         "web      | a\ndatabase | b\n"},
+        {LOG_STYLE_SHORT, false, false, one, {"0 {\"text\":\"a\",\"partial\":true}"}, "a\n"},
+        /* as in the file */
+        {LOG_STYLE_TEXT,
+         false,
+         false,
+         one,
+         {"0 {" OUT ",\"text\":\"a\\u001b\"}", "0 {" ERR ",\"text\":\"b\",\"partial\":true}",
+          "0 {\"time_usec\":1,\"stream\":\"stdout\",\"text\":\"\",\"cut\":true}"},
+         "2026-11-21T11:59:59.250000Z stdout F:ab12 a\033\n"
+         "2026-11-21T11:59:59.250000Z stderr P:ab12 b\n"
+         "1970-01-01T00:00:00.000001Z stdout F::cut \n"},
+        {LOG_STYLE_TEXT, true, true, one, {"0 {\"text\":\"a\\u001b\"}"}, "a\\x1b\n"},
+        {LOG_STYLE_TEXT, false, false, two, {"1 {\"text\":\"a\"}"}, "database | a\n"},
+        /* as it was written */
+        {LOG_STYLE_BARE,
+         false,
+         false,
+         one,
+         {"0 {" OUT ",\"text\":\"a\",\"partial\":true}", "0 {" ERR ",\"text\":\"b\"}",
+          "0 {" OUT ",\"text\":\"c\\u001b\",\"cut\":true}"},
+         "ab\nc\033"},
+        {LOG_STYLE_BARE, true, false, one, {"0 {\"text\":\"c\\u001b\",\"cut\":true}"}, "c\\x1b\n"},
+        {LOG_STYLE_BARE,
+         false,
+         false,
+         two,
+         {"0 {\"text\":\"a\",\"partial\":true}", "1 {\"text\":\"b\"}"},
+         "web      | a\ndatabase | b\n"},
+};
+
 static void test_text_rows(void)
 {
-    static const struct {
-        LogStyle style;
-        bool is_terminal;
-        bool has_colour;
-        const char *const *services;
-        const char *lines[4];
-        const char *shown;
-    } cases[] = {
-            {LOG_STYLE_SHORT,
-             true,
-             false,
-             one,
-             {"0 {" OUT ",\"text\":\"a\\tb\\u001b[1m\"}", "0 {" ERR ",\"text\":\"bad\"}"},
-             "12:59:59.250   a\tb\\x1b[1m\n12:59:59.250 ! bad\n"},
-            {LOG_STYLE_SHORT,
-             true,
-             true,
-             one,
-             {"0 {" OUT ",\"text\":\"a\"}", "0 {" ERR ",\"text\":\"bad\"}"},
-             "\033[2m12:59:59.250\033[0m a\n\033[2m12:59:59.250\033[0m \033[33mbad\033[0m\n"},
-            /* another day, and no time at all */
-            {LOG_STYLE_SHORT,
-             false,
-             false,
-             one,
-             {"0 {\"time_usec\":1795215599000000,\"text\":\"a\"}", "0 {\"text\":\"b\"}"},
-             "2026-11-20 23:59:59.000   a\nb\n"},
-            {LOG_STYLE_SHORT,
-             false,
-             false,
-             two,
-             {"0 {" OUT ",\"text\":\"a\"}", "1 {" OUT ",\"text\":\"b\"}"},
-             "web      | 12:59:59.250   a\ndatabase | 12:59:59.250   b\n"},
-            {LOG_STYLE_SHORT,
-             true,
-             true,
-             two,
-             {"0 {\"text\":\"a\"}", "1 {\"text\":\"b\"}"},
-             "\033[36mweb      |\033[0m a\n\033[35mdatabase |\033[0m b\n"},
-            /* bytes */
-            {LOG_STYLE_SHORT, false, false, one, {"0 {\"bytes\":\"/wBh\"}"}, "\\xff\\x00a\n"},
-            /* pieces of a line */
-            {LOG_STYLE_SHORT,
-             false,
-             false,
-             one,
-             {"0 {" OUT ",\"text\":\"a\",\"partial\":true}", "0 {" OUT ",\"text\":\"b\"}"},
-             "12:59:59.250   ab\n"},
-            {LOG_STYLE_SHORT,
-             false,
-             false,
-             one,
-             {"0 {" OUT ",\"text\":\"a\",\"partial\":true}", "0 {" ERR ",\"text\":\"b\"}",
-              "0 {" OUT ",\"text\":\"c\"}"},
-             "12:59:59.250   a\n12:59:59.250 ! b\n12:59:59.250   c\n"},
-            {LOG_STYLE_SHORT,
-             false,
-             false,
-             two,
-             {"0 {\"text\":\"a\",\"partial\":true}", "1 {\"text\":\"b\"}"},
-             "web      | a\ndatabase | b\n"},
-            {LOG_STYLE_SHORT, false, false, one, {"0 {\"text\":\"a\",\"partial\":true}"}, "a\n"},
-            /* as in the file */
-            {LOG_STYLE_TEXT,
-             false,
-             false,
-             one,
-             {"0 {" OUT ",\"text\":\"a\\u001b\"}", "0 {" ERR ",\"text\":\"b\",\"partial\":true}",
-              "0 {\"time_usec\":1,\"stream\":\"stdout\",\"text\":\"\",\"cut\":true}"},
-             "2026-11-21T11:59:59.250000Z stdout F:ab12 a\033\n"
-             "2026-11-21T11:59:59.250000Z stderr P:ab12 b\n"
-             "1970-01-01T00:00:00.000001Z stdout F::cut \n"},
-            {LOG_STYLE_TEXT, true, true, one, {"0 {\"text\":\"a\\u001b\"}"}, "a\\x1b\n"},
-            {LOG_STYLE_TEXT, false, false, two, {"1 {\"text\":\"a\"}"}, "database | a\n"},
-            /* as it was written */
-            {LOG_STYLE_BARE,
-             false,
-             false,
-             one,
-             {"0 {" OUT ",\"text\":\"a\",\"partial\":true}", "0 {" ERR ",\"text\":\"b\"}",
-              "0 {" OUT ",\"text\":\"c\\u001b\",\"cut\":true}"},
-             "ab\nc\033"},
-            {LOG_STYLE_BARE,
-             true,
-             false,
-             one,
-             {"0 {\"text\":\"c\\u001b\",\"cut\":true}"},
-             "c\\x1b\n"},
-            {LOG_STYLE_BARE,
-             false,
-             false,
-             two,
-             {"0 {\"text\":\"a\",\"partial\":true}", "1 {\"text\":\"b\"}"},
-             "web      | a\ndatabase | b\n"},
-    };
+    for (size_t i = 0; i < G_N_ELEMENTS(text_rows); i++) {
+        Output output = output_for_tests(text_rows[i].is_terminal, text_rows[i].has_colour);
+        g_autofree char *text =
+                shown(&output, text_rows[i].style, text_rows[i].services, text_rows[i].lines);
 
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        Output output = output_for_tests(cases[i].is_terminal, cases[i].has_colour);
-        g_autofree char *text = shown(&output, cases[i].style, cases[i].services, cases[i].lines);
-
-        g_assert_cmpstr(text, ==, cases[i].shown);
+        g_assert_cmpstr(text, ==, text_rows[i].shown);
     }
 }
 
