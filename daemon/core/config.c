@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Reading a configuration: the document once, with two tables side by side: the members that every
- * kind has, and the kind's own. */
+/* Reading a configuration: the document once, with tables side by side: the members that every kind
+ * has, those that name other services, and the kind's own. */
 
 #include "core/config.h"
 
@@ -172,6 +172,7 @@ static const CommonConfig common_defaults = {
 
 static void common_config_done(CommonConfig *common)
 {
+    dependencies_unref(common->dependencies);
     exit_set_clear(&common->restart.prevent);
     exit_set_clear(&common->restart.force);
 }
@@ -215,6 +216,7 @@ static Config *config_new(const Kind *kind)
         kind->common_defaults(&config->common);
     if (kind->defaults != NULL)
         config_apply_defaults(config, kind->defaults);
+    config->common.dependencies = dependencies_new();
     if (kind->config_new != NULL)
         config->own = kind->config_new();
     return config;
@@ -230,11 +232,16 @@ static Config *config_read(const Kind *kind, const char *text, size_t length, Pr
     JsonTable tables[] = {
             {kind->members != NULL ? kind->members : no_members, config->own},
             {common_members, &config->common},
+            {dependency_members, config->common.dependencies},
     };
     json_read_object(&context, NULL, document, tables, G_N_ELEMENTS(tables));
     json_decref(document);
     if (kind->config_check != NULL && !problems_have_errors(problems))
         kind->config_check(&context, config);
+    if (!problems_have_errors(problems))
+        dependencies_check(&context, config->common.dependencies);
+    if (dependencies_are_empty(config->common.dependencies))
+        g_clear_pointer(&config->common.dependencies, dependencies_unref);
     if (problems_have_errors(problems))
         return NULL;
     return g_steal_pointer(&config);

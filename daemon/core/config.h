@@ -3,13 +3,14 @@
 
 /* A configuration as it was accepted: the text and what was read from it. Immutable and
  * reference-counted, since the running one and the newest one are kept apart. What every kind has
- * in common (restart, start limit, timeouts) is read here, once for all kinds; the rest by the
- * kind's member table. A member that the text does not name has the value of the kind's `defaults`
- * (kind.h), else the kind's own, else the built-in one; member by member, also within `restart` and
- * `start_limit`. */
+ * in common (restart, start limit, timeouts, dependencies) is read here, once for all kinds; the
+ * rest by the kind's member table. A member that the text does not name has the value of the kind's
+ * `defaults` (kind.h), else the kind's own, else the built-in one; member by member, also within
+ * `restart` and `start_limit`. */
 
 #include "base/json.h"
 #include "core/config-text.h"
+#include "core/dependencies.h"
 #include "core/restart.h"
 
 typedef struct Kind Kind;
@@ -19,6 +20,7 @@ typedef struct CommonConfig {
     StartLimit start_limit;
     uint64_t start_timeout_usec; /* USEC_INFINITY: none */
     uint64_t stop_timeout_usec;
+    Dependencies *dependencies; /* NULL: it names no other service */
 } CommonConfig;
 
 typedef struct Config Config;

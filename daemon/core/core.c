@@ -5,6 +5,16 @@
 
 #include "core/service.h"
 
+static void on_core_work(void *service)
+{
+    service_execute(service);
+}
+
+static const QueueExecute core_work[_QUEUE_MAX] = {
+        [QUEUE_FREE] = on_core_work,
+        [QUEUE_APPLY] = on_core_work,
+};
+
 Core *core_new(Clock *clock, TimerHost *timers, Random *random, uint64_t first_serial)
 {
     Core *core = g_new0(Core, 1);
@@ -12,7 +22,7 @@ Core *core_new(Clock *clock, TimerHost *timers, Random *random, uint64_t first_s
     core->timers = timers;
     core->random = random;
     core->feed = feed_new(clock, first_serial);
-    core->queue = queue_new(timers, service_execute);
+    core->queue = queue_new(timers, core_work);
     return core;
 }
 

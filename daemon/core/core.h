@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the core is given and shares: clock, timers, randomness, the feed of changes and the queue
- * of work. Created once by the composition root, or by each test. */
+/* What the core is given and shares: clock, timers, randomness, the feed of changes, the queue
+ * of work and the graph of services. Created once by the composition root, or by each test. */
 
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/timer.h"
 #include "core/feed.h"
+#include "core/graph.h"
 #include "core/queue.h"
+#include "core/slots.h"
 
 typedef struct Core {
     Clock *clock;
@@ -16,6 +18,8 @@ typedef struct Core {
     Random *random;
     Feed *feed;
     Queue *queue;
+    Graph *graph;
+    Slots *slots;
 } Core;
 
 /* clock, timers and random stay the caller's and must outlive it. Serials start at first_serial. */

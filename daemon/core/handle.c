@@ -13,7 +13,7 @@ Service *service_new(Core *core, const char *id, const Kind *kind)
     service->id = g_ref_string_new(id);
     service->kind = kind;
     service->record = state_record_new();
-    service->entry.service = service;
+    service->entry.owner = service;
     return service;
 }
 

@@ -83,7 +83,9 @@ struct Kind {
      * over common_defaults. config_check_defaults has found no error in it. Borrowed, and the same
      * for as long as the kind is used; NULL: nothing. */
     const json_t *defaults;
-    void (*config_check)(JsonContext *context, Config *config); /* optional */
+    /* Optional. May add RELATION_MEMBERS to the dependencies. */
+    void (*config_check)(JsonContext *context, Config *config);
+    bool coordinates; /* it runs nothing itself, but starts other services */
     /* Deeper or slower checks than parsing, as warnings; for ValidateConfig. Optional. */
     void (*validate)(const Config *config, Problems *problems);
 

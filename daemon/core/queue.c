@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Two lists, run from deferred calls: the freeing one whole, then one apply, then the loop has its
- * turn. */
+/* Three lists, run from deferred calls: settling until nobody is left, what frees as far as it was
+ * there before, then one apply, then the loop has its turn. */
 
 #include "core/queue.h"
 
@@ -14,7 +14,7 @@ typedef struct QueueList {
 
 struct Queue {
     TimerHost *timers;
-    QueueExecute execute;
+    const QueueExecute *execute; /* by class */
     QueueList lists[_QUEUE_MAX];
     bool posted;
 };
@@ -54,7 +54,23 @@ static void queue_execute_first(Queue *queue, QueueClass queue_class)
     if (entry == NULL)
         return;
     queue_remove(queue, entry);
-    queue->execute(entry->service);
+    queue->execute[queue_class](entry->owner);
+}
+
+/* The order of services has no cycle, so what settling marks comes to an end. */
+static void queue_settle(Queue *queue)
+{
+    while (queue->lists[QUEUE_SETTLE].count > 0)
+        queue_execute_first(queue, QUEUE_SETTLE);
+}
+
+static bool queue_is_empty(const Queue *queue)
+{
+    for (int i = 0; i < _QUEUE_MAX; i++) {
+        if (queue->lists[i].count > 0)
+            return false;
+    }
+    return true;
 }
 
 /* What is queued while this runs waits for the next turn, so a kind that fails at once cannot keep
@@ -62,11 +78,14 @@ static void queue_execute_first(Queue *queue, QueueClass queue_class)
 static void queue_on_turn(void *data)
 {
     Queue *queue = data;
+    size_t n_free = queue->lists[QUEUE_FREE].count, n_apply = queue->lists[QUEUE_APPLY].count;
     queue->posted = false;
-    for (size_t n = queue->lists[QUEUE_FREE].count; n > 0; n--)
+    queue_settle(queue);
+    for (; n_free > 0; n_free--)
         queue_execute_first(queue, QUEUE_FREE);
-    queue_execute_first(queue, QUEUE_APPLY);
-    if (queue->lists[QUEUE_FREE].count > 0 || queue->lists[QUEUE_APPLY].count > 0)
+    if (n_apply > 0)
+        queue_execute_first(queue, QUEUE_APPLY);
+    if (!queue_is_empty(queue))
         queue_post(queue);
 }
 
@@ -78,7 +97,7 @@ static void queue_post(Queue *queue)
     timer_host_defer(queue->timers, queue_on_turn, queue);
 }
 
-Queue *queue_new(TimerHost *timers, QueueExecute execute)
+Queue *queue_new(TimerHost *timers, const QueueExecute execute[_QUEUE_MAX])
 {
     Queue *queue = g_new0(Queue, 1);
     queue->timers = timers;
@@ -90,7 +109,7 @@ void queue_free(Queue *queue)
 {
     if (queue == NULL)
         return;
-    g_assert(queue->lists[QUEUE_FREE].count == 0 && queue->lists[QUEUE_APPLY].count == 0);
+    g_assert(queue_is_empty(queue));
     g_free(queue);
 }
 

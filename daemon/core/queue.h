@@ -1,35 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Work that requests leave behind. A service is in it at most once. First what frees
- * (cancel, stop) is executed, all that is there; then applies, one per turn of the loop, so that a
- * thousand starts never keep a call waiting for more than one spawn. */
+/* Work that requests and moves leave behind. An entry is in it at most once. In a turn of the loop
+ * first everybody settles who has to look again, and whom they mark; then what frees (cancel, stop)
+ * is executed, all that was there when the turn began; then one apply, so that a thousand starts
+ * never keep a call waiting for more than one spawn. What settling has queued comes in the next
+ * turn. */
 
 #include "base/timer.h"
 
 #include <stdbool.h>
 
-typedef struct Service Service;
 typedef struct Queue Queue;
 
 typedef enum QueueClass {
-    QUEUE_FREE,  /* all in one turn */
-    QUEUE_APPLY, /* one per turn */
+    QUEUE_SETTLE, /* until nobody is left */
+    QUEUE_FREE,   /* all in one turn */
+    QUEUE_APPLY,  /* one per turn */
     _QUEUE_MAX,
 } QueueClass;
 
-/* Embedded in each service. */
+/* Embedded in who has work to do. */
 typedef struct QueueEntry {
-    Service *service;
+    void *owner; /* for QueueExecute */
     struct QueueEntry *next;
     struct QueueEntry *previous;
     QueueClass queue_class;
     bool queued;
 } QueueEntry;
 
-typedef void (*QueueExecute)(Service *service);
+typedef void (*QueueExecute)(void *owner);
 
-Queue *queue_new(TimerHost *timers, QueueExecute execute);
+/* execute: by class; must outlive it. */
+Queue *queue_new(TimerHost *timers, const QueueExecute execute[_QUEUE_MAX]);
 /* Must be empty. Accepts NULL. */
 void queue_free(Queue *queue);
 /* Appends; an entry already queued in the other class moves. */

@@ -152,3 +152,26 @@ size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_
 Listeners *service_listeners(Service *service); /* made when first asked for */
 bool service_has_listeners(const Service *service);
 void service_execute(Service *service); /* does what requests left behind */
+
+/* For graph.c. NULL: it has nothing to do with others. */
+GraphNode *service_node(const Service *service);
+void service_set_node(Service *service, GraphNode *node);
+
+/* For settle.c, which decides; each is one move, by cause dependency. */
+/* Of one that waits: it starts. */
+void service_leave_waiting(Service *service);
+/* It goes on waiting, for these (taken; NULL: nobody); reason: blocked, copied; NULL: what it waits
+ * for is on its way. sub_state: static. Nothing happens if it is the same. */
+void service_keep_waiting(Service *service, char **waiting_for, const GError *reason,
+                          const char *sub_state);
+/* Its stop was put off for these (taken; NULL: nobody any more, and it goes on). */
+void service_put_off_stop(Service *service, char **waiting_for);
+bool service_is_stop_put_off(const Service *service);
+/* Another service that it depends on has moved: it stops, or stops and starts again when it may.
+ * reason (or NULL) becomes its error, class dependency; copied. */
+void service_follow_stop(Service *service, const GError *reason);
+void service_follow_restart(Service *service, const GError *reason);
+/* Another service wants it up; does nothing if it is, is on its way, or cannot be. */
+void service_pull(Service *service, const Origin *origin);
+/* The record has to say what the graph now says of it. */
+void service_tell_links(Service *service);

@@ -132,6 +132,8 @@ StateRecord *state_record_copy(const StateRecord *record)
     g_atomic_ref_count_init(&copy->refs);
     if (copy->about != NULL)
         about_ref(copy->about);
+    if (copy->links != NULL)
+        links_ref(copy->links);
     if (copy->config != NULL)
         config_text_ref(copy->config);
     if (copy->error != NULL)
@@ -147,6 +149,17 @@ const About *state_record_about(const StateRecord *record)
     return record->about != NULL ? record->about : &nothing;
 }
 
+bool state_record_is_blocked(const StateRecord *record)
+{
+    return record->state == STATE_WAITING && record->error != NULL;
+}
+
+bool state_record_is_settled(const StateRecord *record)
+{
+    return state_traits(record->state)->settled &&
+           (record->state != STATE_WAITING || state_record_is_blocked(record));
+}
+
 StateRecord *state_record_ref(const StateRecord *record)
 {
     StateRecord *shared = (StateRecord *)record; /* only its count is written */
@@ -160,6 +173,7 @@ void state_record_unref(const StateRecord *record)
     if (shared == NULL || !g_atomic_ref_count_dec(&shared->refs))
         return;
     about_unref(shared->about);
+    links_unref(shared->links);
     config_text_unref(shared->config);
     g_clear_error(&shared->error);
     g_clear_pointer(&shared->caller, caller_unref);

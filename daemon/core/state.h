@@ -8,6 +8,7 @@
 #include "base/enum-table.h"
 #include "core/about.h"
 #include "core/config-text.h"
+#include "core/links.h"
 
 #include <glib.h>
 #include <stdbool.h>
@@ -128,11 +129,13 @@ struct StateRecord {
     uint64_t serial; /* of the change that made this record; 0 before the service was published */
     bool active;
     bool loading;
+    bool completed; /* it has done its work: what ran ended well, by itself, and is not due again */
     bool will_retry; /* another attempt is pending, or would follow a failure now */
     unsigned failed_attempts;
     unsigned max_attempts;    /* 0: unlimited */
     const char *sub_state;    /* static or interned, never NULL */
     About *about;             /* NULL: nothing was said; see service_about */
+    Links *links;             /* what it says of other services; NULL: nothing */
     ConfigText *config;       /* the accepted text, or NULL */
     uint64_t config_revision; /* 0: never configured */
     GError *error;            /* or NULL */
@@ -157,5 +160,10 @@ StateRecord *state_record_copy(const StateRecord *record);
 StateRecord *state_record_ref(const StateRecord *record);
 /* Never NULL. Borrowed from the record. */
 const About *state_record_about(const StateRecord *record);
+/* It waits for what nobody brings; its error, of class dependency, says for what and why. */
+bool state_record_is_blocked(const StateRecord *record);
+/* Its state is one to stay in (StateTraits.settled), and it does not wait for what is on its way.
+ */
+bool state_record_is_settled(const StateRecord *record);
 void state_record_unref(const StateRecord *record); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StateRecord, state_record_unref)

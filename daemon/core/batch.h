@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Several services started, or stopped, as one.
+ *
+ * A start is all or nothing: when one of them fails, those that this start has started (with what
+ * they took along, unless somebody else who is up requires it), and no others, are stopped again in
+ * reverse, and the error joins every cause. A stop stops every one, whatever becomes of the others,
+ * and every error comes back. Done when all have settled. What orders the services among themselves
+ * holds in any case; ordered adds that each waits for the one before it in the list (a stop: for
+ * the one behind it). */
+
+#include "core/map.h"
+
+typedef struct Batch Batch;
+
+typedef struct BatchSpec {
+    char *const *ids; /* NULL-terminated; copied. None twice */
+    bool ordered;
+    bool patient;  /* a start: one that fails and is tried again has not failed yet */
+    Origin origin; /* of each move; the caller in it is referred to */
+} BatchSpec;
+
+typedef struct BatchItem {
+    char *id;
+    StateRecord *state; /* a reference: when it had settled; NULL: it is gone */
+    GError *error;      /* or NULL */
+} BatchItem;
+
+/* items: one for each id in its order, the batch's. error: of a start that has failed, or of a stop
+ * with all errors, each prefixed with its service; NULL: all is as asked for. The batch is freed
+ * afterwards. */
+typedef void (*BatchDone)(const BatchItem *items, size_t n_items, const GError *error, void *data);
+
+/* Nothing has happened when NULL is returned: an id that is not there (NotFound), one that cannot
+ * be started as things stand (its own error; already started is none), a Conflict among them. done
+ * is called later, never from inside. The batch is its own, until done or batch_cancel. */
+Batch *batch_start(Map *map, const BatchSpec *spec, BatchDone done, void *data, GError **error);
+Batch *batch_stop(Map *map, const BatchSpec *spec, BatchDone done, void *data, GError **error);
+/* done will not be called. undo: what a start has started so far is stopped again, by itself; else
+ * everything stays as it is, and what was not begun yet never is. */
+void batch_cancel(Batch *batch, bool undo);

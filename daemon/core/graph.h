@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Who has to do with whom: a node for each service that names others or is named, also for names of
+ * which there is no service (yet). Edges are pointers in both directions, so that what follows from
+ * a change is found without a search. A service that has nothing to do with others has no node.
+ *
+ * The order: A comes after B if A requires B, is `after` B, B is `before` A, or A has the member B.
+ * It has no cycle: a configuration that would close one is refused. */
+
+#include "core/dependencies.h"
+#include "core/queue.h"
+
+typedef struct Service Service;
+typedef struct Timer Timer;
+typedef struct Graph Graph;
+typedef struct GraphNode GraphNode;
+
+/* What a move of a service that this one is part of asks of it, until it is settled. */
+typedef enum Follow {
+    FOLLOW_NOTHING,
+    FOLLOW_RESTART,
+    FOLLOW_STOP,
+} Follow;
+
+struct GraphNode {
+    Graph *graph;
+    char *id;                   /* a GRefString */
+    Service *service;           /* borrowed; NULL: there is none of this id */
+    Dependencies *dependencies; /* NULL: it names nobody */
+    /* Of GraphNode; NULL: none. out: in the order of the lists; in: in no order. */
+    GPtrArray *out[_RELATION_MAX];
+    GPtrArray *in[_RELATION_MAX];
+
+    /* For settle.c. */
+    QueueEntry entry;
+    Timer *grace; /* made when something that it must keep up with goes away */
+    Follow follow : 8;
+    bool blocked : 1;       /* it waits for what nobody brings */
+    bool pinned : 1;        /* stays although nothing refers to it (see slots.h) */
+    bool links_changed : 1; /* its record has to say so */
+    unsigned mark;          /* for walks: equal to the graph's last, it was seen */
+};
+
+typedef Service *(*GraphFind)(void *data, const char *id); /* or NULL */
+
+Graph *graph_new(void);
+/* Accepts NULL. */
+void graph_free(Graph *graph);
+/* Who knows the services that are there (the map). */
+void graph_set_finder(Graph *graph, GraphFind find, void *data);
+
+GraphNode *graph_find(const Graph *graph, const char *id); /* or NULL */
+/* The node of a service that is there, made if it has none; see GraphNode.pinned. */
+GraphNode *graph_pin(Graph *graph, Service *service);
+void graph_unpin(GraphNode *node);
+
+/* A service is there (it was published), with what it names; or is not any more. Both reach its
+ * service_set_node. */
+void graph_attach(Graph *graph, Service *service, Dependencies *dependencies);
+void graph_detach(Graph *graph, Service *service);
+/* What a service that is attached names from now on; NULL: nobody. */
+void graph_change(Graph *graph, Service *service, Dependencies *dependencies);
+
+/* Whether id may have these dependencies: it does not name itself, and closes no cycle with what is
+ * there; else DependencyCycle, with the path: "web after db, db requires disk, disk after web".
+ * dependencies may be NULL. */
+bool graph_check(Graph *graph, const char *id, const Dependencies *dependencies, GError **error);
+
+/* Walking the order. Called for each neighbour (each once, though several relations name it).
+ * Members count for cycles alone: a group itself waits for what it starts and stops. */
+typedef void (*GraphVisit)(GraphNode *neighbour, void *data);
+void graph_each_before(GraphNode *node, GraphVisit visit, void *data); /* what it comes after */
+void graph_each_after(GraphNode *node, GraphVisit visit, void *data);  /* what comes after it */
+void graph_each(GPtrArray *edges, GraphVisit visit, void *data);       /* edges may be NULL */
+bool graph_has_edge(const GPtrArray *edges, const GraphNode *to);      /* edges may be NULL */
+
+/* All nodes, each after those that it comes after (by members, too), by id where nothing orders.
+ * Free with g_ptr_array_unref; of GraphNode, borrowed. */
+GPtrArray *graph_sort(Graph *graph);
+/* A new mark for a walk of one's own (GraphNode.mark). */
+unsigned graph_begin_walk(Graph *graph);
+/* Ids of those that require it or have it as a member, sorted, at most n; NULL: nobody. */
+char **graph_required_by(const GraphNode *node, size_t n);
+size_t graph_n_nodes(const Graph *graph);

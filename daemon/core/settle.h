@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What follows for other services when one moves. A move only marks who has to look again; the
+ * queue lets each of them look once, before anything is executed in that turn of the loop, so that
+ * none acts on half of what has happened. */
+
+#include "core/graph.h"
+
+typedef struct StateRecord StateRecord;
+
+/* From the one writer: this service has a new record. */
+void settle_note_move(Service *service, const StateRecord *old, const StateRecord *now);
+/* It has come (and is published), or is about to go: those that name it look again. */
+void settle_note_present(GraphNode *node);
+/* Its record has to say who requires it now. */
+void settle_note_links(GraphNode *node);
+/* It has to look again. */
+void settle_mark(GraphNode *node);
+/* From the queue: it looks. */
+void settle_look(GraphNode *node);
