@@ -32,8 +32,11 @@ typedef struct Plan {
     GPtrArray *steps; /* of PlanStep; stops first, each after what it waits for */
 } Plan;
 
-/* services: of the map of graph. Error Conflict: two that would have to run at once may not. */
+/* services: of the map of graph. Error Conflict: two that would have to run at once may not. What
+ * is up takes nothing along. */
 Plan *plan_start(Graph *graph, Service *const *services, size_t n, GError **error);
+/* The same for one that is to start anew, though it be up. */
+Plan *plan_restart(Graph *graph, Service *service, GError **error);
 Plan *plan_stop(Graph *graph, Service *const *services, size_t n);
 void plan_free(Plan *plan); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
