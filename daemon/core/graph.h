@@ -40,12 +40,15 @@ struct GraphNode {
     bool pinned : 1;        /* stays although nothing refers to it (see slots.h) */
     bool links_changed : 1; /* its record has to say so */
     unsigned mark;          /* for walks: equal to the graph's last, it was seen */
+    unsigned pending;       /* for graph_sort: neighbours that are not in the result yet */
+    unsigned listed;        /* for graph_each_before and graph_each_after */
 };
 
 typedef Service *(*GraphFind)(void *data, const char *id); /* or NULL */
 
-Graph *graph_new(void);
-/* Accepts NULL. */
+/* queue: where nodes are queued for settling; one that goes is taken from it. */
+Graph *graph_new(Queue *queue);
+/* Accepts NULL. Before the queue. */
 void graph_free(Graph *graph);
 /* Who knows the services that are there (the map). */
 void graph_set_finder(Graph *graph, GraphFind find, void *data);
@@ -53,22 +56,30 @@ void graph_set_finder(Graph *graph, GraphFind find, void *data);
 GraphNode *graph_find(const Graph *graph, const char *id); /* or NULL */
 /* The node of a service that is there, made if it has none; see GraphNode.pinned. */
 GraphNode *graph_pin(Graph *graph, Service *service);
+/* The node may be gone then. */
 void graph_unpin(GraphNode *node);
+/* From settle_look, at its end: a node that nothing refers to stays for the look that is due, and
+ * goes now, unless it has to look again. */
+void graph_tidy(GraphNode *node);
 
 /* A service is there (it was published), with what it names; or is not any more. Both reach its
- * service_set_node. */
+ * service_set_node, and settle_note_present for those who look to it. */
 void graph_attach(Graph *graph, Service *service, Dependencies *dependencies);
 void graph_detach(Graph *graph, Service *service);
-/* What a service that is attached names from now on; NULL: nobody. */
+/* What a service that is attached names from now on; NULL: nobody. All three mark those whose
+ * requirers have changed (settle_note_links), and those who may wait for others than before
+ * (settle_mark). */
 void graph_change(Graph *graph, Service *service, Dependencies *dependencies);
 
 /* Whether id may have these dependencies: it does not name itself, and closes no cycle with what is
- * there; else DependencyCycle, with the path: "web after db, db requires disk, disk after web".
- * dependencies may be NULL. */
+ * there; else DependencyCycle, with the shortest path: "the order would have a cycle: web after db,
+ * db requires disk, disk after web". dependencies may be NULL. Costs what is reachable from it, and
+ * nothing where nothing comes after it. */
 bool graph_check(Graph *graph, const char *id, const Dependencies *dependencies, GError **error);
 
-/* Walking the order. Called for each neighbour (each once, though several relations name it).
- * Members count for cycles alone: a group itself waits for what it starts and stops. */
+/* Walking the order. Called for each neighbour (each once, though several relations name it); it
+ * may walk, too, but not change edges. Members count for cycles alone: a group itself waits for
+ * what it starts and stops. */
 typedef void (*GraphVisit)(GraphNode *neighbour, void *data);
 void graph_each_before(GraphNode *node, GraphVisit visit, void *data); /* what it comes after */
 void graph_each_after(GraphNode *node, GraphVisit visit, void *data);  /* what comes after it */

@@ -290,3 +290,15 @@ size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_
         ret_entries[i] = service->history[(service->n_moves - count + i) % SERVICE_HISTORY];
     return count;
 }
+
+/* Other services */
+
+GraphNode *service_node(const Service *service)
+{
+    return service->node;
+}
+
+void service_set_node(Service *service, GraphNode *node)
+{
+    service->node = node;
+}

@@ -51,6 +51,7 @@ struct Service {
     HistoryEntry *history;     /* a ring of SERVICE_HISTORY, grown to it with the moves */
     size_t n_moves;
     ServiceKept kept;
+    GraphNode *node; /* borrowed; NULL: it has nothing to do with others */
 };
 
 /* The way to change a record: take a draft, write to it, commit it. Only commit moves the state: it
