@@ -4,13 +4,20 @@
 #include "core/core.h"
 
 #include "core/service.h"
+#include "core/settle.h"
 
 static void on_core_work(void *service)
 {
     service_execute(service);
 }
 
+static void on_core_settle(void *node)
+{
+    settle_look(node);
+}
+
 static const QueueExecute core_work[_QUEUE_MAX] = {
+        [QUEUE_SETTLE] = on_core_settle,
         [QUEUE_FREE] = on_core_work,
         [QUEUE_APPLY] = on_core_work,
 };
@@ -23,6 +30,8 @@ Core *core_new(Clock *clock, TimerHost *timers, Random *random, uint64_t first_s
     core->random = random;
     core->feed = feed_new(clock, first_serial);
     core->queue = queue_new(timers, core_work);
+    core->graph = graph_new(core->queue);
+    core->slots = slots_new(0);
     return core;
 }
 
@@ -30,7 +39,9 @@ void core_free(Core *core)
 {
     if (core == NULL)
         return;
+    graph_free(core->graph); /* with what it has queued */
     queue_free(core->queue);
+    slots_free(core->slots);
     feed_free(core->feed);
     g_free(core);
 }

@@ -12,7 +12,8 @@
 #include "core/queue.h"
 #include "core/slots.h"
 
-typedef struct Core {
+typedef struct Core Core;
+struct Core {
     Clock *clock;
     TimerHost *timers;
     Random *random;
@@ -20,7 +21,7 @@ typedef struct Core {
     Queue *queue;
     Graph *graph;
     Slots *slots;
-} Core;
+};
 
 /* clock, timers and random stay the caller's and must outlive it. Serials start at first_serial. */
 Core *core_new(Clock *clock, TimerHost *timers, Random *random, uint64_t first_serial);

@@ -43,7 +43,9 @@ void service_execute(Service *service)
         service->kind->cancel(service_instance(service), cancelled);
         apply_context_unref(cancelled);
     }
-    if (service->stop_phase == STOP_QUEUED) {
+    if (service->stop_phase == STOP_QUEUED && service_must_put_off_stop(service)) {
+        return;
+    } else if (service->stop_phase == STOP_QUEUED) {
         service->stop_phase = STOP_UNDER_WAY;
         service->kind->stop(service_instance(service));
     } else {

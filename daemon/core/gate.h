@@ -30,6 +30,6 @@ bool gate_may_stop(GraphNode *node, char ***ret_waiting_for);
 bool gate_is_satisfied_by(const Service *service);
 /* Something of it runs, or may at any moment. */
 bool gate_is_running(const Service *service);
-/* Of what keeps it from being satisfied: a word for people, such as "which has failed: ...". The
- * caller's. */
+/* What keeps it from being up, for people: "has failed: ...", "waits for 'disk', which is not
+ * there". The caller's. */
 char *gate_describe(const GraphNode *required);

@@ -11,6 +11,7 @@ struct Graph {
     Queue *queue;
     GraphFind find; /* NULL: there are no services but those attached */
     void *find_data;
+    bool is_closed;
     unsigned mark;   /* the last that was given to a walk */
     unsigned listed; /* likewise, for neighbours */
 };

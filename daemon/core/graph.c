@@ -48,6 +48,21 @@ void graph_set_finder(Graph *graph, GraphFind find, void *data)
     graph->find_data = data;
 }
 
+Service *graph_find_service(const Graph *graph, const char *id)
+{
+    return graph->find != NULL ? graph->find(graph->find_data, id) : NULL;
+}
+
+void graph_close(Graph *graph)
+{
+    graph->is_closed = true;
+}
+
+bool graph_is_closed(const Graph *graph)
+{
+    return graph->is_closed;
+}
+
 GraphNode *graph_find(const Graph *graph, const char *id)
 {
     return g_hash_table_lookup(graph->nodes, id);
@@ -82,7 +97,7 @@ static GraphNode *graph_ensure(Graph *graph, const char *id)
     if (node != NULL)
         return node;
     node = graph_add(graph, g_ref_string_new(id));
-    Service *service = graph->find != NULL ? graph->find(graph->find_data, id) : NULL;
+    Service *service = graph_find_service(graph, id);
     if (service != NULL)
         graph_node_set_service(node, service);
     return node;
@@ -246,8 +261,7 @@ void graph_attach(Graph *graph, Service *service, Dependencies *dependencies)
         return;
     GraphNode *node = graph_ensure_service(graph, service);
     graph_relink(node, dependencies);
-    if (node->in[RELATION_REQUIRES] != NULL || node->in[RELATION_MEMBERS] != NULL)
-        settle_note_links(node);
+    settle_note_links(node);
     settle_note_present(node);
 }
 
@@ -275,6 +289,5 @@ void graph_change(Graph *graph, Service *service, Dependencies *dependencies)
         return;
     node = graph_ensure_service(graph, service);
     graph_relink(node, dependencies);
-    settle_mark(node);
-    graph_tidy(node);
+    settle_note_links(node);
 }

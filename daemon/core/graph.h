@@ -38,6 +38,7 @@ struct GraphNode {
     Follow follow : 8;
     bool blocked : 1;       /* it waits for what nobody brings */
     bool pinned : 1;        /* stays although nothing refers to it (see slots.h) */
+    bool appeared : 1;      /* its service has just come: somebody may wait for it to be started */
     bool links_changed : 1; /* its record has to say so */
     unsigned mark;          /* for walks: equal to the graph's last, it was seen */
     unsigned pending;       /* for graph_sort: neighbours that are not in the result yet */
@@ -54,6 +55,8 @@ void graph_free(Graph *graph);
 void graph_set_finder(Graph *graph, GraphFind find, void *data);
 
 GraphNode *graph_find(const Graph *graph, const char *id); /* or NULL */
+/* By the finder; or NULL. */
+Service *graph_find_service(const Graph *graph, const char *id);
 /* The node of a service that is there, made if it has none; see GraphNode.pinned. */
 GraphNode *graph_pin(Graph *graph, Service *service);
 /* The node may be gone then. */
@@ -91,6 +94,9 @@ bool graph_has_edge(const GPtrArray *edges, const GraphNode *to);      /* edges 
 GPtrArray *graph_sort(Graph *graph);
 /* A new mark for a walk of one's own (GraphNode.mark). */
 unsigned graph_begin_walk(Graph *graph);
+/* From here on services come and go without anybody looking: everything is coming to its end. */
+void graph_close(Graph *graph);
+bool graph_is_closed(const Graph *graph);
 /* Ids of those that require it or have it as a member, sorted, at most n; NULL: nobody. */
 char **graph_required_by(const GraphNode *node, size_t n);
 size_t graph_n_nodes(const Graph *graph);

@@ -17,6 +17,16 @@ Service *service_new(Core *core, const char *id, const Kind *kind)
     return service;
 }
 
+GraphNode *service_node(const Service *service)
+{
+    return service->node;
+}
+
+void service_set_node(Service *service, GraphNode *node)
+{
+    service->node = node;
+}
+
 Service *service_ref(Service *service)
 {
     service->refs++;
@@ -27,6 +37,9 @@ static void service_free(Service *service)
 {
     g_assert(!service->record->active && service->context == NULL);
     queue_remove(service->core->queue, &service->entry);
+    if (service->attached)
+        graph_detach(service->core->graph, service);
+    g_strfreev(service->awaited);
     if (service->instance != NULL)
         service->kind->instance_free(service->instance);
     g_clear_pointer(&service->cancelled, apply_context_unref);
@@ -221,12 +234,13 @@ static void service_number_moves(Service *service, uint64_t serial)
 void service_publish(Service *service, const Origin *origin)
 {
     g_assert(!service->published);
-    if (service->record->cause == CAUSE_NONE) { /* nothing has happened to it yet */
-        StateRecord *draft = service_draft(service);
+    service_attach(service);
+    StateRecord *draft = service_draft(service);
+    if (draft->cause == CAUSE_NONE) /* nothing has happened to it yet */
         service_draft_set_origin(draft, origin);
-        state_record_unref(service->record);
-        service->record = draft;
-    }
+    service_draft_links(service, draft, draft->state);
+    state_record_unref(service->record);
+    service->record = draft;
     service->published = true;
     service_number_moves(service, feed_serial(service->core->feed) + 1);
     service_rest(service);
@@ -238,6 +252,8 @@ void service_retract(Service *service)
     static const Origin origin_none = {.cause = CAUSE_NONE};
     g_assert(service->published && !service->retracted && !service->record->active);
     service->retracted = true;
+    service->attached = false;
+    graph_detach(service->core->graph, service);
     service->sub_state = NULL;
     queue_remove(service->core->queue, &service->entry);
     feed_publish(service->core->feed, CHANGE_REMOVE, service, service->record, service->record,
@@ -289,16 +305,4 @@ size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_
     for (size_t i = 0; i < count; i++)
         ret_entries[i] = service->history[(service->n_moves - count + i) % SERVICE_HISTORY];
     return count;
-}
-
-/* Other services */
-
-GraphNode *service_node(const Service *service)
-{
-    return service->node;
-}
-
-void service_set_node(Service *service, GraphNode *node)
-{
-    service->node = node;
 }

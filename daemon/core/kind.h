@@ -85,6 +85,7 @@ struct Kind {
     const json_t *defaults;
     /* Optional. May add RELATION_MEMBERS to the dependencies. */
     void (*config_check)(JsonContext *context, Config *config);
+    bool completes;   /* to end well by itself is what it is for */
     bool coordinates; /* it runs nothing itself, but starts other services */
     /* Deeper or slower checks than parsing, as warnings; for ValidateConfig. Optional. */
     void (*validate)(const Config *config, Problems *problems);

@@ -85,6 +85,11 @@ static void map_drop_service(void *service)
     service_unref(service);
 }
 
+static Service *map_find_for_graph(void *map, const char *id)
+{
+    return map_find(map, id);
+}
+
 Map *map_new(Core *core, IdRule id_rule, unsigned max_services)
 {
     Map *map = g_new0(Map, 1);
@@ -98,6 +103,7 @@ Map *map_new(Core *core, IdRule id_rule, unsigned max_services)
     map->kind_counts = g_hash_table_new(g_str_hash, g_str_equal);
     map->deletions = g_ptr_array_new_with_free_func(g_free);
     map->listener = feed_listen(core->feed, map_on_change, map);
+    graph_set_finder(core->graph, map_find_for_graph, map);
     return map;
 }
 
@@ -127,6 +133,7 @@ void map_free(Map *map)
     for (unsigned i = 0; i < map->deletions->len; i++)
         feed_unlisten(((Deletion *)map->deletions->pdata[i])->listener);
     feed_unlisten(map->listener);
+    graph_close(map->core->graph);
     g_assert(g_hash_table_size(map->prepared) == 0);
     g_hash_table_unref(map->prepared);
     g_tree_unref(map->services);
@@ -341,6 +348,7 @@ void map_discard(Map *map, Service *service)
 void map_publish(Map *map, Service *service, bool start, const Origin *origin)
 {
     g_hash_table_remove(map->prepared, service_id(service));
+    service_attach(service);
     if (start)
         (void)service_start(service, origin, NULL);
     map_insert(map, service, origin);

@@ -4,6 +4,7 @@
  */
 
 #include "base/errors.h"
+#include "core/plan.h"
 #include "core/service-private.h"
 
 static bool service_refuse(const Service *service, GError **error, ErrorCode code, const char *why)
@@ -51,21 +52,58 @@ bool service_check_change(const Service *service, GError **error)
     return service_check_not_deleting(service, error);
 }
 
+/* What its start takes along, and what it stops. *ret_plan NULL: nothing. */
+static bool service_plan_start(const Service *service, Plan **ret_plan, GError **error)
+{
+    Service *asked = (Service *)service; /* it is only looked at */
+    *ret_plan = NULL;
+    if (service->node == NULL)
+        return true;
+    *ret_plan = plan_start(service->core->graph, &asked, 1, error);
+    if (*ret_plan == NULL)
+        g_prefix_error(error, "service '%s': ", service->id);
+    return *ret_plan != NULL;
+}
+
 bool service_check_start(const Service *service, GError **error)
 {
+    g_autoptr(Plan) plan = NULL;
     if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
         return false;
     if (!service->record->active)
-        return true;
+        return service_plan_start(service, &plan, error);
     return error_set(error, ERROR_ALREADY_STARTED, "service '%s' is already started (%s)",
                      service->id, state_to_string(service->record->state));
+}
+
+/* What is taken along is told with who asked for it. */
+static void service_take_along(Service *service, const Plan *plan, const Origin *origin)
+{
+    Origin along = *origin;
+    if (along.cause != CAUSE_STARTUP)
+        along.cause = CAUSE_DEPENDENCY;
+    for (unsigned i = 0; plan != NULL && i < plan->steps->len; i++) {
+        const PlanStep *step = g_ptr_array_index(plan->steps, i);
+        if (step->service == service)
+            continue;
+        if (step->action == PLAN_STOP)
+            service_follow_stop(step->service, NULL);
+        else if (step->action == PLAN_START)
+            service_pull(step->service, &along);
+    }
 }
 
 bool service_start(Service *service, const Origin *origin, GError **error)
 {
     g_autoptr(Service) keep = service_ref(service);
+    g_autoptr(Plan) plan = NULL;
     if (!service_check_start(service, error))
         return false;
+    if (origin->cause == CAUSE_STARTUP && !service_admit_beside_others(service, origin, error))
+        return false;
+    if (!service_plan_start(service, &plan, error))
+        return false;
+    service_take_along(service, plan, origin);
     if (service_enter_started(service, origin, error))
         return true;
     g_prefix_error(error, "service '%s': ", service->id);
@@ -90,7 +128,7 @@ bool service_stop(Service *service, const Origin *origin, GError **error)
         return false;
     service->wanted = false; /* of one that is stopping: cancels the second half of a restart */
     if (service->record->state != STATE_STOPPING)
-        service_enter_stopping(service, origin);
+        service_enter_stopping(service, NULL, origin);
     return true;
 }
 
@@ -105,10 +143,19 @@ bool service_restart(Service *service, const Origin *origin, GError **error)
     g_autoptr(Service) keep = service_ref(service);
     if (!service->record->active)
         return service_start(service, origin, error);
+    g_autoptr(Plan) plan = NULL;
     if (!service_check_not_busy(service, error))
         return false;
+    if (service->node != NULL) {
+        plan = plan_restart(service->core->graph, service, error);
+        if (plan == NULL) {
+            g_prefix_error(error, "service '%s': ", service->id);
+            return false;
+        }
+    }
+    service_take_along(service, plan, origin);
     service->wanted = true;
-    service_enter_stopping(service, origin);
+    service_enter_stopping(service, NULL, origin);
     return true;
 }
 
@@ -194,17 +241,29 @@ Config *service_prepare_config(const Service *service, const char *text, size_t 
     if (!service_check_not_busy(service, error) || !service_check_not_loading(service, error))
         return NULL;
     g_autoptr(Config) config = service_parse(service, text, length, error);
-    return config != NULL && service_check_host(service, config, error) ? g_steal_pointer(&config)
-                                                                        : NULL;
+    return config != NULL && service_check_host(service, config, error) &&
+                           service_check_dependencies(service, config->common.dependencies, error)
+                   ? g_steal_pointer(&config)
+                   : NULL;
 }
 
-/* Puts what is being loaded aside: a newer apply takes its place. */
-static State service_supersede(Service *service, const Config *running)
+/* Puts what is being loaded aside: a newer apply takes its place. What does not run yet begins only
+ * when nothing stands in its way, and takes along what it now requires. */
+static void service_supersede(Service *service, StateRecord *draft, const Config *running,
+                              const Origin *origin)
 {
     State state = service->record->state;
+    g_autoptr(Plan) plan = NULL;
     service_cancel_context(service);
-    return (state == STATE_ACTIVE || state == STATE_RELOADING) && running != NULL ? STATE_RELOADING
-                                                                                  : STATE_STARTING;
+    if ((state == STATE_ACTIVE || state == STATE_RELOADING) && running != NULL) {
+        service_enter_apply(service, draft, STATE_RELOADING, false, origin);
+    } else if (state == STATE_STARTING) {
+        service_enter_apply(service, draft, STATE_STARTING, false, origin);
+    } else {
+        if (service_plan_start(service, &plan, NULL)) /* else it waits, and says for what */
+            service_take_along(service, plan, origin);
+        service_enter_gated(service, draft, origin);
+    }
 }
 
 ConfigApplied service_adopt_config(Service *service, Config *config, ConfigSource source,
@@ -221,12 +280,13 @@ ConfigApplied service_adopt_config(Service *service, Config *config, ConfigSourc
     g_clear_error(&service->broken);
     if (mended)
         service_draft_clear_error(draft);
-    if (service->record->active && state != STATE_STOPPING) {
-        State to = service_supersede(service, running);
-        service_enter_apply(service, draft, to, false, origin);
-    } else {
+    if (service->attached)
+        graph_change(service->core->graph, service, config->common.dependencies);
+    if (service->record->active && state != STATE_STOPPING)
+        service_supersede(service, draft, running, origin);
+    else
         service_commit(service, draft, mended ? STATE_INACTIVE : state, origin);
-    }
+    service_yield_to_rival(service);
     return applied;
 }
 
@@ -278,6 +338,7 @@ bool service_signal(Service *service, SignalWhom whom, int signo, GError **error
 
 void service_kill(Service *service)
 {
+    service_force_stop(service);
     if (service->kind->kill != NULL && service->record->active)
         service->kind->kill(service_instance(service));
 }
@@ -293,6 +354,6 @@ bool service_begin_delete(Service *service, const Origin *origin)
     if (!service->record->active)
         return true;
     if (service->record->state != STATE_STOPPING)
-        service_enter_stopping(service, origin);
+        service_enter_stopping(service, NULL, origin);
     return false;
 }

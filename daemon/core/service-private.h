@@ -18,6 +18,7 @@ struct ApplyContext {
 /* A stop that core asked for: it ends by service_stop_done, never by the end of what ran. */
 typedef enum StopPhase {
     STOP_NONE,
+    STOP_PUT_OFF, /* until those that come after it have stopped */
     STOP_QUEUED,
     STOP_UNDER_WAY,
 } StopPhase;
@@ -29,7 +30,12 @@ struct Service {
     const Kind *kind;
     void *instance;
     StateRecord *record;
-    bool wanted; /* the target: what was asked for last */
+    GraphNode *node;  /* the graph's; NULL: it has nothing to do with others */
+    bool wanted;      /* the target: what was asked for last */
+    bool holds_slot;  /* of those that may start at once */
+    bool is_forced;   /* its stop waits for nobody */
+    bool attached;    /* to the graph */
+    bool has_awaited; /* awaited goes with the next transition */
     bool published;
     bool retracted;
     Origin *deleted_by; /* NULL: it is not being deleted. Holds a reference to its caller */
@@ -40,6 +46,7 @@ struct Service {
     GError *broken;
     ApplyContext *context;   /* of the operation under way */
     ApplyContext *cancelled; /* to be told to the kind */
+    char **awaited;          /* whom it waits for, or NULL */
     const char *sub_state;   /* to go with the next transition, or NULL */
     QueueEntry entry;
     Timer *retry_timer;
@@ -51,7 +58,6 @@ struct Service {
     HistoryEntry *history;     /* a ring of SERVICE_HISTORY, grown to it with the moves */
     size_t n_moves;
     ServiceKept kept;
-    GraphNode *node; /* borrowed; NULL: it has nothing to do with others */
 };
 
 /* The way to change a record: take a draft, write to it, commit it. Only commit moves the state: it
@@ -77,10 +83,29 @@ void service_draft_clear_error(StateRecord *draft);
 void service_remember_failure(Service *service, const StateRecord *draft, State to,
                               const ExitStatus *exit);
 
+/* Whether others allow it, or what it says of them. */
+bool service_check_dependencies(const Service *service, const Dependencies *dependencies,
+                                GError **error);
+/* Its configuration sets it in conflict with another that runs, and could not be refused: it stops.
+ */
+void service_yield_to_rival(Service *service);
+/* Of those that are started with the daemon and are in conflict, the first wins: else it fails, and
+ * says so. */
+bool service_admit_beside_others(Service *service, const Origin *origin, GError **error);
 /* starting or reloading with a new context; the kind is called from the queue. */
 void service_enter_apply(Service *service, StateRecord *draft, State to, bool reload,
                          const Origin *origin);
-/* stopping; the kind is called from the queue. */
-void service_enter_stopping(Service *service, const Origin *origin);
+/* The same for what does not run, if nothing stands in its way: else waiting. */
+void service_enter_gated(Service *service, StateRecord *draft, const Origin *origin);
+/* A stop that was put off is put off no longer, whoever else runs. */
+void service_force_stop(Service *service);
+/* True: it has put its stop off, for others have to stop first. */
+bool service_must_put_off_stop(Service *service);
+/* What the record says of others, as it will be in state to. */
+void service_draft_links(Service *service, StateRecord *draft, State to);
+/* It is not waiting any more, or not starting: its place is free. */
+void service_release_slot(Service *service, State to);
+/* stopping; the kind is called from the queue. reason: the error, of class dependency, or NULL. */
+void service_enter_stopping(Service *service, const GError *reason, const Origin *origin);
 /* active, starting, or failed by the start limit (false, with the error). */
 bool service_enter_started(Service *service, const Origin *origin, GError **error);

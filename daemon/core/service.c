@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/parse.h"
 #include "core/service-private.h"
+#include "core/settle.h"
 
 #define SERVICE_HISTORY_FIRST 2
 
@@ -136,6 +137,7 @@ static void service_stamp(const StateRecord *old, StateRecord *draft, uint64_t n
 static void service_release(Service *service, State to)
 {
     const StateTraits *traits = state_traits(to);
+    service_release_slot(service, to);
     if (!traits->owns_context)
         service_cancel_context(service);
     if (!traits->owns_retry_timer)
@@ -194,7 +196,10 @@ static void service_draft_derive(Service *service, StateRecord *draft, State to,
         draft->sub_state = "";
     if (to == STATE_ACTIVE && draft->config == NULL)
         draft->sub_state = "unconfigured";
+    if (to != STATE_INACTIVE)
+        draft->completed = false;
     draft->will_retry = service_will_retry(service, to, draft->failed_attempts);
+    service_draft_links(service, draft, to);
     service_stamp(old, draft, clock_wall_usec(service->core->clock));
 }
 
@@ -221,6 +226,7 @@ void service_commit(Service *service, StateRecord *draft, State to, const Origin
     service->record = draft;
     service_note_move(service, draft);
     service_rest(service);
+    settle_note_move(service, old, draft);
     if (service->published)
         feed_publish(service->core->feed, CHANGE_UPDATE, service, old, draft, origin);
     state_record_unref(old);
@@ -237,20 +243,23 @@ void service_enter_apply(Service *service, StateRecord *draft, State to, bool re
     service_commit(service, draft, to, origin);
 }
 
-/* The only error of what is in force is that of a reload, and with an end it has nothing to do. */
+/* The only error of what is in force is that of a reload, and with an end it has nothing to do; no
+ * more has the one of what waited with the end of its waiting. */
 static void service_draft_forget_reload(const Service *service, StateRecord *draft)
 {
     State state = service->record->state;
-    if (state == STATE_ACTIVE || state == STATE_RELOADING)
+    if (state == STATE_ACTIVE || state == STATE_RELOADING || state == STATE_WAITING)
         service_draft_clear_error(draft);
 }
 
-void service_enter_stopping(Service *service, const Origin *origin)
+void service_enter_stopping(Service *service, const GError *reason, const Origin *origin)
 {
     StateRecord *draft = service_draft(service);
     service->stop_phase = STOP_QUEUED;
     queue_add(service->core->queue, &service->entry, QUEUE_FREE);
     service_draft_forget_reload(service, draft);
+    if (reason != NULL)
+        service_draft_set_error(service, draft, reason, FAILURE_DEPENDENCY);
     service_commit(service, draft, STATE_STOPPING, origin);
 }
 
@@ -319,6 +328,7 @@ static void service_after_end(Service *service, const Failure *failure, const Ex
     }
     if (!service->wanted)
         draft->failed_attempts = 0;
+    draft->completed = failure == NULL && service->wanted && service->kind->completes;
     service->wanted = false;
     service_commit(service, draft, failure != NULL ? STATE_FAILED : STATE_INACTIVE, origin);
 }
@@ -363,7 +373,7 @@ static void service_on_retry(void *data)
     g_autoptr(Service) service = service_ref(data);
     g_autoptr(GError) error = NULL;
     if (service_admit_start(service, &error))
-        service_enter_apply(service, service_draft(service), STATE_STARTING, false, &origin_retry);
+        service_enter_gated(service, service_draft(service), &origin_retry);
     else
         service_fail_start_limit(service, error, &origin_retry);
 }
@@ -385,7 +395,7 @@ bool service_enter_started(Service *service, const Origin *origin, GError **erro
     if (service->config == NULL)
         service_commit(service, draft, STATE_ACTIVE, origin);
     else
-        service_enter_apply(service, draft, STATE_STARTING, false, origin);
+        service_enter_gated(service, draft, origin);
     return true;
 }
 
@@ -518,6 +528,7 @@ void service_stop_done(Service *service, const Failure *failure)
         return;
     bool was_unkillable = service->unkillable;
     service->stop_phase = STOP_NONE;
+    service->is_forced = false;
     service->unkillable = false;
     if (service->wanted && !was_unkillable) {
         service_restart_after_stop(service, failure);
@@ -532,7 +543,7 @@ void service_stop_done(Service *service, const Failure *failure)
         log_service(LOG_LEVEL_ERROR, service->id, "stop failed: %s", failure->error->message);
         service_remember_failure(service, draft, STATE_FAILED, &failure->exit);
     }
-    bool failed = failure != NULL || was_unkillable;
+    bool failed = failure != NULL || was_unkillable || draft->failure_class == FAILURE_DEPENDENCY;
     service_commit(service, draft, failed ? STATE_FAILED : STATE_INACTIVE, &origin_stopped);
 }
 
@@ -552,6 +563,7 @@ void service_report_unkillable(Service *service, const GError *error)
     log_service(LOG_LEVEL_ERROR, service->id, "%s", error->message);
     service_remember_failure(service, draft, STATE_STOPPING, NULL);
     service_commit(service, draft, STATE_STOPPING, &origin_kind);
+    settle_note_unkillable(service);
 }
 
 void service_properties_changed(Service *service, uint32_t mask)

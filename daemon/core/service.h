@@ -153,6 +153,8 @@ Listeners *service_listeners(Service *service); /* made when first asked for */
 bool service_has_listeners(const Service *service);
 void service_execute(Service *service); /* does what requests left behind */
 
+/* Before it is published, for one that is started before: the graph learns of it. */
+void service_attach(Service *service);
 /* For graph.c. NULL: it has nothing to do with others. */
 GraphNode *service_node(const Service *service);
 void service_set_node(Service *service, GraphNode *node);
@@ -171,6 +173,10 @@ bool service_is_stop_put_off(const Service *service);
  * reason (or NULL) becomes its error, class dependency; copied. */
 void service_follow_stop(Service *service, const GError *reason);
 void service_follow_restart(Service *service, const GError *reason);
+bool service_is_unkillable(const Service *service);
+/* It is stopping because that was asked for, not because it has ended by itself. */
+bool service_stop_was_asked_for(const Service *service);
+bool service_needs_slot(const Service *service);
 /* Another service wants it up; does nothing if it is, is on its way, or cannot be. */
 void service_pull(Service *service, const Origin *origin);
 /* The record has to say what the graph now says of it. */

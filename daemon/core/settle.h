@@ -7,6 +7,7 @@
 
 #include "core/graph.h"
 
+typedef struct Core Core;
 typedef struct StateRecord StateRecord;
 
 /* From the one writer: this service has a new record. */
@@ -17,5 +18,9 @@ void settle_note_present(GraphNode *node);
 void settle_note_links(GraphNode *node);
 /* It has to look again. */
 void settle_mark(GraphNode *node);
+/* What could not be killed holds up nobody's stop any more. */
+void settle_note_unkillable(Service *service);
+/* There may be room for one more that starts (slots.h). */
+void settle_note_room(Core *core);
 /* From the queue: it looks. */
 void settle_look(GraphNode *node);

@@ -12,10 +12,14 @@ typedef struct Slots Slots;
 Slots *slots_new(unsigned max);
 void slots_free(Slots *slots); /* accepts NULL */
 void slots_set_max(Slots *slots, unsigned max);
-/* Room for one more, or false; nobody who waits is overtaken. */
-bool slots_take(Slots *slots, GraphNode *node);
+/* Room for one more, or false; nobody who waits is overtaken. node: who asks, or NULL for one that
+ * has none and does not wait. */
+bool slots_take(Slots *slots, const GraphNode *node);
 /* It waits until there is room; its place stays the same if it asks again. */
 void slots_wait(Slots *slots, GraphNode *node);
-void slots_leave(Slots *slots, GraphNode *node); /* it waits no more */
-/* One is done starting: who is first in the row, or NULL, may take the room. */
-GraphNode *slots_release(Slots *slots);
+void slots_leave(Slots *slots, const GraphNode *node); /* it waits no more */
+/* One is done starting. */
+void slots_release(Slots *slots);
+/* Who may take the room that there is; NULL: nobody waits, or there is none. */
+GraphNode *slots_next(Slots *slots);
+unsigned slots_count(const Slots *slots); /* how many are starting */

@@ -73,18 +73,18 @@ const StateTraits *state_traits(State state)
 #define TO(state) (1U << STATE_##state)
 
 static const unsigned moves[_STATE_MAX] = {
-        [STATE_INACTIVE] = TO(INACTIVE) | TO(STARTING) | TO(ACTIVE) | TO(FAILED),
-        [STATE_WAITING] = 0, /* nothing leads there before there are dependencies */
+        [STATE_INACTIVE] = TO(INACTIVE) | TO(WAITING) | TO(STARTING) | TO(ACTIVE) | TO(FAILED),
+        [STATE_WAITING] = TO(WAITING) | TO(STARTING) | TO(STOPPING),
         [STATE_STARTING] =
                 TO(STARTING) | TO(INACTIVE) | TO(ACTIVE) | TO(BACKOFF) | TO(STOPPING) | TO(FAILED),
-        [STATE_ACTIVE] = TO(ACTIVE) | TO(STARTING) | TO(RELOADING) | TO(BACKOFF) | TO(STOPPING) |
-                         TO(INACTIVE) | TO(FAILED),
+        [STATE_ACTIVE] = TO(ACTIVE) | TO(WAITING) | TO(STARTING) | TO(RELOADING) | TO(BACKOFF) |
+                         TO(STOPPING) | TO(INACTIVE) | TO(FAILED),
         [STATE_RELOADING] =
                 TO(RELOADING) | TO(ACTIVE) | TO(BACKOFF) | TO(STOPPING) | TO(INACTIVE) | TO(FAILED),
-        [STATE_BACKOFF] = TO(BACKOFF) | TO(STARTING) | TO(STOPPING) | TO(FAILED),
-        [STATE_STOPPING] =
-                TO(STOPPING) | TO(INACTIVE) | TO(FAILED) | TO(STARTING) | TO(ACTIVE) | TO(BACKOFF),
-        [STATE_FAILED] = TO(FAILED) | TO(STARTING) | TO(ACTIVE) | TO(INACTIVE),
+        [STATE_BACKOFF] = TO(BACKOFF) | TO(WAITING) | TO(STARTING) | TO(STOPPING) | TO(FAILED),
+        [STATE_STOPPING] = TO(STOPPING) | TO(INACTIVE) | TO(FAILED) | TO(WAITING) | TO(STARTING) |
+                           TO(ACTIVE) | TO(BACKOFF),
+        [STATE_FAILED] = TO(FAILED) | TO(WAITING) | TO(STARTING) | TO(ACTIVE) | TO(INACTIVE),
 };
 
 bool state_move_is_allowed(State from, State to)

@@ -129,7 +129,7 @@ struct StateRecord {
     uint64_t serial; /* of the change that made this record; 0 before the service was published */
     bool active;
     bool loading;
-    bool completed; /* it has done its work: what ran ended well, by itself, and is not due again */
+    bool completed;  /* it has done its work (Kind.completes) since it was started last */
     bool will_retry; /* another attempt is pending, or would follow a failure now */
     unsigned failed_attempts;
     unsigned max_attempts;    /* 0: unlimited */

@@ -23,6 +23,7 @@ Kind *kind_oneshot_new(ProcessHost *host)
             .name = "oneshot",
             .description = "A program that runs once",
             .schema = schema_oneshot,
+            .completes = true,
             .members = program_oneshot_members,
             .config_new = oneshot_config_new,
             .config_free = program_config_free,

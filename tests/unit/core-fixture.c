@@ -97,17 +97,18 @@ static void fake_kill(void *instance)
     g_string_append(fake->calls, "kill ");
 }
 
-#define FAKE_KIND(kind_name)                                                                       \
+#define FAKE_KIND(kind_name, runs_once)                                                            \
     {                                                                                              \
         .name = kind_name, .description = "for tests", .schema = "{}", .members = fake_members,    \
         .config_new = fake_config_new, .config_free = fake_config_free,                            \
         .instance_new = fake_instance_new, .instance_free = fake_instance_free,                    \
         .apply = fake_apply, .cancel = fake_cancel, .stop = fake_stop,                             \
         .can_reload = fake_can_reload, .reload = fake_reload, .kill = fake_kill,                   \
+        .completes = runs_once,                                                                    \
     }
 
-const Kind kind_fake = FAKE_KIND("fake");
-const Kind kind_fake_other = FAKE_KIND("other");
+const Kind kind_fake = FAKE_KIND("fake", false);
+const Kind kind_fake_other = FAKE_KIND("other", true);
 
 static void fixture_on_log(LogLevel level, const char *service, const char *message, void *data)
 {
@@ -263,6 +264,9 @@ void fake_stop_whatever(CoreFixture *fixture, Service *borrowed)
     if (!service_state(service)->active)
         return;
     (void)service_stop(service, &origin_test, NULL); /* Busy: it is stopping already */
+    core_fixture_settle(fixture);
+    if (service_is_stop_put_off(service))
+        service_kill(service); /* whoever else has to stop first */
     core_fixture_settle(fixture);
     if (fake_of(service)->stop_asked)
         fake_stop_done(service, NULL);

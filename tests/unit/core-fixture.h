@@ -24,7 +24,7 @@ typedef struct FakeInstance {
 } FakeInstance;
 
 extern const Kind kind_fake;       /* everything by hand */
-extern const Kind kind_fake_other; /* the same under the name "other" */
+extern const Kind kind_fake_other; /* the same under the name "other", but that it runs once */
 extern unsigned fake_instances;    /* alive */
 
 typedef struct CoreFixture {
