@@ -22,6 +22,12 @@ static const QueueExecute core_work[_QUEUE_MAX] = {
         [QUEUE_APPLY] = on_core_work,
 };
 
+static const GraphEyes core_eyes = {
+        .on_present = settle_note_present,
+        .on_links = settle_note_links,
+        .on_order = settle_mark,
+};
+
 Core *core_new(Clock *clock, TimerHost *timers, Random *random, uint64_t first_serial)
 {
     Core *core = g_new0(Core, 1);
@@ -30,7 +36,7 @@ Core *core_new(Clock *clock, TimerHost *timers, Random *random, uint64_t first_s
     core->random = random;
     core->feed = feed_new(clock, first_serial);
     core->queue = queue_new(timers, core_work);
-    core->graph = graph_new(core->queue);
+    core->graph = graph_new(core->queue, &core_eyes);
     core->slots = slots_new(0);
     return core;
 }

@@ -9,6 +9,7 @@
 struct Graph {
     GHashTable *nodes; /* by id; owns them */
     Queue *queue;
+    const GraphEyes *eyes;
     GraphFind find; /* NULL: there are no services but those attached */
     void *find_data;
     bool is_closed;

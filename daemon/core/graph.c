@@ -6,7 +6,6 @@
 #include "core/graph-private.h"
 
 #include "core/service.h"
-#include "core/settle.h"
 
 /* Nodes */
 
@@ -26,11 +25,12 @@ static void graph_node_free(void *data)
     g_free(node);
 }
 
-Graph *graph_new(Queue *queue)
+Graph *graph_new(Queue *queue, const GraphEyes *eyes)
 {
     Graph *graph = g_new0(Graph, 1);
     graph->nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, graph_node_free);
     graph->queue = queue;
+    graph->eyes = eyes;
     return graph;
 }
 
@@ -168,11 +168,11 @@ static void graph_note_edge(GraphNode *named, Relation relation)
     switch (relation) {
     case RELATION_REQUIRES:
     case RELATION_MEMBERS:
-        settle_note_links(named);
+        named->graph->eyes->on_links(named);
         break;
     case RELATION_BEFORE:
     case RELATION_CONFLICTS:
-        settle_mark(named);
+        named->graph->eyes->on_order(named);
         break;
     case RELATION_WANTS:
     case RELATION_AFTER:
@@ -261,8 +261,8 @@ void graph_attach(Graph *graph, Service *service, Dependencies *dependencies)
         return;
     GraphNode *node = graph_ensure_service(graph, service);
     graph_relink(node, dependencies);
-    settle_note_links(node);
-    settle_note_present(node);
+    graph->eyes->on_links(node);
+    graph->eyes->on_present(node);
 }
 
 void graph_detach(Graph *graph, Service *service)
@@ -270,7 +270,7 @@ void graph_detach(Graph *graph, Service *service)
     GraphNode *node = service_node(service);
     if (node == NULL)
         return;
-    settle_note_present(node);
+    graph->eyes->on_present(node);
     graph_relink(node, NULL);
     service_set_node(service, NULL);
     node->service = NULL;
@@ -289,5 +289,6 @@ void graph_change(Graph *graph, Service *service, Dependencies *dependencies)
         return;
     node = graph_ensure_service(graph, service);
     graph_relink(node, dependencies);
-    settle_note_links(node);
+    graph->eyes->on_links(node);
+    graph_tidy(node);
 }

@@ -47,8 +47,15 @@ struct GraphNode {
 
 typedef Service *(*GraphFind)(void *data, const char *id); /* or NULL */
 
-/* queue: where nodes are queued for settling; one that goes is taken from it. */
-Graph *graph_new(Queue *queue);
+/* Who is told of what changes in the graph; only marks, and looks later. */
+typedef struct GraphEyes {
+    void (*on_present)(GraphNode *node); /* its service has come, or is about to go */
+    void (*on_links)(GraphNode *node);   /* others name it, or it names others, than before */
+    void (*on_order)(GraphNode *node);   /* it may have to wait for others than before */
+} GraphEyes;
+
+/* eyes: borrowed. queue: where nodes are queued for settling; one that goes is taken from it. */
+Graph *graph_new(Queue *queue, const GraphEyes *eyes);
 /* Accepts NULL. Before the queue. */
 void graph_free(Graph *graph);
 /* Who knows the services that are there (the map). */
@@ -66,12 +73,11 @@ void graph_unpin(GraphNode *node);
 void graph_tidy(GraphNode *node);
 
 /* A service is there (it was published), with what it names; or is not any more. Both reach its
- * service_set_node, and settle_note_present for those who look to it. */
+ * service_set_node, and GraphEyes.on_present. */
 void graph_attach(Graph *graph, Service *service, Dependencies *dependencies);
 void graph_detach(Graph *graph, Service *service);
 /* What a service that is attached names from now on; NULL: nobody. All three mark those whose
- * requirers have changed (settle_note_links), and those who may wait for others than before
- * (settle_mark). */
+ * requirers have changed, and those who may wait for others than before. */
 void graph_change(Graph *graph, Service *service, Dependencies *dependencies);
 
 /* Whether id may have these dependencies: it does not name itself, and closes no cycle with what is

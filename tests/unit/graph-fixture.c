@@ -3,7 +3,6 @@
 
 #include "base/errors.h"
 #include "core/graph-private.h"
-#include "core/settle.h"
 
 Graph *graph;
 
@@ -11,36 +10,34 @@ static CoreFixture fixture;
 static GHashTable *services; /* by id; owns them */
 static GPtrArray *told;
 
-/* In place of settle.c, which is not linked then. */
+/* In place of settling. */
 
 static void graph_tell(const char *what, GraphNode *node)
 {
     g_ptr_array_add(told, g_strdup_printf("%s %s", what, node->id));
 }
 
-void settle_note_move(Service *service, const StateRecord *old, const StateRecord *now)
-{
-}
-
-void settle_note_present(GraphNode *node)
+static void on_graph_present(GraphNode *node)
 {
     g_assert_nonnull(node->service);
     graph_tell("present", node);
 }
 
-void settle_note_links(GraphNode *node)
+static void on_graph_links(GraphNode *node)
 {
     graph_tell("links", node);
 }
 
-void settle_mark(GraphNode *node)
+static void on_graph_order(GraphNode *node)
 {
     graph_tell("mark", node);
 }
 
-void settle_look(GraphNode *node)
-{
-}
+static const GraphEyes eyes = {
+        .on_present = on_graph_present,
+        .on_links = on_graph_links,
+        .on_order = on_graph_order,
+};
 
 /* Services */
 
@@ -59,7 +56,7 @@ void graph_setup(void)
     core_fixture_init(&fixture);
     services = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, graph_free_service);
     told = g_ptr_array_new_with_free_func(g_free);
-    graph = graph_new(fixture.core->queue);
+    graph = graph_new(fixture.core->queue, &eyes);
     graph_set_finder(graph, graph_on_find, services);
 }
 

@@ -112,17 +112,17 @@ static void test_told(void)
 {
     graph_setup();
     graph_have("web", "requires db; wants cache; before proxy; conflicts test; part_of site");
-    assert_told("links db, mark proxy, mark test, present web");
+    assert_told("links db, links web, mark proxy, mark test, present web");
     graph_have("db", NULL);
     assert_told("links db, present db");
     graph_have("alone", NULL);
     assert_told("");
     graph_say("web", "requires db disk; wants cache; after proxy; part_of site");
-    assert_told("links disk, mark proxy, mark test, mark web");
+    assert_told("links disk, links web, mark proxy, mark test");
     graph_say("web", "requires db disk; wants cache; after proxy; part_of site");
     assert_told("");
     graph_have("group", "members web");
-    assert_told("links web, present group");
+    assert_told("links group, links web, present group");
     graph_lose("web");
     assert_told("links db, links disk, present web");
     graph_lose("db");
