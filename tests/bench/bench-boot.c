@@ -27,14 +27,9 @@ static double boot_measure(Bench *bench, const BootSize *size, RigSide side, con
 {
     g_autofree char *name = g_strdup_printf("boot/%s/%u", how, size->n);
     unsigned n = bench->quick ? size->quick_n : size->n;
-    Rig floor, ours;
+    double ratio =
+            rig_compare_alone(bench, side, n, name, bench->quick ? 1 : size->rounds, on_boot_round);
 
-    rig_init(&floor, bench, RIG_FLOOR, n, false);
-    rig_init(&ours, bench, side, n, false);
-    double ratio = bench_compare(name, bench->quick ? 1 : size->rounds, on_boot_round, &floor,
-                                 on_boot_round, &ours);
-    rig_done(&ours);
-    rig_done(&floor);
     bench_figure(name, ratio, "ratio", goal);
     return ratio;
 }

@@ -15,14 +15,8 @@ static double on_stopall_round(void *data)
 static void stopall_measure(Bench *bench, RigSide side, const char *name)
 {
     unsigned n = bench->quick ? 5 : 1000;
-    Rig floor, ours;
+    double ratio = rig_compare_alone(bench, side, n, name, bench->quick ? 1 : 9, on_stopall_round);
 
-    rig_init(&floor, bench, RIG_FLOOR, n, false);
-    rig_init(&ours, bench, side, n, false);
-    double ratio = bench_compare(name, bench->quick ? 1 : 9, on_stopall_round, &floor,
-                                 on_stopall_round, &ours);
-    rig_done(&ours);
-    rig_done(&floor);
     bench_figure(name, ratio, "ratio", "<= 1.1");
 }
 

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fds.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
@@ -73,19 +74,24 @@ static void rig_define(Rig *rig, unsigned number)
     fixture->services_dir = directory;
 }
 
+static bool rig_is_floor(const Rig *rig)
+{
+    return rig->side == RIG_FLOOR || rig->side == RIG_FLOOR_CGROUPS;
+}
+
 void rig_init(Rig *rig, Bench *bench, RigSide side, unsigned n, bool exits)
 {
     unsigned number = rig_n_made++;
 
     *rig = (Rig){.bench = bench, .side = side, .n = n, .exits = exits};
     rig_open_fifo(rig, number);
-    if (side != RIG_FLOOR)
+    if (!rig_is_floor(rig))
         rig_define(rig, number);
 }
 
 static bool rig_is_running(const Rig *rig)
 {
-    return rig->side == RIG_FLOOR ? rig->floor.pid > 0 : rig->bench->fixture.daemon.pid > 0;
+    return rig_is_floor(rig) ? rig->floor.pid > 0 : rig->bench->fixture.daemon.pid > 0;
 }
 
 void rig_done(Rig *rig)
@@ -98,13 +104,46 @@ void rig_done(Rig *rig)
     g_clear_pointer(&rig->state_dir, g_free);
 }
 
+bool rig_has_cgroups(Bench *bench)
+{
+    CgroupBase *cgroups = &bench->fixture.cgroups;
+
+    if (cgroups->path == NULL && !cgroup_base_open(cgroups))
+        bench_note("there are no cgroups here");
+    return cgroups->path != NULL;
+}
+
+/* Beside the daemon's, for as long as the floor runs. */
+static void rig_make_floor_cgroups(Rig *rig)
+{
+    g_assert_true(rig_has_cgroups(rig->bench));
+    rig->cgroups = g_build_filename(rig->bench->fixture.cgroups.path, "floor", NULL);
+    g_assert_cmpint(g_mkdir(rig->cgroups, 0755), ==, 0);
+}
+
+static void rig_remove_floor_cgroups(Rig *rig)
+{
+    if (rig->cgroups != NULL)
+        g_assert_cmpint(g_rmdir(rig->cgroups), ==, 0);
+    g_clear_pointer(&rig->cgroups, g_free);
+}
+
 static void rig_start_floor(Rig *rig)
 {
+    if (rig->side == RIG_FLOOR_CGROUPS)
+        rig_make_floor_cgroups(rig);
+
     g_autofree char *program = rig_program("bench-spawn-floor");
     g_autofree char *n = g_strdup_printf("%u", rig->n);
     g_autofree char *announcer = rig_announcer(rig->bench);
     const char *environment[] = {NULL};
-    const char *argv[] = {program, n, announcer, rig->fifo_path, rig->exits ? "x" : NULL, NULL};
+    const char *argv[] = {program,
+                          n,
+                          rig->cgroups != NULL ? rig->cgroups : "-",
+                          announcer,
+                          rig->fifo_path,
+                          rig->exits ? "x" : NULL,
+                          NULL};
     ChildStreams streams = {.output_fd = -1, .error_fd = STDERR_FILENO, .keep_fd = -1};
 
     child_spawn(&rig->floor, argv, environment, &streams);
@@ -115,8 +154,7 @@ static void rig_start_daemon(Rig *rig)
 {
     DaemonFixture *fixture = &rig->bench->fixture;
 
-    if (fixture->cgroups.path == NULL && !cgroup_base_open(&fixture->cgroups))
-        bench_note("there are no cgroups here");
+    (void)rig_has_cgroups(rig->bench);
     const char *address = rig->side == RIG_ON_BUS
                                   ? daemon_fixture_option(fixture, "address", fixture->bus_address)
                                   : NULL;
@@ -132,7 +170,7 @@ uint64_t rig_start_pids(Rig *rig, pid_t *pids)
 {
     uint64_t began_usec = test_now_usec(), last_usec = began_usec;
 
-    if (rig->side == RIG_FLOOR)
+    if (rig_is_floor(rig))
         rig_start_floor(rig);
     else
         rig_start_daemon(rig);
@@ -153,7 +191,7 @@ uint64_t rig_start(Rig *rig)
 
 pid_t rig_pid(const Rig *rig)
 {
-    return rig->side == RIG_FLOOR ? rig->floor.pid : rig->bench->fixture.daemon.pid;
+    return rig_is_floor(rig) ? rig->floor.pid : rig->bench->fixture.daemon.pid;
 }
 
 /* The next daemon may come only when the bus has noticed that this one has gone. */
@@ -179,9 +217,10 @@ uint64_t rig_stop(Rig *rig)
 {
     uint64_t began_usec = test_now_usec();
 
-    if (rig->side == RIG_FLOOR) {
+    if (rig_is_floor(rig)) {
         child_kill(&rig->floor, SIGTERM);
         g_assert_cmpint(child_wait_exit(&rig->floor, RIG_PATIENCE_USEC), ==, 0);
+        rig_remove_floor_cgroups(rig);
     } else {
         g_assert_cmpint(daemon_fixture_stop(&rig->bench->fixture, SIGTERM), ==, 0);
     }
@@ -236,4 +275,61 @@ void rig_rest(Rig *rig, uint64_t usec)
     if (rig_wait(rig, test_now_usec() + usec))
         g_error("a program has begun to run while nothing was to happen");
     g_assert_cmpint(kill(rig_pid(rig), 0), ==, 0);
+}
+
+void rig_note(const char *name, double of_bare, double of_cgroups)
+{
+    bench_note("%s: %.3f of the bare floor, %.3f of the floor with a cgroup each, by which it is "
+               "judged",
+               name, of_bare, of_cgroups);
+}
+
+static double rig_compare_both(const char *name, unsigned rounds, const RigSides *sides)
+{
+    g_autofree double *bare = g_new(double, rounds);
+    g_autofree double *cgroups = g_new(double, rounds);
+    g_autofree double *ours = g_new(double, rounds);
+    g_autofree double *of_bare = g_new(double, rounds);
+    g_autofree double *of_cgroups = g_new(double, rounds);
+
+    for (unsigned i = 0; i <= rounds; i++) {
+        unsigned at = i > 0 ? i - 1 : 0; /* the first one warms up */
+
+        bare[at] = sides->round(sides->bare);
+        cgroups[at] = sides->round(sides->cgroups);
+        ours[at] = sides->round(sides->ours);
+        of_bare[at] = ours[at] / bare[at];
+        of_cgroups[at] = ours[at] / cgroups[at];
+    }
+    bench_note("%s: bare floor %.3f ms, floor with cgroups %.3f ms, ours %.3f ms", name,
+               bench_median(bare, rounds), bench_median(cgroups, rounds),
+               bench_median(ours, rounds));
+    rig_note(name, bench_median(of_bare, rounds), bench_median(of_cgroups, rounds));
+    return bench_median(of_cgroups, rounds);
+}
+
+double rig_compare(const char *name, unsigned rounds, const RigSides *sides)
+{
+    return sides->cgroups != NULL ? rig_compare_both(name, rounds, sides)
+                                  : bench_compare(name, rounds, sides->round, sides->bare,
+                                                  sides->round, sides->ours);
+}
+
+double rig_compare_alone(Bench *bench, RigSide side, unsigned n, const char *name, unsigned rounds,
+                         BenchRound round)
+{
+    bool has_cgroups = rig_has_cgroups(bench);
+    Rig bare, cgroups, ours;
+    RigSides sides = {round, &bare, has_cgroups ? &cgroups : NULL, &ours};
+
+    rig_init(&bare, bench, RIG_FLOOR, n, false);
+    if (has_cgroups)
+        rig_init(&cgroups, bench, RIG_FLOOR_CGROUPS, n, false);
+    rig_init(&ours, bench, side, n, false);
+    double ratio = rig_compare(name, rounds, &sides);
+    rig_done(&ours);
+    if (has_cgroups)
+        rig_done(&cgroups);
+    rig_done(&bare);
+    return ratio;
 }

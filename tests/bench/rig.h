@@ -13,8 +13,10 @@
 
 typedef enum RigSide {
     RIG_FLOOR,
-    RIG_WITHOUT_BUS, /* only the private socket */
+    RIG_FLOOR_CGROUPS, /* each in one of its own; where there are any */
+    RIG_WITHOUT_BUS,   /* only the private socket */
     RIG_ON_BUS,
+    _RIG_SIDE_MAX,
 } RigSide;
 
 typedef struct Rig {
@@ -25,6 +27,7 @@ typedef struct Rig {
     char *fifo_path;
     char *services_dir; /* NULL: the floor */
     char *state_dir;    /* of its own: what other rigs were about is not remembered */
+    char *cgroups;      /* of the floor, while it runs; or NULL */
     int fifo;
     Child floor;
 } Rig;
@@ -40,6 +43,8 @@ uint64_t rig_start(Rig *rig);
 uint64_t rig_start_pids(Rig *rig, pid_t *pids);
 /* From SIGTERM until the supervisor has ended, with all of its programs, in microseconds. */
 uint64_t rig_stop(Rig *rig);
+/* Whether there are cgroups; then the daemon uses them. Said once. */
+bool rig_has_cgroups(Bench *bench);
 pid_t rig_pid(const Rig *rig);
 
 /* The next program that has begun to run. */
@@ -48,6 +53,20 @@ Announcement rig_next(Rig *rig);
 unsigned rig_count(Rig *rig, uint64_t until_usec);
 /* Waits for usec in which no program may begin to run and the supervisor must stay. */
 void rig_rest(Rig *rig, uint64_t usec);
+
+/* Runs a round of each, one after the other: the bare floor, the floor with cgroups (NULL: none),
+ * ours. Notes what came out, and gives the median of ours over the floor that is fair: that with
+ * cgroups where ours has them. */
+typedef struct RigSides {
+    BenchRound round;
+    void *bare, *cgroups, *ours;
+} RigSides;
+double rig_compare(const char *name, unsigned rounds, const RigSides *sides);
+/* The same where each round is of a rig of n programs, of which only one runs at a time. */
+double rig_compare_alone(Bench *bench, RigSide side, unsigned n, const char *name, unsigned rounds,
+                         BenchRound round);
+/* Both ratios in a note. */
+void rig_note(const char *name, double of_bare, double of_cgroups);
 
 /* The program NAME beside this one; the caller's. */
 char *rig_program(const char *name);
