@@ -43,7 +43,7 @@ static bool gate_is_failing(const StateRecord *record)
 static bool gate_is_coming(const Service *service)
 {
     const StateRecord *record = service != NULL ? service_state(service) : NULL;
-    if (record == NULL)
+    if (record == NULL || service_is_unkillable(service))
         return false;
     return record->state == STATE_STARTING || record->state == STATE_STOPPING ||
            (record->state == STATE_WAITING && !state_record_is_blocked(record));
@@ -86,7 +86,7 @@ static void gate_look_at_conflicting(GraphNode *node, void *data)
     if (node->service == NULL || !gate_is_running(node->service))
         return;
     bool goes = service_state(node->service)->state == STATE_STOPPING &&
-                !service_is_wanted(node->service);
+                !service_is_wanted(node->service) && !service_is_unkillable(node->service);
     gate_await(look, node, goes);
     if (!goes && look->in_the_way == NULL)
         look->in_the_way = node;
@@ -155,6 +155,8 @@ static char *gate_describe_state(const GraphNode *node)
         return g_strdup("is not there");
     if (service_is_deleting(node->service))
         return g_strdup("is being deleted");
+    if (service_is_unkillable(node->service))
+        return g_strdup("cannot be killed");
     if (gate_is_failing(record))
         return g_strdup("keeps failing"); /* how, changes each time */
     if (record->state == STATE_FAILED)

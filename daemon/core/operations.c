@@ -99,9 +99,10 @@ bool service_start(Service *service, const Origin *origin, GError **error)
     g_autoptr(Plan) plan = NULL;
     if (!service_check_start(service, error))
         return false;
-    if (origin->cause == CAUSE_STARTUP && !service_admit_beside_others(service, origin, error))
-        return false;
     if (!service_plan_start(service, &plan, error))
+        return false;
+    if (origin->cause == CAUSE_STARTUP &&
+        !service_admit_beside_others(service, plan, origin, error))
         return false;
     service_take_along(service, plan, origin);
     if (service_enter_started(service, origin, error))

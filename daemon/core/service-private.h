@@ -4,6 +4,7 @@
 /* What service.c (the record and its one writer, what kinds report) and operations.c (what people
  * ask for) share, and nobody else sees. */
 
+#include "core/plan.h"
 #include "core/service.h"
 
 struct ApplyContext {
@@ -91,7 +92,8 @@ bool service_check_dependencies(const Service *service, const Dependencies *depe
 void service_yield_to_rival(Service *service);
 /* Of those that are started with the daemon and are in conflict, the first wins: else it fails, and
  * says so. */
-bool service_admit_beside_others(Service *service, const Origin *origin, GError **error);
+bool service_admit_beside_others(Service *service, const Plan *plan, const Origin *origin,
+                                 GError **error);
 /* starting or reloading with a new context; the kind is called from the queue. */
 void service_enter_apply(Service *service, StateRecord *draft, State to, bool reload,
                          const Origin *origin);

@@ -92,15 +92,20 @@ static bool settle_is_move(const StateRecord *old, const StateRecord *now)
             g_strcmp0(reason, now_reason) != 0);
 }
 
+static void settle_mark_onlookers(GraphNode *node)
+{
+    graph_each_after(node, settle_mark_after, NULL);
+    graph_each(node->out[RELATION_CONFLICTS], settle_mark_waiting, NULL);
+    graph_each(node->in[RELATION_CONFLICTS], settle_mark_waiting, NULL);
+}
+
 void settle_note_move(Service *service, const StateRecord *old, const StateRecord *now)
 {
     GraphNode *node = service_node(service);
     if (node == NULL || !settle_is_move(old, now))
         return;
     Follow follow = settle_follow(service, old, now);
-    graph_each_after(node, settle_mark_after, NULL);
-    graph_each(node->out[RELATION_CONFLICTS], settle_mark_waiting, NULL);
-    graph_each(node->in[RELATION_CONFLICTS], settle_mark_waiting, NULL);
+    settle_mark_onlookers(node);
     if (old->state == STATE_STOPPING)
         graph_each_before(node, settle_mark_put_off, NULL);
     if (follow != FOLLOW_NOTHING)
@@ -112,8 +117,10 @@ void settle_note_move(Service *service, const StateRecord *old, const StateRecor
 void settle_note_unkillable(Service *service)
 {
     GraphNode *node = service_node(service);
-    if (node != NULL)
-        graph_each_before(node, settle_mark_put_off, NULL);
+    if (node == NULL)
+        return;
+    graph_each_before(node, settle_mark_put_off, NULL);
+    settle_mark_onlookers(node);
 }
 
 void settle_note_present(GraphNode *node)
@@ -170,13 +177,16 @@ static void settle_look_appeared(GraphNode *node)
         service_pull(node->service, &origin_dependency);
 }
 
+/* Whoever stands behind it in the row has to hear of it: it may have been the first. */
 static void settle_look_waiting(GraphNode *node)
 {
-    Slots *slots = service_core(node->service)->slots;
+    Core *core = service_core(node->service);
+    Slots *slots = core->slots;
     GateView view;
     gate_look_start(node, &view);
     if (view.verdict != GATE_OPEN) {
         slots_leave(slots, node);
+        settle_note_room(core);
         service_keep_waiting(node->service, view.waiting_for, view.reason,
                              view.verdict == GATE_BLOCKED ? "blocked" : "dependencies");
         g_clear_error(&view.reason);
@@ -185,6 +195,7 @@ static void settle_look_waiting(GraphNode *node)
         service_keep_waiting(node->service, NULL, NULL, "queued");
     } else {
         service_leave_waiting(node->service);
+        settle_note_room(core);
     }
 }
 

@@ -18,7 +18,7 @@ void settle_note_present(GraphNode *node);
 void settle_note_links(GraphNode *node);
 /* It has to look again. */
 void settle_mark(GraphNode *node);
-/* What could not be killed holds up nobody's stop any more. */
+/* What could not be killed is waited for no more, neither by a stop nor by a start. */
 void settle_note_unkillable(Service *service);
 /* There may be room for one more that starts (slots.h). */
 void settle_note_room(Core *core);

@@ -4,6 +4,7 @@
  * record. */
 
 #include "base/errors.h"
+#include "base/log.h"
 #include "core/gate.h"
 #include "core/plan.h"
 #include "core/service-private.h"
@@ -37,38 +38,37 @@ bool service_needs_slot(const Service *service)
 
 /* Conflicts */
 
-typedef struct RivalSearch {
-    bool (*counts)(const Service *service);
-    const GraphNode *found;
-} RivalSearch;
-
-static void service_look_for_rival(GraphNode *node, void *data)
+static const PlanStep *service_find_rival_step(const Plan *plan)
 {
-    RivalSearch *search = data;
-    if (search->found == NULL && node->service != NULL && search->counts(node->service))
-        search->found = node;
+    for (unsigned i = 0; i < plan->steps->len; i++) {
+        const PlanStep *step = g_ptr_array_index(plan->steps, i);
+        if (step->action == PLAN_STOP && step->relation == RELATION_CONFLICTS)
+            return step;
+    }
+    return NULL;
 }
 
-static bool service_is_active(const Service *service)
+static GError *service_refuse_beside(const Service *service, const PlanStep *rival)
 {
-    return service->record->active;
+    if (g_strcmp0(rival->because, service->id) == 0)
+        return g_error_new(SVCMGR_ERROR, ERROR_CONFLICT,
+                           "conflicts with '%s', which was started before it", rival->id);
+    return g_error_new(SVCMGR_ERROR, ERROR_CONFLICT,
+                       "needs '%s', which conflicts with '%s', which was started before it",
+                       rival->because, rival->id);
 }
 
-bool service_admit_beside_others(Service *service, const Origin *origin, GError **error)
+bool service_admit_beside_others(Service *service, const Plan *plan, const Origin *origin,
+                                 GError **error)
 {
-    RivalSearch search = {.counts = service_is_active};
-    if (service->node == NULL)
+    const PlanStep *rival = plan != NULL ? service_find_rival_step(plan) : NULL;
+    if (rival == NULL)
         return true;
-    graph_each(service->node->out[RELATION_CONFLICTS], service_look_for_rival, &search);
-    graph_each(service->node->in[RELATION_CONFLICTS], service_look_for_rival, &search);
-    if (search.found == NULL)
-        return true;
-    g_autoptr(GError) refused =
-            g_error_new(SVCMGR_ERROR, ERROR_CONFLICT,
-                        "conflicts with '%s', which was started before it", search.found->id);
+    g_autoptr(GError) refused = service_refuse_beside(service, rival);
     StateRecord *draft = service_draft(service);
     service_draft_set_error(service, draft, refused, FAILURE_DEPENDENCY);
     error_buffer_append(service_errors(service), refused);
+    service_remember_failure(service, draft, STATE_FAILED, NULL);
     service_commit(service, draft, STATE_FAILED, origin);
     g_propagate_error(error, g_steal_pointer(&refused));
     return false;
@@ -232,8 +232,10 @@ void service_keep_waiting(Service *service, char **waiting_for, const GError *re
     }
     StateRecord *draft = service_draft(service);
     service_draft_clear_error(draft);
-    if (reason != NULL)
+    if (reason != NULL) {
         service_draft_set_error(service, draft, reason, FAILURE_DEPENDENCY);
+        log_service(LOG_LEVEL_NOTICE, service->id, "waits: it %s", reason->message);
+    }
     service_enter_waiting(service, draft, waiting_for, sub_state, &origin_dependency);
 }
 

@@ -602,6 +602,90 @@ static void test_slots(void)
     g_assert_cmpuint(graph_n_nodes(fixture.core->graph), ==, 0);
 }
 
+/* Two places become free at once. */
+static void test_slots_two_at_once(void)
+{
+    Service *a = make("a", "{}"), *b = make("b", "{}"), *c = make("c", "{}"), *d = make("d", "{}");
+    slots_set_max(fixture.core->slots, 2);
+    begin(a);
+    begin(b);
+    begin(c);
+    begin(d);
+    fake_apply_ok(a);
+    fake_apply_ok(b);
+    core_fixture_settle(&fixture);
+    finish(c);
+    finish(d);
+}
+
+/* The first in the row has to wait for something else now. */
+static void test_slots_first_is_held_up(void)
+{
+    Service *a = make("a", "{}"), *db = make("db", "{}");
+    Service *web = make("web", WEB_REQUIRES_DB), *c = make("c", "{}");
+    up(db);
+    slots_set_max(fixture.core->slots, 1);
+    begin(a);
+    begin(web);
+    begin(c);
+    assert_waiting(web, "queued", "");
+    begin_stop(db);
+    end_stop(db);
+    assert_waiting(web, "blocked", "db");
+    finish(a);
+    finish(c);
+    begin(db);
+    finish(db);
+    finish(web);
+}
+
+static void make_unkillable(Service *service)
+{
+    begin_stop(service);
+    fake_unkillable(service, "does not die");
+    core_fixture_settle(&fixture);
+}
+
+static void test_after_one_that_cannot_be_killed(void)
+{
+    Service *db = make("db", "{}"), *web = make("web", "{\"after\": [\"db\"]}");
+    Service *app = make("app", WEB_REQUIRES_DB);
+    up(db);
+    begin_stop(db);
+    begin(web);
+    assert_waiting(web, "dependencies", "db");
+    fake_unkillable(db, "does not die");
+    core_fixture_settle(&fixture);
+    assert_state(web, STATE_STARTING);
+    begin(app);
+    assert_blocked(app, "db", ERROR_DEPENDENCY_FAILED, "requires 'db', which cannot be killed");
+}
+
+static void test_conflict_with_one_that_cannot_be_killed(void)
+{
+    Service *db = make("db", "{}"), *rival = make("rival", "{\"conflicts\": [\"db\"]}");
+    up(db);
+    make_unkillable(db);
+    begin(rival);
+    assert_blocked(rival, "db", ERROR_CONFLICT,
+                   "conflicts with 'db', which is running; stop that first");
+}
+
+static void test_conflict_of_what_is_pulled_at_startup(void)
+{
+    static const Origin startup = {.cause = CAUSE_STARTUP};
+    g_autoptr(GError) error = NULL;
+    Service *apache = make("apache", "{}"), *nginx = make("nginx", "{\"conflicts\": [\"apache\"]}");
+    Service *site = make("site", "{\"requires\": [\"nginx\"]}");
+    g_assert_true(service_start(apache, &startup, NULL));
+    g_assert_false(service_start(site, &startup, &error));
+    core_fixture_settle(&fixture);
+    assert_state(nginx, STATE_INACTIVE);
+    assert_state(apache, STATE_STARTING);
+    g_assert_cmpstr(service_state(site)->error->message, ==,
+                    "needs 'nginx', which conflicts with 'apache', which was started before it");
+}
+
 /* Changes at run time */
 
 static void test_links_follow_changes(void)
@@ -712,7 +796,12 @@ static const struct {
         {"stop/in-reverse", test_stop_in_reverse},
         {"stop/unkillable", test_stop_behind_unkillable},
         {"stop/by-force", test_stop_by_force},
-        {"slots", test_slots},
+        {"after/unkillable", test_after_one_that_cannot_be_killed},
+        {"conflicts/unkillable", test_conflict_with_one_that_cannot_be_killed},
+        {"conflicts/pulled-at-startup", test_conflict_of_what_is_pulled_at_startup},
+        {"slots/row", test_slots},
+        {"slots/two-at-once", test_slots_two_at_once},
+        {"slots/first-is-held-up", test_slots_first_is_held_up},
         {"change/links", test_links_follow_changes},
         {"change/refused", test_refused_configure_changes_nothing},
         {"change/waiting", test_configure_of_what_waits},
