@@ -276,6 +276,7 @@ void graph_detach(Graph *graph, Service *service)
     node->service = NULL;
     node->follow = FOLLOW_NOTHING;
     node->blocked = false;
+    node->appeared = false;
     node->links_changed = false;
     g_clear_pointer(&node->grace, timer_free);
     queue_remove(graph->queue, &node->entry);

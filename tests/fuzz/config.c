@@ -50,6 +50,7 @@ static void config_print_common(GString *text, const CommonConfig *common)
 {
     const RestartPolicy *restart = &common->restart;
     const Backoff *backoff = &restart->backoff;
+    const Dependencies *dependencies = common->dependencies;
 
     g_string_append_printf(text, "%d %.17g %.17g %u %" G_GUINT64_FORMAT "\n", restart->mode,
                            backoff->factor, backoff->jitter, backoff->max_attempts,
@@ -63,6 +64,10 @@ static void config_print_common(GString *text, const CommonConfig *common)
     config_print_number(text, "stop", common->stop_timeout_usec);
     config_print_exit_set(text, "prevent", &restart->prevent);
     config_print_exit_set(text, "force", &restart->force);
+    for (Relation relation = 0; dependencies != NULL && relation < _RELATION_MAX; relation++)
+        config_print_strings(text, relation_to_string(relation), dependencies->lists[relation]);
+    if (dependencies != NULL)
+        config_print_number(text, "grace", dependencies->keep_up_grace_usec);
 }
 
 static int config_compare_strings(const void *a, const void *b)
@@ -172,6 +177,24 @@ static void config_assert_text(const ConfigText *text, const uint8_t *data, size
 
 /* Accepted */
 
+static void config_assert_dependencies(const Dependencies *dependencies)
+{
+    size_t count = 0;
+
+    g_assert_false(dependencies_are_empty(dependencies));
+    for (Relation relation = 0; relation < _RELATION_MAX; relation++) {
+        char **ids = dependencies->lists[relation];
+
+        g_assert_true(ids == NULL || ids[0] != NULL);
+        for (; ids != NULL && *ids != NULL; ids++, count++)
+            g_assert_true(parse_id(*ids, NULL));
+    }
+    g_assert_cmpuint(count, <=, DEPENDENCIES_MAX);
+    g_assert_null(dependencies->lists[RELATION_MEMBERS]);
+    g_assert_true(dependencies->keep_up_grace_usec == USEC_INFINITY ||
+                  dependencies->lists[RELATION_REQUIRES] != NULL);
+}
+
 static void config_assert_common(const CommonConfig *common)
 {
     const Backoff *backoff = &common->restart.backoff;
@@ -185,6 +208,8 @@ static void config_assert_common(const CommonConfig *common)
     g_assert_cmpuint(common->start_limit.interval_usec, >, 0);
     g_assert_cmpuint(common->start_timeout_usec, >, 0);
     g_assert_cmpuint(common->restart.stable_after_usec, <, USEC_INFINITY);
+    if (common->dependencies != NULL)
+        config_assert_dependencies(common->dependencies);
     for (unsigned attempt = 1; attempt < 2000; attempt = attempt * 3 + 1) {
         uint64_t least, most;
 

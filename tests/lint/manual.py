@@ -115,7 +115,7 @@ def compare_definitions(page, schemas, parser):
         properties = {name: resolved(schema, schema["properties"][name]) for name in names_of(schema)}
         yield from compare_defaults(schema, properties, members)
         yield from compare_descriptions(schema, properties, schema["required"])
-        for name in ("restart", "start_limit", "limits", "cgroup", "log"):
+        for name in ("restart", "start_limit", "keep_up", "limits", "cgroup", "log"):
             inner = properties[name]
             parts = {part: resolved(schema, inner["properties"][part]) for part in names_of(inner)}
             about = described_in(sections[f"The member {name}"])

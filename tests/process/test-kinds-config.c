@@ -482,17 +482,33 @@ static void test_schema_members(ProcessFixture *fixture, const void *unused)
             g_assert_nonnull(property);
             g_assert_nonnull(json_object_get(property, "description"));
         }
+        for (const JsonMember *member = dependency_members; member->name != NULL; member++, n++)
+            g_assert_nonnull(json_object_get(properties, member->name));
         g_assert_cmpuint(json_object_size(properties), ==, n);
         json_decref(schema);
     }
 }
 
-/* Every example of a member is accepted, alone beside exec. */
-static void check_example(const Kind *kind, const char *name, json_t *example)
+/* The members that name cannot do without, by their first examples. */
+static void add_required(const json_t *schema, const char *name, json_t *document)
+{
+    const json_t *required = json_object_get(json_object_get(schema, "dependentRequired"), name);
+
+    for (size_t i = 0; i < json_array_size(required); i++) {
+        const char *other = json_string_value(json_array_get(required, i));
+        const json_t *property = json_object_get(json_object_get(schema, "properties"), other);
+
+        json_object_set(document, other, json_array_get(json_object_get(property, "examples"), 0));
+    }
+}
+
+/* Every example of a member is accepted, beside exec and what it cannot do without. */
+static void check_example(const Kind *kind, const json_t *schema, const char *name, json_t *example)
 {
     g_autoptr(Problems) problems = problems_new();
     json_t *document = json_pack("{s:[s]}", "exec", "a");
 
+    add_required(schema, name, document);
     json_object_set(document, name, example);
     char *text = json_dumps(document, 0);
     g_autoptr(Config) config = config_parse(kind, text, strlen(text), problems);
@@ -517,9 +533,9 @@ static void test_schema_examples(ProcessFixture *fixture, const void *unused)
             json_t *value = json_object_get(property, "default");
 
             for (size_t k = 0; k < json_array_size(examples); k++, n_examples++)
-                check_example(kinds[i], name, json_array_get(examples, k));
+                check_example(kinds[i], schema, name, json_array_get(examples, k));
             if (value != NULL)
-                check_example(kinds[i], name, value);
+                check_example(kinds[i], schema, name, value);
         }
         g_assert_cmpuint(n_examples, >=, 4);
         json_decref(schema);
