@@ -139,21 +139,26 @@ bool service_check_restart(const Service *service, GError **error)
                                    : service_check_start(service, error);
 }
 
+/* The same for one that is up. */
+static bool service_plan_restart(Service *service, Plan **ret_plan, GError **error)
+{
+    *ret_plan = NULL;
+    if (service->node == NULL)
+        return true;
+    *ret_plan = plan_restart(service->core->graph, service, error);
+    if (*ret_plan == NULL)
+        g_prefix_error(error, "service '%s': ", service->id);
+    return *ret_plan != NULL;
+}
+
 bool service_restart(Service *service, const Origin *origin, GError **error)
 {
     g_autoptr(Service) keep = service_ref(service);
     if (!service->record->active)
         return service_start(service, origin, error);
     g_autoptr(Plan) plan = NULL;
-    if (!service_check_not_busy(service, error))
+    if (!service_check_not_busy(service, error) || !service_plan_restart(service, &plan, error))
         return false;
-    if (service->node != NULL) {
-        plan = plan_restart(service->core->graph, service, error);
-        if (plan == NULL) {
-            g_prefix_error(error, "service '%s': ", service->id);
-            return false;
-        }
-    }
     service_take_along(service, plan, origin);
     service->wanted = true;
     service_enter_stopping(service, NULL, origin);
@@ -261,7 +266,7 @@ static void service_supersede(Service *service, StateRecord *draft, const Config
     } else if (state == STATE_STARTING) {
         service_enter_apply(service, draft, STATE_STARTING, false, origin);
     } else {
-        if (service_plan_start(service, &plan, NULL)) /* else it waits, and says for what */
+        if (service_plan_restart(service, &plan, NULL)) /* else it waits, and says for what */
             service_take_along(service, plan, origin);
         service_enter_gated(service, draft, origin);
     }

@@ -736,6 +736,20 @@ static void test_configure_of_what_waits(void)
 
 #define MANY 1000
 
+/* What it now requires is brought. */
+static void test_configure_of_what_keeps_failing(void)
+{
+    Service *db = make("db", "{}");
+    Service *web = make("web", "{}");
+    begin(web);
+    fake_apply_fail(web, "not yet", false);
+    assert_state(web, STATE_BACKOFF);
+    configure(web, "{\"requires\": [\"db\"]}");
+    assert_state(web, STATE_WAITING);
+    finish(db);
+    finish(web);
+}
+
 static void test_chain(void)
 {
     for (int i = MANY - 1; i >= 0; i--) {
@@ -805,6 +819,7 @@ static const struct {
         {"change/links", test_links_follow_changes},
         {"change/refused", test_refused_configure_changes_nothing},
         {"change/waiting", test_configure_of_what_waits},
+        {"change/failing", test_configure_of_what_keeps_failing},
         {"chain", test_chain},
 };
 
