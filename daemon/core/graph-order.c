@@ -85,29 +85,36 @@ void graph_each_after(GraphNode *node, GraphVisit visit, void *data)
     order_each_of(node, lists, G_N_ELEMENTS(lists), visit, data);
 }
 
-static int order_compare_ids(const void *a, const void *b)
+/* NULL: behind the end. */
+static const char *order_id_at(const GPtrArray *edges, unsigned index)
 {
-    return strcmp((*(GraphNode *const *)a)->id, (*(GraphNode *const *)b)->id);
+    return edges != NULL && index < edges->len ? ((const GraphNode *)edges->pdata[index])->id
+                                               : NULL;
 }
 
+/* Two sorted lists as one; who stands in both is named once. */
 char **graph_required_by(const GraphNode *node, size_t n)
 {
-    static const Relation relations[] = {RELATION_REQUIRES, RELATION_MEMBERS};
-    g_autoptr(GPtrArray) nodes = g_ptr_array_new();
-    for (size_t i = 0; i < G_N_ELEMENTS(relations); i++) {
-        if (node->in[relations[i]] != NULL)
-            g_ptr_array_extend(nodes, node->in[relations[i]], NULL, NULL);
+    const GPtrArray *lists[] = {node->in[RELATION_REQUIRES], node->in[RELATION_MEMBERS]};
+    unsigned next[G_N_ELEMENTS(lists)] = {0};
+    g_autoptr(GPtrArray) ids = g_ptr_array_new();
+    while (ids->len < n) {
+        const char *first = NULL;
+        for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+            const char *id = order_id_at(lists[i], next[i]);
+            if (id != NULL && (first == NULL || strcmp(id, first) < 0))
+                first = id;
+        }
+        if (first == NULL)
+            break;
+        for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+            next[i] += order_id_at(lists[i], next[i]) == first;
+        g_ptr_array_add(ids, g_strdup(first));
     }
-    if (nodes->len == 0 || n == 0)
+    if (ids->len == 0)
         return NULL;
-    g_ptr_array_sort(nodes, order_compare_ids);
-    GPtrArray *ids = g_ptr_array_new();
-    for (unsigned i = 0; i < nodes->len && ids->len < n; i++) {
-        if (i == 0 || nodes->pdata[i] != nodes->pdata[i - 1])
-            g_ptr_array_add(ids, g_strdup(((GraphNode *)nodes->pdata[i])->id));
-    }
     g_ptr_array_add(ids, NULL);
-    return (char **)g_ptr_array_free(ids, FALSE);
+    return (char **)g_ptr_array_free(g_steal_pointer(&ids), FALSE);
 }
 
 /* Cycles. What is there has none, so one that the new lists close goes through their service: the

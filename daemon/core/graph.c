@@ -7,6 +7,8 @@
 
 #include "core/service.h"
 
+#include <string.h>
+
 /* Nodes */
 
 static void graph_node_free(void *data)
@@ -155,9 +157,33 @@ static void graph_edges_add(GPtrArray **edges, GraphNode *to)
     g_ptr_array_add(*edges, to);
 }
 
-static void graph_edges_remove(GPtrArray **edges, GraphNode *to)
+/* Edges that come in are sorted, so that among ten thousand one is found at once. Where the edge
+ * to node is, or would be. */
+static unsigned graph_edges_place(const GPtrArray *edges, const GraphNode *node)
 {
-    g_ptr_array_remove_fast(*edges, to);
+    unsigned first = 0, end = edges->len;
+    while (first < end) {
+        unsigned middle = first + (end - first) / 2;
+        if (strcmp(((const GraphNode *)edges->pdata[middle])->id, node->id) < 0)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first;
+}
+
+static void graph_edges_insert(GPtrArray **edges, GraphNode *from)
+{
+    if (*edges == NULL)
+        *edges = g_ptr_array_new();
+    g_ptr_array_insert(*edges, (int)graph_edges_place(*edges, from), from);
+}
+
+static void graph_edges_remove(GPtrArray **edges, const GraphNode *from)
+{
+    unsigned place = graph_edges_place(*edges, from);
+    g_assert((*edges)->pdata[place] == from);
+    (void)g_ptr_array_remove_index(*edges, place);
     if ((*edges)->len == 0)
         g_clear_pointer(edges, g_ptr_array_unref);
 }
@@ -211,7 +237,7 @@ static void graph_relink_list(GraphNode *node, Relation relation, char *const *i
         if (named->mark == graph->mark)
             continue;
         g_assert(named != node); /* refused by graph_check */
-        graph_edges_add(&named->in[relation], node);
+        graph_edges_insert(&named->in[relation], node);
         graph_note_edge(named, relation);
     }
     graph_mark_all(graph, now);

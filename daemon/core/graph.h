@@ -28,7 +28,7 @@ struct GraphNode {
     char *id;                   /* a GRefString */
     Service *service;           /* borrowed; NULL: there is none of this id */
     Dependencies *dependencies; /* NULL: it names nobody */
-    /* Of GraphNode; NULL: none. out: in the order of the lists; in: in no order. */
+    /* Of GraphNode; NULL: none. out: in the order of the lists; in: by id. */
     GPtrArray *out[_RELATION_MAX];
     GPtrArray *in[_RELATION_MAX];
 

@@ -199,6 +199,8 @@ static unsigned assert_node_edges(GraphNode *node)
             GraphNode *naming = in->pdata[i];
             g_assert_true(graph_find(graph, naming->id) == naming);
             g_assert_cmpuint(graph_count(naming->out[relation], node), ==, 1);
+            if (i > 0)
+                g_assert_cmpstr(((GraphNode *)in->pdata[i - 1])->id, <, naming->id);
         }
         g_assert_true(in == NULL || in->len > 0);
         n_edges += (out != NULL ? out->len : 0) + (in != NULL ? in->len : 0);
