@@ -263,7 +263,7 @@ static void test_stop(void)
     assert_stop("db", false, "stop page (web part_of), stop web (db part_of), stop db");
     assert_stop("db other", true,
                 "stop page (web part_of), stop web (db part_of), stop other, "
-                "stop db after web other");
+                "stop db after other web");
     assert_stop("idle", false, "nothing idle");
     stop("web");
     assert_stop("db web", false, "stop db, nothing web");
