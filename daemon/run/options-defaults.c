@@ -75,6 +75,7 @@ char *options_default_config(bool is_user)
 void options_set_values(Options *options)
 {
     options->max_services = MAP_MAX_SERVICES;
+    options->max_starting = 0;
     options->log_max_total_bytes = UINT64_C(1) << 30;
     options->cgroup = g_strdup("auto");
     options->restore = RESTORE_OPTION_AUTO;

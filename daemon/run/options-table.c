@@ -51,6 +51,7 @@ static const char *const cgroup_word_list[] = {"auto", "none", NULL};
 static const OptionWords cgroup_words = {cgroup_word_list, "auto, none or an absolute path"};
 #define OPTION_TIMEOUT_MAX_USEC (UINT64_C(365) * 24 * 3600 * USEC_PER_SEC)
 static const JsonRange services_range = {.min = 1, .max = 1000000};
+static const JsonRange starting_range = {.min = 0, .max = 1000000};
 static const JsonRange log_total_range = {
         .min = 0,
         .max = INT64_MAX,
@@ -119,6 +120,10 @@ const OptionEntry options_table[] = {
                "PATH|auto|none"),
         OPTION("max-services", OPTION_COUNT, OPTION_EVERYWHERE, max_services, &services_range,
                "At most so many services (default: 10000)", "N"),
+        OPTION("max-starting", OPTION_COUNT, OPTION_EVERYWHERE, max_starting, &starting_range,
+               "At most so many services start at once, the others wait in a row; 0: no limit "
+               "(default)",
+               "N"),
         OPTION("restore", OPTION_ENUM, OPTION_EVERYWHERE, restore, &restore_enum,
                "Which services to start: enabled, wanted (running when the daemon ended), none or "
                "auto (default: wanted if the system was not booted since, else enabled)",

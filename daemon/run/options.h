@@ -64,6 +64,7 @@ typedef struct Options {
     char *cgroup;   /* "auto", "none", or a directory of a cgroup v2 hierarchy */
 
     uint64_t max_services;
+    uint64_t max_starting; /* at once; 0: no limit */
     RestoreOption restore;
     uint64_t startup_timeout_usec;
     uint64_t shutdown_timeout_usec; /* 0: computed from the services' own */

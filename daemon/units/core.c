@@ -96,6 +96,7 @@ bool core_pre_run(void *data, GError **error)
     core_open_logs(daemon);
     daemon->core = core_new(loop_clock(daemon->loop), loop_timers(daemon->loop), random_system(),
                             first_serial);
+    slots_set_max(daemon->core->slots, (unsigned)daemon->options.max_starting);
     daemon->map = map_new(daemon->core, ID_IS_UUID, (unsigned)daemon->options.max_services);
     daemon->events = events_new(daemon->core->feed);
     daemon->keeper = keeper_new(daemon->map, database_durable(daemon->database));

@@ -146,7 +146,7 @@ static void test_defaults(OptionsFixture *fixture, const void *unused)
         g_test_message("%s", member);
         g_assert_true(json_equal(expected, json_object_get(printed, member)));
     }
-    g_assert_cmpuint(n_defaults, ==, 7);
+    g_assert_cmpuint(n_defaults, ==, 8);
     json_decref(printed);
     json_decref(schema);
 }

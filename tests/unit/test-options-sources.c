@@ -24,6 +24,7 @@ static const char *const samples[][5] = {
         {"pid-file", "/a", "/b", "/c", NULL},
         {"cgroup", "none", "/a", "/b", "auto"},
         {"max-services", "1", "2", "3", "10000"},
+        {"max-starting", "1", "2", "3", "0"},
         {"restore", "wanted", "none", "enabled", "auto"},
         {"startup-timeout", "1s", "2s", "3s", "15s"},
         {"shutdown-timeout", "1s", "2s", "3s", "0"},
@@ -413,7 +414,8 @@ static void test_print_feedback(OptionsFixture *fixture, const void *unused)
 
     feedback_check(fixture, "--socket=none --address=unix:path=/x,guid=1 --pid-file=/p");
     feedback_check(fixture, "--system --services-dir=/a --services-dir=/b --hooks-dir=/h "
-                            "--startup-timeout=1.5s --shutdown-timeout='1h 1ms' --max-services=9");
+                            "--startup-timeout=1.5s --shutdown-timeout='1h 1ms' --max-services=9 "
+                            "--max-starting=4");
     fixture->is_root = geteuid() == 0;
     feedback_check(fixture, "");
     feedback_check(fixture, "--user");

@@ -19,6 +19,7 @@ static const OptionsRow rows[] = {
         {"all",
          "--system --socket=/s --services-dir=/a --services-dir /b --runtime-dir=/r --state-dir=/t "
          "--log-dir=/l --hooks-dir=/h --pid-file=/p --max-services=7 --log-level=debug "
+         "--max-starting=8 "
          "--log-max-total=1MiB --restore=wanted --startup-timeout='1min 1s' --shutdown-timeout=30 "
          "--cgroup=/c",
          NULL},
@@ -95,6 +96,21 @@ static void test_max_services(OptionsFixture *fixture, const void *unused)
     }
 }
 
+static void test_max_starting(OptionsFixture *fixture, const void *unused)
+{
+    static const char *const bad[] = {"-1", "many", "1000001", "''", "1.5", "9223372036854775808"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autofree char *arguments = g_strdup_printf("--max-starting=%s", bad[i]);
+        g_autofree char *message = options_fixture_fail(fixture, arguments);
+
+        g_assert_true(
+                g_str_has_prefix(message, "--max-starting: expected a number from 0 to 1000000"));
+    }
+    g_assert_true(options_fixture_read(fixture, "--max-starting=0", NULL));
+    g_assert_cmpuint(fixture->options.max_starting, ==, 0);
+}
+
 static void test_values(OptionsFixture *fixture, const void *unused)
 {
     const Options *options = &fixture->options;
@@ -113,6 +129,7 @@ static void test_values(OptionsFixture *fixture, const void *unused)
     g_assert_true(options->hooks_dir_given);
     g_assert_cmpstr(options->pid_file, ==, "/p");
     g_assert_cmpuint(options->max_services, ==, 7);
+    g_assert_cmpuint(options->max_starting, ==, 8);
     g_assert_cmpstr(options->cgroup, ==, "/c");
     g_assert_cmpint(options->restore, ==, RESTORE_OPTION_WANTED);
     g_assert_cmpuint(options->startup_timeout_usec, ==, 61 * USEC_PER_SEC);
@@ -132,6 +149,7 @@ static void test_defaults(OptionsFixture *fixture, const void *unused)
     g_assert_false(options->services_dirs_given);
     g_assert_false(options->hooks_dir_given);
     g_assert_cmpuint(options->max_services, ==, MAP_MAX_SERVICES);
+    g_assert_cmpuint(options->max_starting, ==, 0);
     g_assert_cmpuint(options->log_max_total_bytes, ==, 1024 * 1024 * 1024);
     g_assert_cmpstr(options->cgroup, ==, "auto");
     g_assert_cmpint(options->restore, ==, RESTORE_OPTION_AUTO);
@@ -296,6 +314,7 @@ int main(int argc, char **argv)
         ADD(path, &default_rows[i], test_directories);
     }
     ADD("/options/max-services", NULL, test_max_services);
+    ADD("/options/max-starting", NULL, test_max_starting);
     ADD("/options/values", NULL, test_values);
     ADD("/options/defaults", NULL, test_defaults);
     ADD("/options/actions", NULL, test_actions);
