@@ -252,14 +252,14 @@ static bool order_names(char *const *ids, const char *id)
     return ids != NULL && g_strv_contains((const char *const *)ids, id);
 }
 
-/* Nobody would come after it: it closes nothing. */
-static bool order_is_last(const GraphNode *self, const Dependencies *dependencies)
+bool graph_is_last(const Graph *graph, const char *id, const Dependencies *dependencies)
 {
+    const GraphNode *self = graph_find(graph, id);
     for (size_t i = 0; self != NULL && i < G_N_ELEMENTS(order_relations); i++) {
         if (self->in[order_relations[i]] != NULL)
             return false;
     }
-    return dependencies->lists[RELATION_BEFORE] == NULL;
+    return dependencies == NULL || dependencies->lists[RELATION_BEFORE] == NULL;
 }
 
 bool graph_check(Graph *graph, const char *id, const Dependencies *dependencies, GError **error)
@@ -271,12 +271,12 @@ bool graph_check(Graph *graph, const char *id, const Dependencies *dependencies,
             return error_set(error, ERROR_DEPENDENCY_CYCLE, "%s names itself in %s", id,
                              relation_to_string(relation));
     }
-    GraphNode *self = graph_find(graph, id);
-    if (order_is_last(self, dependencies))
+    if (graph_is_last(graph, id, dependencies))
         return true;
     g_autoptr(GHashTable) befores = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(OrderStep));
-    OrderSearch search = {.id = id, .self = self, .befores = befores, .steps = steps};
+    OrderSearch search = {
+            .id = id, .self = graph_find(graph, id), .befores = befores, .steps = steps};
     char *const *ids = dependencies->lists[RELATION_BEFORE];
     for (; ids != NULL && *ids != NULL; ids++)
         g_hash_table_add(befores, *ids);

@@ -86,6 +86,10 @@ void graph_change(Graph *graph, Service *service, Dependencies *dependencies);
  * nothing where nothing comes after it. */
 bool graph_check(Graph *graph, const char *id, const Dependencies *dependencies, GError **error);
 
+/* Nobody comes after id, and nobody would by these dependencies (may be NULL): whatever they name,
+ * they close no cycle. */
+bool graph_is_last(const Graph *graph, const char *id, const Dependencies *dependencies);
+
 /* Walking the order. Called for each neighbour (each once, though several relations name it); it
  * may walk, too, but not change edges. Members count for cycles alone: a group itself waits for
  * what it starts and stops. */

@@ -402,6 +402,31 @@ static void map_wait_deleted(Map *map, Service *service, DeletedFunc done, void 
     g_ptr_array_add(map->deletions, deletion);
 }
 
+/* More are not named. */
+#define MAP_DEPENDENTS_NAMED 8
+
+/* Those that are on their way out themselves do not count. */
+static bool map_check_dependents(Map *map, const Service *service, GError **error)
+{
+    const GraphNode *node = service_node(service);
+    g_auto(GStrv) ids = node != NULL ? graph_required_by(node, map->max_services) : NULL;
+    g_autoptr(GString) names = g_string_new(NULL);
+    unsigned n = 0;
+    for (char **id = ids; id != NULL && *id != NULL; id++) {
+        const Service *dependent = map_find(map, *id);
+        if (dependent == NULL || service_is_deleting(dependent))
+            continue;
+        if (n++ < MAP_DEPENDENTS_NAMED)
+            g_string_append_printf(names, "%s'%s'", names->len > 0 ? ", " : "", *id);
+    }
+    if (n == 0)
+        return true;
+    if (n > MAP_DEPENDENTS_NAMED)
+        g_string_append_printf(names, " and %u more", n - MAP_DEPENDENTS_NAMED);
+    return error_set(error, ERROR_HAS_DEPENDENTS, "service '%s' is required by %s",
+                     service_id(service), names->str);
+}
+
 bool map_check_delete(Map *map, const char *id, GError **error)
 {
     if (map->immutable)
@@ -410,8 +435,10 @@ bool map_check_delete(Map *map, const char *id, GError **error)
     if (service == NULL)
         return false;
     const About *about = service_about(service);
-    if (about->source != SOURCE_DEFINITION || service_is_deleting(service))
+    if (service_is_deleting(service))
         return true;
+    if (about->source != SOURCE_DEFINITION)
+        return map_check_dependents(map, service, error);
     return error_set(error, ERROR_IMMUTABLE,
                      "service '%s' is made by its definition %s/%s.json; remove that file, then "
                      "reload the definitions",

@@ -64,7 +64,8 @@ void map_discard(Map *map, Service *service);
 Service *map_create_broken(Map *map, const CreateSpec *spec, const GError *reason,
                            const Origin *origin, GError **error);
 
-/* Whether a person may delete it: NotFound, or Immutable for what a definition makes, unless it is
+/* Whether a person may delete it: NotFound; Immutable for what a definition makes; HasDependents
+ * while others require it or have it as a member, and are not being deleted themselves. One that is
  * on its way out already: that is joined. */
 bool map_check_delete(Map *map, const char *id, GError **error);
 /* Called when the service has been removed, with its last state. */

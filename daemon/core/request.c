@@ -12,6 +12,22 @@ bool request_is_kept(const Request *request)
            !service_is_deleting(request->service);
 }
 
+const Dependencies *request_dependencies(const Request *request)
+{
+    const Config *config = request->spec.type == REQUEST_CREATE ? service_config(request->service)
+                                                                : request->config;
+
+    return config != NULL ? config->common.dependencies : NULL;
+}
+
+void request_put_back(const RequestHost *host, Request *request)
+{
+    if (request->spec.type == REQUEST_CREATE && request->service != NULL)
+        map_discard(host->map, g_steal_pointer(&request->service));
+    g_clear_pointer(&request->service, service_unref);
+    g_clear_pointer(&request->config, config_unref);
+}
+
 static bool request_find_service(const RequestHost *host, Request *request, GError **error)
 {
     Service *service = map_get(host->map, request->spec.id, error);
@@ -195,7 +211,10 @@ static bool request_finish_wanted(const RequestHost *host, Request *request,
     };
 
     outcome->service = request->service;
-    return operations[request->spec.type](request->service, &request->spec.origin, error);
+    if (operations[request->spec.type](request->service, &request->spec.origin, error))
+        return true;
+    keeper_note_unwritten(host->keeper, request->service); /* what was written of it is not so */
+    return false;
 }
 
 static const RequestRow request_rows[_REQUEST_MAX] = {
@@ -287,8 +306,7 @@ static void request_answer(Request *request, const RequestOutcome *outcome, cons
 
 void request_refuse(const RequestHost *host, Request *request, const GError *error)
 {
-    if (request->spec.type == REQUEST_CREATE && request->service != NULL)
-        map_discard(host->map, g_steal_pointer(&request->service));
+    request_put_back(host, request);
     request_answer(request, NULL, error);
 }
 

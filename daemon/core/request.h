@@ -35,6 +35,10 @@ typedef struct RequestRow {
 /* spec is copied. */
 Request *request_new(const RequestSpec *spec, RequestDone done, void *data);
 const RequestRow *request_row(const Request *request);
+/* After the check: what the configuration that it brings names; NULL: nobody, or it brings none. */
+const Dependencies *request_dependencies(const Request *request);
+/* After the check: as before it. */
+void request_put_back(const RequestHost *host, Request *request);
 /* After the check: whether it writes at all. */
 bool request_is_kept(const Request *request);
 /* Whether it is a start, restart or stop, and says so or the opposite that the service is wanted.

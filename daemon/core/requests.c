@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A group holds at most one request for each service, so that none depends on what another has not
- * done yet. It is limited by what others have to wait for: how many requests it reads, writes and
- * does, and how much they have to read. */
+/* A group holds at most one request for each service, and no two of which one could refuse the
+ * other (two configurations that together close a cycle, a delete of what another names), so that
+ * none depends on what another has not done yet. It is limited by what others have to wait for: how
+ * many requests it reads, writes and does, and how much they have to read. */
 
 #include "core/requests.h"
 
@@ -22,6 +23,7 @@ struct Requests {
     GQueue pending; /* of Request */
     /* What is written and done together; of Request, NULL where it is answered. */
     GPtrArray *group;
+    GHashTable *named;  /* ids that configurations of the group name, theirs */
     unsigned group_max; /* how many of late were done while others could wait */
     unsigned n_kept;    /* of the group: what is written */
     DurableLevel level; /* of these */
@@ -45,28 +47,63 @@ static bool requests_write_group(Durable *durable, void *data, GError **error)
     return true;
 }
 
+static bool requests_group_deletes(const Requests *requests)
+{
+    for (unsigned i = 0; i < requests->group->len; i++) {
+        const Request *request = g_ptr_array_index(requests->group, i);
+
+        if (request->spec.type == REQUEST_DELETE)
+            return true;
+    }
+    return false;
+}
+
+/* Why it was refused may be over when the group is done: there is room, or what names it is gone.
+ */
+static bool requests_should_wait(const Requests *requests, const Request *request,
+                                 const GError *refused)
+{
+    if (requests->group->len == 0)
+        return false;
+    if (request->spec.type == REQUEST_CREATE && error_is(refused, ERROR_LIMIT_EXCEEDED))
+        return requests_group_deletes(requests);
+    return error_is(refused, ERROR_HAS_DEPENDENTS) || error_is(refused, ERROR_DEPENDENCY_CYCLE) ||
+           error_is(refused, ERROR_CONFLICT);
+}
+
+/* It was checked against what is there, which does not know of the group. Of two configurations the
+ * second closes no cycle if nobody comes after its service: neither there nor in the group. */
+static bool requests_suit_group(const Requests *requests, const Request *request)
+{
+    const char *id = service_id(request->service);
+    const Dependencies *dependencies = request_dependencies(request);
+
+    if (request->spec.type != REQUEST_DELETE && dependencies == NULL)
+        return true;
+    if (g_hash_table_contains(requests->named, id))
+        return false;
+    return dependencies == NULL || g_hash_table_size(requests->named) == 0 ||
+           graph_is_last(requests->core->graph, id, dependencies);
+}
+
+static void requests_note_named(Requests *requests, const Dependencies *dependencies)
+{
+    for (Relation relation = 0; dependencies != NULL && relation < _RELATION_MAX; relation++) {
+        char *const *ids = dependencies->lists[relation];
+
+        for (; ids != NULL && *ids != NULL; ids++)
+            g_hash_table_add(requests->named, *ids);
+    }
+}
+
 static void requests_join_group(Requests *requests, Request *request)
 {
     g_ptr_array_add(requests->group, request);
+    requests_note_named(requests, request_dependencies(request));
     if (!request_is_kept(request))
         return;
     requests->n_kept++;
     requests->level = MAX(requests->level, request_row(request)->level);
-}
-
-/* There will be room when the deletes of the group are done. */
-static bool requests_should_wait(const Requests *requests, const Request *request,
-                                 const GError *refused)
-{
-    if (request->spec.type != REQUEST_CREATE || !error_is(refused, ERROR_LIMIT_EXCEEDED))
-        return false;
-    for (unsigned i = 0; i < requests->group->len; i++) {
-        const Request *before = g_ptr_array_index(requests->group, i);
-
-        if (before->spec.type == REQUEST_DELETE)
-            return true;
-    }
-    return false;
 }
 
 static size_t requests_size(const Request *request)
@@ -97,8 +134,11 @@ static unsigned requests_take_group(Requests *requests)
             break;
         bool good = request_row(request)->check(&requests->host, request, &error);
 
-        if (!good && requests_should_wait(requests, request, error))
+        if (good ? !requests_suit_group(requests, request)
+                 : requests_should_wait(requests, request, error)) {
+            request_put_back(&requests->host, request);
             break;
+        }
         (void)g_queue_pop_head(&requests->pending);
         n_taken++;
         n_bytes += requests_size(request);
@@ -163,6 +203,7 @@ static uint64_t requests_flush_group(Requests *requests)
         (void)keeper_write(requests->host.keeper, requests->level, requests_write_group,
                            requests->group, &refused);
     uint64_t written = clock_monotonic_usec(clock);
+    g_hash_table_remove_all(requests->named); /* the names go with their requests */
     requests_finish_group(requests, refused);
     uint64_t work_usec = taken - begun + clock_monotonic_usec(clock) - written;
     requests_limit_group(requests, n, written - taken, work_usec);
@@ -224,6 +265,7 @@ Requests *requests_new(Keeper *keeper, Map *map)
     requests->core = map_core(map);
     g_queue_init(&requests->pending);
     requests->group = g_ptr_array_new();
+    requests->named = g_hash_table_new(g_str_hash, g_str_equal);
     requests->group_max = REQUESTS_GROUP;
     requests->turn_end = timer_new_last(requests->core->timers, on_requests_due, requests);
     requests->patience = timer_new(requests->core->timers, on_requests_due, requests);
@@ -236,6 +278,7 @@ void requests_free(Requests *requests)
         return;
     g_assert(g_queue_is_empty(&requests->pending));
     g_ptr_array_unref(requests->group);
+    g_hash_table_unref(requests->named);
     timer_free(requests->turn_end);
     timer_free(requests->patience);
     g_free(requests);

@@ -64,17 +64,27 @@ void ask(const char *name, RequestType type, const char *id)
     ask_spec(name, &(RequestSpec){.type = type, .id = id, .origin = origin_test});
 }
 
-void ask_create(const char *name, const char *id, bool start)
+static void ask_create_full(const char *name, const char *id, const char *config, bool start)
 {
     ask_spec(name, &(RequestSpec){
                            .type = REQUEST_CREATE,
                            .origin = origin_test,
                            .create = {.id = id,
                                       .kind = "fake",
-                                      .config = "{}",
-                                      .config_length = 2,
+                                      .config = config,
+                                      .config_length = strlen(config),
                                       .start = start},
                    });
+}
+
+void ask_create(const char *name, const char *id, bool start)
+{
+    ask_create_full(name, id, "{}", start);
+}
+
+void ask_create_with(const char *name, const char *id, const char *config)
+{
+    ask_create_full(name, id, config, false);
 }
 
 void ask_configure(const char *name, const char *id, const char *config)

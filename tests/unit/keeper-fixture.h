@@ -22,6 +22,8 @@ void ask(const char *name, RequestType type, const char *id);
 void ask_spec(const char *name, const RequestSpec *spec);
 /* Of kind "fake". */
 void ask_create(const char *name, const char *id, bool start);
+/* Of kind "fake", stopped. */
+void ask_create_with(const char *name, const char *id, const char *config);
 void ask_configure(const char *name, const char *id, const char *config);
 void ask_enabled(const char *name, const char *id, bool enabled);
 /* From the n-th answer on: called once, from inside it. */

@@ -220,6 +220,45 @@ static void test_delete_stopped_and_missing(void)
     teardown();
 }
 
+static void assert_no_delete(const char *id, const char *expected)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_false(map_check_delete(map, id, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_HAS_DEPENDENTS);
+    g_assert_cmpstr(error->message, ==, expected);
+}
+
+/* Who requires it is named; who only wants it, or is on its way out itself, does not matter. */
+static void test_delete_required(void)
+{
+    setup();
+    create("db", false);
+    g_assert_nonnull(create_full("loose", "fake",
+                                 "{\"wants\": [\"db\"], \"after\": [\"db\"], \"part_of\": "
+                                 "[\"db\"], \"conflicts\": [\"web3\"]}",
+                                 false, NULL));
+    g_assert_true(map_check_delete(map, "db", NULL));
+    for (unsigned i = 0; i < 10; i++) {
+        g_autofree char *id = g_strdup_printf("web%u", i);
+        g_assert_nonnull(create_full(id, "fake", "{\"requires\": [\"db\"]}", i == 3, NULL));
+        if (i == 0)
+            assert_no_delete("db", "service 'db' is required by 'web0'");
+        if (i == 7)
+            assert_no_delete("db", "service 'db' is required by 'web0', 'web1', 'web2', 'web3', "
+                                   "'web4', 'web5', 'web6', 'web7'");
+    }
+    assert_no_delete("db", "service 'db' is required by 'web0', 'web1', 'web2', 'web3', 'web4', "
+                           "'web5', 'web6', 'web7' and 2 more");
+    core_fixture_settle(&fixture);
+    for (unsigned i = 0; i < 10; i++) {
+        g_autofree char *id = g_strdup_printf("web%u", i);
+        delete (id);
+    }
+    g_assert_true(service_is_deleting(map_find(map, "web3"))); /* it runs */
+    g_assert_true(map_check_delete(map, "db", NULL));
+    teardown();
+}
+
 static void test_delete_forgotten(void)
 {
     setup();
@@ -462,6 +501,7 @@ int main(int argc, char **argv)
             {"/map/delete/joins-a-stop", test_delete_joins_a_stop},
             {"/map/delete/says-who", test_delete_says_who},
             {"/map/delete/stopped-and-missing", test_delete_stopped_and_missing},
+            {"/map/delete/required", test_delete_required},
             {"/map/delete/forgotten", test_delete_forgotten},
             {"/map/delete/inside-a-callback", test_delete_inside_a_callback},
             {"/map/immutable", test_immutable},
