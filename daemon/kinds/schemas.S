@@ -17,4 +17,11 @@ schema_oneshot:
     .byte 0
     .size schema_oneshot, . - schema_oneshot
 
+    .globl schema_group
+    .type schema_group, %object
+schema_group:
+    .incbin SCHEMA_GROUP
+    .byte 0
+    .size schema_group, . - schema_group
+
     .section .note.GNU-stack, "", %progbits

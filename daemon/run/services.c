@@ -47,7 +47,8 @@ uint64_t services_stop_usec(Map *map)
          service = map_next(map, service_id(service))) {
         const Config *config = service_config(service);
 
-        if (service_state(service)->active && config != NULL)
+        /* What coordinates others needs no time besides theirs. */
+        if (service_state(service)->active && config != NULL && !service_kind(service)->coordinates)
             longest_usec = MAX(longest_usec, config->common.stop_timeout_usec);
     }
     return MAX(usec_add(longest_usec, SERVICES_STOP_MARGIN_USEC), SERVICES_STOP_LEAST_USEC);

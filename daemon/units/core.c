@@ -106,6 +106,10 @@ bool core_pre_run(void *data, GError **error)
     daemon->kind_oneshot = kind_oneshot_new(host);
     core_add_kind(daemon, daemon->kind_process);
     core_add_kind(daemon, daemon->kind_oneshot);
+    /* What all services have by default is meant for programs: how they are tried again, and how
+     * long they may take. */
+    daemon->kind_group = kind_group_new(daemon->map);
+    map_register_kind(daemon->map, daemon->kind_group);
     daemon->gone = map_listen(daemon->map, on_core_change, daemon);
     state_watch(daemon);
     lifecycle_set_sink(daemon->lifecycle, on_core_lifecycle, daemon);
@@ -129,4 +133,5 @@ void core_undo(void *data)
     g_clear_pointer(&daemon->core, core_free);
     g_clear_pointer(&daemon->kind_process, g_free);
     g_clear_pointer(&daemon->kind_oneshot, g_free);
+    g_clear_pointer(&daemon->kind_group, g_free);
 }

@@ -58,6 +58,7 @@ struct Daemon {
     FeedListener *gone; /* of who is deleted */
     Kind *kind_process;
     Kind *kind_oneshot;
+    Kind *kind_group;
     /* former */
     Former *former;
     char *former_lineage;   /* to be swept for next; or NULL */

@@ -292,6 +292,7 @@ static bool config_names_its_place(const char *message)
     return g_str_has_prefix(message, "in ") || g_str_has_prefix(message, "the document is empty") ||
            g_str_has_prefix(message, "larger than ") ||
            g_str_has_prefix(message, "expected an object, got ") ||
+           g_str_has_prefix(message, "expected at most 4096 ids in all lists ") ||
            g_str_has_suffix(message, " more problems are not listed");
 }
 
