@@ -115,7 +115,8 @@ def compare_definitions(page, schemas, parser):
         properties = {name: resolved(schema, schema["properties"][name]) for name in names_of(schema)}
         yield from compare_defaults(schema, properties, members)
         yield from compare_descriptions(schema, properties, schema["required"])
-        for name in ("restart", "start_limit", "keep_up", "limits", "cgroup", "log"):
+        objects = ("restart", "start_limit", "keep_up", "limits", "cgroup", "log")
+        for name in (name for name in objects if name in properties):
             inner = properties[name]
             parts = {part: resolved(schema, inner["properties"][part]) for part in names_of(inner)}
             about = described_in(sections[f"The member {name}"])
@@ -135,7 +136,7 @@ def main(root, svcmgrd, svcmgr):
     daemon_page, file_page, client_page = (
         (data / "man" / name).read_text() for name in ("svcmgrd.8", "svcmgrd.json.5", "svcmgr.1"))
     definition_page = (data / "man" / "svcmgr-service.5").read_text()
-    kinds = [json.loads((data / "schemas" / f"{kind}.json").read_text()) for kind in ("process", "oneshot")]
+    kinds = [json.loads((data / "schemas" / f"{kind}.json").read_text()) for kind in ("process", "oneshot", "group")]
     parser = (pathlib.Path(root) / "daemon" / "base" / "definition-text.c").read_text()
     readme = (pathlib.Path(root) / "README.md").read_text()
     schema = json.loads((data / "schemas" / "svcmgrd.json").read_text())

@@ -237,7 +237,7 @@ class Manual(unittest.TestCase):
     def setUp(self):
         self.page = (SOURCE_ROOT / "data" / "man" / "svcmgr-service.5").read_text()
         self.schemas = [json.loads((SOURCE_ROOT / "data" / "schemas" / f"{kind}.json").read_text())
-                        for kind in ("process", "oneshot")]
+                        for kind in ("process", "oneshot", "group")]
         self.parser = (SOURCE_ROOT / "daemon" / "base" / "definition-text.c").read_text()
 
     def check(self):
