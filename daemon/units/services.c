@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define UNIT_SERVICES_TELL_USEC USEC_PER_SEC
+#define UNIT_SERVICES_NAMED 3 /* of those that wait */
 
 /* Making */
 
@@ -136,24 +137,22 @@ void services_unit_undo(void *data)
 static void services_tell_starting(Daemon *daemon)
 {
     const MapCounts *counts = map_counts(daemon->map);
+    g_autofree char *names = services_describe_waiting(daemon->map, UNIT_SERVICES_NAMED);
     unsigned n = g_hash_table_size(daemon->starting);
+    g_autoptr(GString) text = g_string_new(NULL);
 
+    g_string_printf(text, "%u services, %u active", counts->total, counts->by_state[STATE_ACTIVE]);
     if (n > 0)
-        manager_tell_status("%u services, %u active, %u still starting", counts->total,
-                            counts->by_state[STATE_ACTIVE], n);
-    else
-        manager_tell_status("%u services, %u active", counts->total,
-                            counts->by_state[STATE_ACTIVE]);
+        g_string_append_printf(text, ", %u still starting", n);
+    if (names != NULL)
+        g_string_append_printf(text, ", %u waiting: %s", counts->by_state[STATE_WAITING], names);
+    manager_tell_status("%s", text->str);
 }
 
-static void on_services_change(const Change *change, void *data)
+static void services_note_settled(Daemon *daemon)
 {
-    Daemon *daemon = data;
     uint64_t now = clock_monotonic_usec(loop_clock(daemon->loop));
 
-    if (change->type == CHANGE_ADD || !state_traits(change->new_state->state)->settled ||
-        !g_hash_table_remove(daemon->starting, service_id(change->service)))
-        return;
     if (g_hash_table_size(daemon->starting) > 0 &&
         now < usec_add(daemon->told_usec, UNIT_SERVICES_TELL_USEC))
         return;
@@ -163,20 +162,35 @@ static void on_services_change(const Change *change, void *data)
         services_forget_starting(daemon);
 }
 
+static void on_services_change(const Change *change, void *data)
+{
+    Daemon *daemon = data;
+
+    if (change->type != CHANGE_ADD && state_record_is_settled(change->new_state) &&
+        g_hash_table_remove(daemon->starting, service_id(change->service)))
+        services_note_settled(daemon);
+}
+
+/* Not even begun: refused, or up already, for another has brought it. */
+static gboolean services_is_not_starting(void *id, void *unused, void *data)
+{
+    const Service *service = map_find(((Daemon *)data)->map, id);
+
+    return service == NULL || state_record_is_settled(service_state(service));
+}
+
 unsigned services_unit_start(Daemon *daemon)
 {
     unsigned n = daemon->to_start->len;
 
     daemon->starting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    daemon->starting_listener = feed_listen(daemon->core->feed, on_services_change, daemon);
     for (unsigned i = 0; i < n; i++)
         g_hash_table_add(daemon->starting, g_strdup(g_ptr_array_index(daemon->to_start, i)));
     services_start(daemon->map, daemon->to_start);
     g_clear_pointer(&daemon->to_start, g_ptr_array_unref);
-    if (n == 0) {
-        services_tell_starting(daemon);
-        services_forget_starting(daemon);
-    }
+    (void)g_hash_table_foreach_remove(daemon->starting, services_is_not_starting, daemon);
+    daemon->starting_listener = feed_listen(daemon->core->feed, on_services_change, daemon);
+    services_note_settled(daemon);
     return n;
 }
 
