@@ -593,6 +593,79 @@ static void test_stop_while_it_is_configured(void)
     assert_states("g a b c d", "g:inactive a:inactive b:inactive c:inactive d:inactive");
 }
 
+/* As a definition does that was edited. */
+static void adopt(const char *id, const char *config)
+{
+    g_autofree char *text = g_strdelimit(g_strdup(config), "'", '"');
+    g_autoptr(Problems) problems = problems_new();
+    Config *parsed = config_parse(kind_group, text, strlen(text), problems);
+    g_assert_nonnull(parsed);
+    service_adopt_config(find(id), parsed, CONFIG_FROM_DEFINITION, &origin_test);
+    core_fixture_settle(&fixture);
+}
+
+static void test_another_while_it_starts(void)
+{
+    make_members("a b c");
+    make_group("g", "{'members': ['a', 'b']}");
+    begin("g");
+    ok("a");
+    adopt("g", "{'members': ['a', 'c']}");
+    assert_states("g a b c", "g:starting a:active b:starting c:starting");
+    ok("c");
+    assert_states("g", "g:active(running)");
+}
+
+/* Nothing stays, neither of the new one nor of the one before. */
+static void test_another_while_it_starts_fails(void)
+{
+    make_members("a b c");
+    make_group("g", "{'members': ['a', 'b']}");
+    begin("g");
+    ok("a");
+    adopt("g", "{'members': ['a', 'c']}");
+    fail("c", "no disk", true);
+    assert_states("g a b c", "g:starting a:active b:stopping c:failed");
+    stopped("b");
+    stopped("a");
+    assert_states("g a b", "g:failed a:inactive b:inactive");
+    assert_error("g", FAILURE_DEPENDENCY, "member 'c': no disk");
+}
+
+static void test_stop_while_that_is_undone(void)
+{
+    make_members("a b c");
+    make_group("g", "{'members': ['a', 'b']}");
+    begin("g");
+    ok("a");
+    adopt("g", "{'members': ['a', 'c']}");
+    fail("c", "no disk", true);
+    stop("g");
+    stopped("b");
+    stopped("a");
+    assert_states("g a b c", "g:inactive a:inactive b:inactive c:failed");
+}
+
+/* A definition that changes its kind makes its service anew. */
+static void test_a_member_goes_and_comes(void)
+{
+    group_up("{'members': ['a', 'b']}");
+    delete ("b");
+    core_fixture_settle(&fixture);
+    fake_stop_done(find("b"), NULL);
+    core_fixture_settle(&fixture);
+    assert_states("g", "g:active(degraded)");
+    make("other", "{}");
+    make("b", "{'restart': {'policy': 'no'}}");
+    assert_states("g", "g:active(degraded)");
+    up("b");
+    assert_states("g", "g:active(running)");
+    fake_ended(find("b"), "crashed");
+    core_fixture_settle(&fixture);
+    stopped("a");
+    assert_states("g a", "g:failed a:inactive");
+}
+
 static void test_shutdown(void)
 {
     static const Origin shutdown = {.cause = CAUSE_SHUTDOWN};
@@ -631,6 +704,7 @@ static const Row rows[] = {
         {"up/fails-for-good", test_a_member_fails_for_good},
         {"up/fails-and-restarts", test_a_failed_member_restarts_the_group},
         {"up/stop-of-a-member-fails", test_a_stop_of_a_member_fails},
+        {"up/member-goes-and-comes", test_a_member_goes_and_comes},
         {"stop/while-it-ends", test_stop_while_it_ends},
         {"stop/fails", test_a_member_cannot_be_stopped},
         {"stop/timeout", test_stop_timeout},
@@ -646,6 +720,9 @@ static const Row rows[] = {
         {"configure/members", test_configure},
         {"configure/fails", test_configure_fails},
         {"configure/stop-meanwhile", test_stop_while_it_is_configured},
+        {"configure/while-it-starts", test_another_while_it_starts},
+        {"configure/while-it-starts-fails", test_another_while_it_starts_fails},
+        {"configure/while-it-starts-stop", test_stop_while_that_is_undone},
 };
 
 static void run(const void *data)
