@@ -3,6 +3,7 @@
 
 #include "bus/bus.h"
 
+#include "bus/batch-methods.h"
 #include "bus/broker.h"
 #include "bus/changes.h"
 #include "bus/connection.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 /* What an object with empty texts takes in a GetManagedObjects reply, with room to spare. */
-#define BUS_OBJECT_BYTES 2000
+#define BUS_OBJECT_BYTES 2200
 
 Service *bus_find_service(Bus *bus, const char *id)
 {
@@ -58,12 +59,34 @@ static uint64_t bus_labels_bytes(GHashTable *labels)
     return bytes;
 }
 
+uint64_t bus_strings_bytes(char *const *strings)
+{
+    uint64_t bytes = 0;
+
+    for (; strings != NULL && *strings != NULL; strings++)
+        bytes += 8 + strlen(*strings); /* a length, an end and what aligns them */
+    return bytes;
+}
+
+static uint64_t bus_links_bytes(const Links *links)
+{
+    uint64_t bytes = 0;
+
+    if (links == NULL)
+        return 0;
+    for (Relation relation = 0; relation < _RELATION_MAX; relation++)
+        bytes += bus_strings_bytes(links_list(links, relation));
+    return bytes + bus_strings_bytes(links_required_by(links)) +
+           bus_strings_bytes(links_waiting_for(links));
+}
+
 uint64_t bus_service_bytes(const Service *service)
 {
     const KindProperty *property = service_kind(service)->properties;
     const StateRecord *state = service_state(service);
     const About *about = state_record_about(state);
-    uint64_t bytes = BUS_OBJECT_BYTES + bus_labels_bytes(about->labels);
+    uint64_t bytes =
+            BUS_OBJECT_BYTES + bus_labels_bytes(about->labels) + bus_links_bytes(state->links);
 
     bytes += 4 * strlen(service_id(service)); /* the path may need three bytes for one */
     bytes += about->description != NULL ? strlen(about->description) : 0;
@@ -203,6 +226,7 @@ void bus_begin_shutdown(Bus *bus)
         return;
     requests_flush(bus->requests);
     bus->shutting_down = true;
+    batch_methods_end_all(bus); /* what they have not begun must not begin any more */
     figures_note(bus->figures);
 }
 

@@ -236,6 +236,13 @@ bool connection_has_room(Connection *connection, uint64_t bytes)
     return connection->unread_bytes + bytes <= CONNECTION_MAX_UNREAD_BYTES;
 }
 
+bool connection_may_answer(Connection *connection, uint64_t bytes, GError **error)
+{
+    return connection->local != NULL || connection_has_room(connection, bytes) ||
+           error_set(error, ERROR_LIMIT_EXCEEDED,
+                     "answers wait to be read; read them before asking for more");
+}
+
 void connection_check_sent(Connection *connection, int result, const char *what)
 {
     if (result >= 0 || connection->closed)

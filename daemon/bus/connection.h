@@ -71,6 +71,9 @@ bool connection_charge(Connection *connection, uint64_t bytes);
 bool connection_look(Connection *connection);
 /* Whether an answer of so many bytes may be added to what is unread. */
 bool connection_has_room(Connection *connection, uint64_t bytes);
+/* Whether an answer may be built that is large: LimitExceeded for who has not read what there is,
+ * and cannot be dropped for it. */
+bool connection_may_answer(Connection *connection, uint64_t bytes, GError **error);
 /* Closes the connection of a private peer and says why in the log. */
 void connection_drop(Connection *connection, const char *why);
 /* Says what a failed send means; negative result: errno. */

@@ -57,7 +57,8 @@ struct Bus {
     PrivateServer *server; /* NULL: no private socket */
     Changes *changes;
     Figures *figures;
-    Drain *drain; /* NULL: not draining */
+    Drain *drain;   /* NULL: not draining */
+    GQueue batches; /* of BatchCall (batch-methods.c) */
     RateLimit denials;
     RateLimit drops;
 
@@ -76,3 +77,5 @@ const char *bus_state(const Bus *bus);
 
 /* An upper bound of what one service takes in a GetManagedObjects reply. */
 uint64_t bus_service_bytes(const Service *service);
+/* Likewise of the entries of an "as"; NULL: there are none. */
+uint64_t bus_strings_bytes(char *const *strings);

@@ -3,6 +3,8 @@
 
 #include "bus/methods.h"
 
+#include "bus/batch-methods.h"
+#include "bus/graph-method.h"
 #include "bus/listing.h"
 #include "bus/log-methods.h"
 #include "bus/manager-object.h"
@@ -43,6 +45,11 @@ const Method method_table[] = {
          .member = "GetEvents",
          .read = method_listing_read_events,
          .act = method_listing_events},
+        {.interface = MANAGER,
+         .member = "GetDependencyGraph",
+         .read = method_graph_read,
+         .done = graph_arguments_free,
+         .act = method_graph_act},
         {.interface = SERVICE,
          .member = "Wait",
          .waits = true,
@@ -102,6 +109,22 @@ const Method method_table[] = {
          .action = "reset-failed",
          .changes = true,
          .act = method_manager_reset_failed},
+        {.interface = MANAGER,
+         .member = "StartServices",
+         .action = "start",
+         .changes = true,
+         .waits = true,
+         .read = method_batch_read,
+         .done = batch_arguments_free,
+         .act = method_batch_start},
+        {.interface = MANAGER,
+         .member = "StopServices",
+         .action = "stop",
+         .changes = true,
+         .waits = true,
+         .read = method_batch_read,
+         .done = batch_arguments_free,
+         .act = method_batch_stop},
         {.interface = SERVICE,
          .member = "Start",
          .action = "start",

@@ -190,9 +190,8 @@ static bool objects_judge(Connection *connection, sd_bus_message *message, GErro
                          "all services together are more than an answer may hold (%u MiB); use "
                          "ListServices, which answers in pages",
                          (unsigned)(BUS_MAX_MANAGED_OBJECTS_BYTES >> 20));
-    if (connection->local == NULL && !connection_has_room(connection, bytes))
-        return error_set(error, ERROR_LIMIT_EXCEEDED,
-                         "answers wait to be read; read them before asking for more");
+    if (!connection_may_answer(connection, bytes, error))
+        return false;
     return connection_charge(connection, bytes) ||
            error_set(error, ERROR_LIMIT_EXCEEDED, "answers wait to be read");
 }

@@ -56,6 +56,16 @@ static int options_read_strings(sd_bus_message *message, void *field)
     return sd_bus_message_exit_container(message);
 }
 
+bool options_read_list(sd_bus_message *message, const char *noun, GStrv *ret_list, GError **error)
+{
+    int r = options_read_strings(message, ret_list);
+
+    if (r == -E2BIG)
+        return error_set(error, ERROR_LIMIT_EXCEEDED, "more than %d %s are given",
+                         OPTIONS_MAX_ENTRIES, noun);
+    return r >= 0 || bus_errors_set_unreadable(error, r, noun);
+}
+
 /* -EEXIST for a key that comes twice, -E2BIG for too many. */
 static int options_read_dictionary(sd_bus_message *message, void *field)
 {

@@ -17,6 +17,8 @@ typedef struct Option {
     size_t offset;
 } Option;
 
+/* An "as" that is an argument by itself; noun: what it is a list of. The result is the caller's. */
+bool options_read_list(sd_bus_message *message, const char *noun, GStrv *ret_list, GError **error);
 bool options_read(sd_bus_message *message, const Option *table, void *target, GError **error);
 /* Frees what options_read put into the fields "as" and "a{ss}", which become NULL. */
 void options_clear(const Option *table, void *target);

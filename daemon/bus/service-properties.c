@@ -200,6 +200,37 @@ static bool property_equal_last_transition(const StateRecord *a, const StateReco
     return a->serial == b->serial;
 }
 
+/* Most services name nobody and are named by nobody: then there are no links to look at. */
+static bool property_equal_ids(const StateRecord *a, const StateRecord *b,
+                               char *const *(*list)(const Links *links))
+{
+    return a->links == b->links || dependencies_list_equal(list(a->links), list(b->links));
+}
+
+#define PROPERTY_LINKS(noun, expression)                                                           \
+    static char *const *property_list_##noun(const Links *links)                                   \
+    {                                                                                              \
+        return expression;                                                                         \
+    }                                                                                              \
+    static void property_write_##noun(Writer *writer, const Service *service,                      \
+                                      const StateRecord *record)                                   \
+    {                                                                                              \
+        writer_strings(writer, property_list_##noun(record->links));                               \
+    }                                                                                              \
+    static bool property_equal_##noun(const StateRecord *a, const StateRecord *b)                  \
+    {                                                                                              \
+        return property_equal_ids(a, b, property_list_##noun);                                     \
+    }
+
+PROPERTY_LINKS(requires, links_list(links, RELATION_REQUIRES))
+PROPERTY_LINKS(wants, links_list(links, RELATION_WANTS))
+PROPERTY_LINKS(after, links_list(links, RELATION_AFTER))
+PROPERTY_LINKS(before, links_list(links, RELATION_BEFORE))
+PROPERTY_LINKS(conflicts, links_list(links, RELATION_CONFLICTS))
+PROPERTY_LINKS(part_of, links_list(links, RELATION_PART_OF))
+PROPERTY_LINKS(required_by, links_required_by(links))
+PROPERTY_LINKS(waiting_for, links_waiting_for(links))
+
 #define ATTRIBUTE(name, signature, noun)                                                           \
     {                                                                                              \
         name, signature, false, property_write_##noun, NULL, 0                                     \
@@ -241,6 +272,14 @@ const ServiceProperty service_properties[] = {
         FIELD("ConfigRevision", "t", config_revision),
         COMPUTED("ConfigDigest", "s", config_digest),
         COMPUTED("LastTransition", "a{sv}", last_transition),
+        COMPUTED("Requires", "as", requires),
+        COMPUTED("Wants", "as", wants),
+        COMPUTED("After", "as", after),
+        COMPUTED("Before", "as", before),
+        COMPUTED("Conflicts", "as", conflicts),
+        COMPUTED("PartOf", "as", part_of),
+        COMPUTED("RequiredBy", "as", required_by),
+        COMPUTED("WaitingFor", "as", waiting_for),
         FIELD("StateSerial", "t", serial),
         {NULL, NULL, false, NULL, NULL, 0},
 };

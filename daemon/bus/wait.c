@@ -12,6 +12,9 @@
 
 #include <stddef.h>
 
+/* Of those that are waited for, in a message. */
+#define WAIT_MAX_NAMES 8
+
 static const char *const wait_until_names[_WAIT_UNTIL_MAX] = {
         [WAIT_UNTIL_SETTLED] = "settled",
         [WAIT_UNTIL_ACTIVE] = "active",
@@ -71,7 +74,8 @@ static WaitVerdict wait_judge_active(const StateRecord *state)
     case STATE_INACTIVE:
         if (state->error != NULL)
             return WAIT_FAILED;
-        return state->cause == CAUSE_EXIT ? WAIT_REACHED : WAIT_GOES_ON;
+        /* completed outlives what is said about it meanwhile. */
+        return state->completed || state->cause == CAUSE_EXIT ? WAIT_REACHED : WAIT_GOES_ON;
     case STATE_WAITING:
     case STATE_STARTING:
     case STATE_RELOADING:
@@ -93,7 +97,7 @@ WaitVerdict wait_judge(WaitUntil until, uint64_t after_serial, const StateRecord
         return WAIT_GOES_ON;
     switch (until) {
     case WAIT_UNTIL_SETTLED:
-        reached = state_traits(state->state)->settled;
+        reached = state_record_is_settled(state);
         break;
     case WAIT_UNTIL_INACTIVE:
         reached = state->state == STATE_INACTIVE || state->state == STATE_FAILED;
@@ -183,13 +187,30 @@ static void on_wait_change(const Change *change, void *data)
     wait_end(wait, error);
 }
 
+/* " for 'db' and 'disk'", or "". The caller's. */
+static char *wait_describe_awaited(const StateRecord *state)
+{
+    char *const *ids = links_waiting_for(state->links);
+    unsigned n = ids != NULL ? g_strv_length((char **)ids) : 0;
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < n && i < WAIT_MAX_NAMES; i++) {
+        bool is_last = i + 1 == n;
+
+        g_string_append_printf(text, "%s'%s'", i == 0 ? " for " : is_last ? " and " : ", ", ids[i]);
+    }
+    if (n > WAIT_MAX_NAMES)
+        g_string_append_printf(text, " and %u more", n - WAIT_MAX_NAMES);
+    return g_string_free(text, FALSE);
+}
+
 static void on_wait_timeout(void *data)
 {
     Wait *wait = data;
     const WaitArguments *arguments = wait->call->arguments;
     g_autofree char *duration = format_duration(arguments->timeout_usec);
     const StateRecord *state = service_state(wait->service);
-    g_autofree char *after = NULL, *still = NULL;
+    g_autofree char *after = NULL, *still = NULL, *awaited = wait_describe_awaited(state);
     g_autoptr(GError) error = NULL;
 
     if (arguments->after_serial > 0) {
@@ -197,9 +218,9 @@ static void on_wait_timeout(void *data)
         still = g_strdup_printf(" at serial %" G_GUINT64_FORMAT, state->serial);
     }
     (void)error_set(&error, ERROR_TIMEOUT, /* always false */
-                    "service '%s' was not %s%s within %s; it is %s%s%s%s", wait->call->id,
+                    "service '%s' was not %s%s within %s; it is %s%s%s%s%s", wait->call->id,
                     wait_until_to_string(arguments->until), after != NULL ? after : "", duration,
-                    state_to_string(state->state), still != NULL ? still : "",
+                    state_to_string(state->state), awaited, still != NULL ? still : "",
                     state->error != NULL ? ": " : "",
                     state->error != NULL ? state->error->message : "");
     wait_end(wait, error);

@@ -76,6 +76,14 @@ void writer_uint64(Writer *writer, uint64_t value)
     writer_basic(writer, 't', &value);
 }
 
+void writer_strings(Writer *writer, char *const *strings)
+{
+    writer_open(writer, 'a', "s");
+    for (; strings != NULL && *strings != NULL; strings++)
+        writer_string(writer, *strings);
+    writer_close(writer);
+}
+
 void writer_fd(Writer *writer, int fd)
 {
     writer->bytes += WRITER_FD_BYTES;
@@ -99,6 +107,15 @@ void writer_entry_string(Writer *writer, const char *key, const char *text)
 {
     writer_entry_open(writer, key, "s");
     writer_string(writer, text);
+    writer_entry_close(writer);
+}
+
+void writer_entry_strings(Writer *writer, const char *key, char *const *strings)
+{
+    if (strings == NULL || *strings == NULL)
+        return;
+    writer_entry_open(writer, key, "as");
+    writer_strings(writer, strings);
     writer_entry_close(writer);
 }
 

@@ -25,6 +25,8 @@ void writer_bool(Writer *writer, bool value);
 void writer_int32(Writer *writer, int32_t value);
 void writer_uint32(Writer *writer, uint32_t value);
 void writer_uint64(Writer *writer, uint64_t value);
+/* An "as"; NULL is the empty one. */
+void writer_strings(Writer *writer, char *const *strings);
 /* A duplicate is sent; fd stays the caller's. */
 void writer_fd(Writer *writer, int fd);
 
@@ -32,5 +34,7 @@ void writer_fd(Writer *writer, int fd);
 void writer_entry_open(Writer *writer, const char *key, const char *signature);
 void writer_entry_close(Writer *writer);
 void writer_entry_string(Writer *writer, const char *key, const char *text);
+/* Nothing where there is none. */
+void writer_entry_strings(Writer *writer, const char *key, char *const *strings);
 void writer_entry_uint32(Writer *writer, const char *key, uint32_t value);
 void writer_entry_uint64(Writer *writer, const char *key, uint64_t value);

@@ -41,6 +41,9 @@ static sd_bus_message *call_of(const Method *method)
             {"ValidateConfig", "ss"},
             {"CreateService", "sssa{sv}"},
             {"DeleteService", "sa{sv}"},
+            {"GetDependencyGraph", "a{sv}"},
+            {"StartServices", "Aa{sv}"}, /* A: no strings */
+            {"StopServices", "Aa{sv}"},
             {"GetEvents", "tu"},
             {"Configure", "s"},
             {"Wait", "a{sv}"},
@@ -60,7 +63,9 @@ static sd_bus_message *call_of(const Method *method)
         for (const char *type = rows[i].types; *type != '\0'; type += *type == 'a' ? 5 : 1) {
             static const uint64_t one = 1;
 
-            if (*type == 's')
+            if (*type == 'A')
+                g_assert_cmpint(sd_bus_message_append_strv(call, NULL), >=, 0);
+            else if (*type == 's')
                 g_assert_cmpint(sd_bus_message_append(call, "s", "main"), >=, 0);
             else if (*type == 'a' && g_str_equal(method->member, "Wait"))
                 g_assert_cmpint(

@@ -61,20 +61,24 @@ static void test_matrix(void)
         State state;
         Cause cause;
         bool error;
+        bool completed;
         const char *verdicts; /* settled active inactive ready */
     } rows[] = {
-            {STATE_INACTIVE, CAUSE_NONE, false, "r.r."},    /* never started */
-            {STATE_INACTIVE, CAUSE_STOPPED, false, "r.r."}, /* stopped by somebody */
-            {STATE_INACTIVE, CAUSE_EXIT, false, "rrrr"},    /* a oneshot's clean end */
-            {STATE_INACTIVE, CAUSE_EXIT, true, "rfrf"},     /* in inactive with an error */
-            {STATE_WAITING, CAUSE_METHOD, false, "r..."},
-            {STATE_STARTING, CAUSE_METHOD, false, "...."},
-            {STATE_ACTIVE, CAUSE_APPLIED, false, "rr.r"},
-            {STATE_ACTIVE, CAUSE_APPLIED, true, "rr.r"}, /* a reload that failed */
-            {STATE_RELOADING, CAUSE_METHOD, false, "...."},
-            {STATE_BACKOFF, CAUSE_EXIT, true, "r..."},
-            {STATE_STOPPING, CAUSE_METHOD, false, "...."},
-            {STATE_FAILED, CAUSE_EXIT, true, "rfrf"},
+            {STATE_INACTIVE, CAUSE_NONE, false, false, "r.r."},    /* never started */
+            {STATE_INACTIVE, CAUSE_STOPPED, false, false, "r.r."}, /* stopped by somebody */
+            {STATE_INACTIVE, CAUSE_EXIT, false, false, "rrrr"},    /* a clean end */
+            {STATE_INACTIVE, CAUSE_EXIT, false, true, "rrrr"},     /* a oneshot's */
+            {STATE_INACTIVE, CAUSE_METHOD, false, true, "rrrr"},   /* and then it was enabled */
+            {STATE_INACTIVE, CAUSE_EXIT, true, false, "rfrf"},     /* in inactive with an error */
+            {STATE_WAITING, CAUSE_METHOD, false, false, "...."},   /* for what is on its way */
+            {STATE_WAITING, CAUSE_METHOD, true, false, "r..."},    /* for what nobody brings */
+            {STATE_STARTING, CAUSE_METHOD, false, false, "...."},
+            {STATE_ACTIVE, CAUSE_APPLIED, false, false, "rr.r"},
+            {STATE_ACTIVE, CAUSE_APPLIED, true, false, "rr.r"}, /* a reload that failed */
+            {STATE_RELOADING, CAUSE_METHOD, false, false, "...."},
+            {STATE_BACKOFF, CAUSE_EXIT, true, false, "r..."},
+            {STATE_STOPPING, CAUSE_METHOD, false, false, "...."},
+            {STATE_FAILED, CAUSE_EXIT, true, false, "rfrf"},
     };
     g_autoptr(GError) error = g_error_new_literal(SVCMGR_ERROR, ERROR_FAILED, "broken");
 
@@ -82,6 +86,7 @@ static void test_matrix(void)
         StateRecord record = {.serial = 5,
                               .state = rows[i].state,
                               .cause = rows[i].cause,
+                              .completed = rows[i].completed,
                               .error = rows[i].error ? error : NULL};
 
         for (int until = 0; until < _WAIT_UNTIL_MAX; until++) {
@@ -204,6 +209,50 @@ static void test_clean_end_counts(void)
     assert_waits(pending);
     fake_ended(service, NULL);
     assert_reached(pending, "inactive 3");
+    teardown();
+}
+
+/* What is on its way is waited for; what nobody brings is not, but somebody may mend it. */
+static void test_waiting(void)
+{
+    Pending *settled, *active;
+    Service *db;
+
+    setup();
+    db = bus_fixture_create(&fixture, "db", "process", "{}", false);
+    bus_fixture_create(&fixture, "web", "process", "{\"requires\": [\"db\"]}", true);
+    assert_state(db, STATE_STARTING);
+    settled = WAIT(0);
+    active = WAIT(1, "until", "s", "active");
+    assert_ended(WAIT(2, "until", "s", "active", "timeout_usec", "t", (uint64_t)0), ERROR_TIMEOUT,
+                 "it is waiting for 'db'");
+    assert_waits(settled);
+    fake_apply_fail(db, "broken", true);
+    assert_reached(settled, "waiting 5");
+    assert_waits(active);
+    assert_ended(WAIT(2, "until", "s", "ready", "timeout_usec", "t", (uint64_t)0), ERROR_TIMEOUT,
+                 "it is waiting for 'db': requires 'db', which has failed: broken");
+    bus_fixture_start(&fixture, db);
+    fake_apply_ok(db);
+    bus_fixture_turn(&fixture);
+    fake_apply_ok(map_find(fixture.map, "web"));
+    assert_reached(active, "active 10");
+    teardown();
+}
+
+/* A Timeout names a few of very many. */
+static void test_waiting_for_many(void)
+{
+    g_autoptr(GString) config = g_string_new("{\"requires\": [");
+
+    setup();
+    for (unsigned i = 0; i < 100; i++)
+        g_string_append_printf(config, "%s\"db-%03u\"", i > 0 ? ", " : "", i);
+    g_string_append(config, "]}");
+    bus_fixture_create(&fixture, "web", "process", config->str, true);
+    assert_ended(WAIT(2, "until", "s", "active", "timeout_usec", "t", (uint64_t)0), ERROR_TIMEOUT,
+                 "it is waiting for 'db-000', 'db-001', 'db-002', 'db-003', 'db-004', 'db-005', "
+                 "'db-006', 'db-007' and 56 more: requires 'db-000', which is not there");
     teardown();
 }
 
@@ -344,6 +393,8 @@ int main(int argc, char **argv)
     g_test_add_func("/wait/own-error", test_own_error);
     g_test_add_func("/wait/retries-do-not-end-it", test_retries_do_not_end_it);
     g_test_add_func("/wait/clean-end-counts", test_clean_end_counts);
+    g_test_add_func("/wait/waiting", test_waiting);
+    g_test_add_func("/wait/waiting-for-many", test_waiting_for_many);
     g_test_add_func("/wait/timeout", test_timeout);
     g_test_add_func("/wait/deleted", test_deleted);
     g_test_add_func("/wait/peer-gone", test_peer_gone);

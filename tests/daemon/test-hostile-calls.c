@@ -54,6 +54,7 @@ static void append_value(sd_bus_message *call, const char *type)
 {
     int r = g_str_equal(type, "s")       ? sd_bus_message_append(call, type, "web")
             : g_str_equal(type, "a{sv}") ? sd_bus_message_append(call, type, 0)
+            : g_str_equal(type, "as")    ? sd_bus_message_append(call, type, 1, "web")
             : g_str_equal(type, "t")     ? sd_bus_message_append(call, type, (uint64_t)1)
                                          : sd_bus_message_append(call, type, 1);
 
@@ -63,7 +64,9 @@ static void append_value(sd_bus_message *call, const char *type)
 /* The length of the first complete type of those that occur. */
 static size_t type_length(const char *signature)
 {
-    return g_str_has_prefix(signature, "a{sv}") ? strlen("a{sv}") : 1;
+    return g_str_has_prefix(signature, "a{sv}") ? strlen("a{sv}")
+           : g_str_has_prefix(signature, "as")  ? strlen("as")
+                                                : 1;
 }
 
 static void append_values(sd_bus_message *call, const char *signature)
