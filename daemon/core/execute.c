@@ -9,8 +9,9 @@ static const Origin origin_kind = {.cause = CAUSE_KIND};
 static void service_execute_apply(Service *service)
 {
     ApplyContext *context = service->context;
-    if (context == NULL || context->begun)
+    if (context == NULL || context->begun || service_must_wait_again(service))
         return;
+    service->is_fresh = false;
     context->begun = true;
     g_autoptr(Config) config = config_ref(service->config);
     apply_context_ref(context); /* it may be done, or cancelled, before the call returns */

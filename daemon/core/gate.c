@@ -18,12 +18,14 @@ typedef struct GateLook {
     const GraphNode *in_the_way; /* the first that it conflicts with, and that stays */
 } GateLook;
 
+bool gate_is_satisfied(const StateRecord *record)
+{
+    return record->state == STATE_ACTIVE || record->state == STATE_RELOADING || record->completed;
+}
+
 bool gate_is_satisfied_by(const Service *service)
 {
-    const StateRecord *record = service != NULL ? service_state(service) : NULL;
-    if (record == NULL)
-        return false;
-    return record->state == STATE_ACTIVE || record->state == STATE_RELOADING || record->completed;
+    return service != NULL && gate_is_satisfied(service_state(service));
 }
 
 bool gate_is_running(const Service *service)

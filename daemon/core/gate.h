@@ -10,6 +10,7 @@
  * again (backoff). A stop waits for what comes after it and is stopping, too. */
 
 #include "core/graph.h"
+#include "core/state.h"
 
 typedef enum GateVerdict {
     GATE_OPEN,
@@ -28,6 +29,7 @@ void gate_look_start(GraphNode *node, GateView *ret_view);
 bool gate_may_stop(GraphNode *node, char ***ret_waiting_for);
 /* The other one is what this one requires it to be: active, or done. */
 bool gate_is_satisfied_by(const Service *service);
+bool gate_is_satisfied(const StateRecord *record); /* the same, of its record */
 /* Something of it runs, or may at any moment. */
 bool gate_is_running(const Service *service);
 /* What keeps it from being up, for people: "has failed: ...", "waits for 'disk', which is not

@@ -35,6 +35,10 @@ struct GraphNode {
     /* For settle.c. */
     QueueEntry entry;
     Timer *grace; /* made when something that it must keep up with goes away */
+    /* Monotonic: since when that is looked at; and when the service has ceased to be what others
+     * require. */
+    uint64_t kept_up_usec;
+    uint64_t away_since_usec;
     Follow follow : 8;
     bool blocked : 1;       /* it waits for what nobody brings */
     bool pinned : 1;        /* stays although nothing refers to it (see slots.h) */

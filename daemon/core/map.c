@@ -350,7 +350,7 @@ void map_publish(Map *map, Service *service, bool start, const Origin *origin)
     g_hash_table_remove(map->prepared, service_id(service));
     service_attach(service);
     if (start)
-        (void)service_start(service, origin, NULL);
+        service_start_created(service, origin);
     map_insert(map, service, origin);
 }
 

@@ -127,7 +127,8 @@ bool service_stop(Service *service, const Origin *origin, GError **error)
     g_autoptr(Service) keep = service_ref(service);
     if (!service_check_stop(service, error))
         return false;
-    service->wanted = false; /* of one that is stopping: cancels the second half of a restart */
+    service_set_wanted(service,
+                       false); /* of one that is stopping: cancels the second half of a restart */
     if (service->record->state != STATE_STOPPING)
         service_enter_stopping(service, NULL, origin);
     return true;
@@ -356,7 +357,7 @@ bool service_begin_delete(Service *service, const Origin *origin)
         if (origin->caller != NULL)
             caller_ref(origin->caller);
     }
-    service->wanted = false;
+    service_set_wanted(service, false);
     if (!service->record->active)
         return true;
     if (service->record->state != STATE_STOPPING)

@@ -34,6 +34,7 @@ struct Service {
     GraphNode *node;  /* the graph's; NULL: it has nothing to do with others */
     bool wanted;      /* the target: what was asked for last */
     bool holds_slot;  /* of those that may start at once */
+    bool is_fresh;    /* it is starting, and nothing of it has begun */
     bool is_forced;   /* its stop waits for nobody */
     bool attached;    /* to the graph */
     bool has_awaited; /* awaited goes with the next transition */
@@ -99,6 +100,10 @@ void service_enter_apply(Service *service, StateRecord *draft, State to, bool re
                          const Origin *origin);
 /* The same for what does not run, if nothing stands in its way: else waiting. */
 void service_enter_gated(Service *service, StateRecord *draft, const Origin *origin);
+/* True: what it waited for has gone while it waited for its turn, so it waits again. */
+bool service_must_wait_again(Service *service);
+/* The target. Of one that stops, it says whether it comes back, which others may wait for. */
+void service_set_wanted(Service *service, bool wanted);
 /* A stop that was put off is put off no longer, whoever else runs. */
 void service_force_stop(Service *service);
 /* True: it has put its stop off, for others have to stop first. */

@@ -95,6 +95,9 @@ void service_set_config_time(Service *service, uint64_t time);
 /* Where its present configuration came from. */
 ConfigSource service_config_source(const Service *service);
 
+/* A start that is part of its creation, which can no longer be refused: one that others do not
+ * allow (a Conflict among what it takes along) has failed, and says so. */
+void service_start_created(Service *service, const Origin *origin);
 /* The operations. Errors and effects as in README "The lifecycle". */
 bool service_start(Service *service, const Origin *origin, GError **error);
 bool service_stop(Service *service, const Origin *origin, GError **error);

@@ -20,6 +20,11 @@ void settle_mark(GraphNode *node)
         queue_add(service_core(node->service)->queue, &node->entry, QUEUE_SETTLE);
 }
 
+static uint64_t settle_now(const GraphNode *node)
+{
+    return clock_monotonic_usec(service_core(node->service)->clock);
+}
+
 static bool settle_keeps_up(const GraphNode *node)
 {
     return node->dependencies != NULL && node->dependencies->keep_up_grace_usec != USEC_INFINITY;
@@ -47,9 +52,22 @@ static void settle_mark_put_off(GraphNode *node, void *unused)
         settle_mark(node);
 }
 
+/* What is down, or does not run yet, has nothing to follow with; whoever starts it later means it.
+ */
+static bool settle_can_follow(const Service *service, Follow follow)
+{
+    const StateRecord *record = service_state(service);
+    if (follow == FOLLOW_STOP)
+        return record->active;
+    return record->state == STATE_STARTING || record->state == STATE_ACTIVE ||
+           record->state == STATE_RELOADING;
+}
+
 static void settle_mark_follower(GraphNode *node, void *data)
 {
     const Follow *follow = data;
+    if (node->service == NULL || !settle_can_follow(node->service, *follow))
+        return;
     node->follow = MAX(node->follow, *follow);
     settle_mark(node);
 }
@@ -88,6 +106,7 @@ static bool settle_is_move(const StateRecord *old, const StateRecord *now)
     const char *reason = old->error != NULL ? old->error->message : NULL;
     const char *now_reason = now->error != NULL ? now->error->message : NULL;
     return old->state != now->state || old->completed != now->completed ||
+           (old->failed_attempts > 0) != (now->failed_attempts > 0) ||
            ((now->state == STATE_WAITING || now->state == STATE_FAILED) &&
             g_strcmp0(reason, now_reason) != 0);
 }
@@ -105,13 +124,28 @@ void settle_note_move(Service *service, const StateRecord *old, const StateRecor
     if (node == NULL || !settle_is_move(old, now))
         return;
     Follow follow = settle_follow(service, old, now);
+    if (gate_is_satisfied(old) && !gate_is_satisfied(now))
+        node->away_since_usec = settle_now(node);
+    if (!settle_can_follow(service, node->follow))
+        node->follow = FOLLOW_NOTHING; /* it has followed, or had its own reason */
+    if (old->state != now->state)
+        node->appeared = false; /* it has been started, or stopped again: that counts */
     settle_mark_onlookers(node);
-    if (old->state == STATE_STOPPING)
+    if (old->state == STATE_STOPPING || now->state == STATE_STOPPING)
         graph_each_before(node, settle_mark_put_off, NULL);
     if (follow != FOLLOW_NOTHING)
         graph_each(node->in[RELATION_PART_OF], settle_mark_follower, &follow);
     if (now->state == STATE_WAITING || settle_keeps_up(node))
         settle_mark(node);
+}
+
+void settle_note_target(Service *service)
+{
+    GraphNode *node = service_node(service);
+    if (node == NULL)
+        return;
+    graph_each(node->out[RELATION_CONFLICTS], settle_mark_waiting, NULL);
+    graph_each(node->in[RELATION_CONFLICTS], settle_mark_waiting, NULL);
 }
 
 void settle_note_unkillable(Service *service)
@@ -128,6 +162,8 @@ void settle_note_present(GraphNode *node)
     graph_each_after(node, settle_mark_after, NULL);
     if (node->service == NULL)
         return;
+    if (gate_is_satisfied_by(node->service)) /* it has done its work, and goes */
+        node->away_since_usec = settle_now(node);
     node->appeared = true;
     settle_mark(node);
 }
@@ -149,15 +185,14 @@ void settle_note_room(Core *core)
 
 static void settle_look_follow(GraphNode *node)
 {
-    Service *service = node->service;
-    State state = service_state(service)->state;
     Follow follow = node->follow;
     node->follow = FOLLOW_NOTHING;
+    if (!settle_can_follow(node->service, follow))
+        return;
     if (follow == FOLLOW_STOP)
-        service_follow_stop(service, NULL);
-    else if (follow == FOLLOW_RESTART &&
-             (state == STATE_STARTING || state == STATE_ACTIVE || state == STATE_RELOADING))
-        service_follow_restart(service, NULL);
+        service_follow_stop(node->service, NULL);
+    else
+        service_follow_restart(node->service, NULL);
 }
 
 static void settle_find_waiting(GraphNode *node, void *data)
@@ -208,48 +243,68 @@ static void settle_look_put_off(GraphNode *node)
 
 /* keep_up */
 
+/* Of what it requires and is away: the one for which its grace is over first. */
+typedef struct AwaySearch {
+    uint64_t least_usec; /* it was not looked at before */
+    uint64_t since_usec; /* monotonic; USEC_INFINITY: nobody is away */
+    GraphNode *away;
+} AwaySearch;
+
 static void settle_find_away(GraphNode *node, void *data)
 {
-    GraphNode **away = data;
-    if (*away == NULL && !gate_is_satisfied_by(node->service))
-        *away = node;
+    AwaySearch *search = data;
+    uint64_t since_usec = MAX(node->away_since_usec, search->least_usec);
+    if (gate_is_satisfied_by(node->service) || since_usec >= search->since_usec)
+        return;
+    search->since_usec = since_usec;
+    search->away = node;
 }
 
-static GraphNode *settle_away(GraphNode *node)
+static AwaySearch settle_away(GraphNode *node)
 {
     State state = service_state(node->service)->state;
-    GraphNode *away = NULL;
+    AwaySearch search = {.least_usec = node->kept_up_usec, .since_usec = USEC_INFINITY};
     if (state == STATE_STARTING || state == STATE_ACTIVE || state == STATE_RELOADING)
-        graph_each(node->out[RELATION_REQUIRES], settle_find_away, &away);
-    return away;
+        graph_each(node->out[RELATION_REQUIRES], settle_find_away, &search);
+    return search;
+}
+
+static uint64_t settle_grace_due(const GraphNode *node, const AwaySearch *search)
+{
+    return settle_keeps_up(node)
+                   ? usec_add(search->since_usec, node->dependencies->keep_up_grace_usec)
+                   : USEC_INFINITY;
 }
 
 static void on_settle_grace(void *data)
 {
-    GraphNode *node = data, *away = settle_away(node);
-    if (away == NULL)
-        return;
+    GraphNode *node = data;
+    AwaySearch search = settle_away(node);
+    if (settle_grace_due(node, &search) > settle_now(node))
+        return; /* the one that was away is back: it looks again in any case */
     g_autofree char *grace = format_duration(node->dependencies->keep_up_grace_usec);
-    g_autofree char *why = gate_describe(away);
-    g_autoptr(GError) error = g_error_new(
-            SVCMGR_ERROR, ERROR_DEPENDENCY_FAILED,
-            "requires '%s', which was away for longer than %s, and %s", away->id, grace, why);
+    g_autofree char *why = gate_describe(search.away);
+    g_autoptr(GError) error =
+            g_error_new(SVCMGR_ERROR, ERROR_DEPENDENCY_FAILED,
+                        "requires '%s', which was away for longer than %s, and %s", search.away->id,
+                        grace, why);
     log_service(LOG_LEVEL_WARNING, node->id, "stopped until it is back: %s", error->message);
     service_follow_restart(node->service, error);
 }
 
+/* From when on it may be away, counts for each that it requires. */
 static void settle_look_grace(GraphNode *node)
 {
-    Core *core = service_core(node->service);
-    if (settle_away(node) == NULL) {
+    if (!timer_is_armed(node->grace))
+        node->kept_up_usec = settle_now(node);
+    AwaySearch search = settle_away(node);
+    if (search.away == NULL || !settle_keeps_up(node)) {
         timer_disarm(node->grace);
         return;
     }
     if (node->grace == NULL)
-        node->grace = timer_new(core->timers, on_settle_grace, node);
-    if (!timer_is_armed(node->grace))
-        timer_arm(node->grace, usec_add(clock_monotonic_usec(core->clock),
-                                        node->dependencies->keep_up_grace_usec));
+        node->grace = timer_new(service_core(node->service)->timers, on_settle_grace, node);
+    timer_arm(node->grace, settle_grace_due(node, &search));
 }
 
 static void settle_look_marks(GraphNode *node)
@@ -262,12 +317,12 @@ static void settle_look_marks(GraphNode *node)
 
 static void settle_look_state(GraphNode *node)
 {
+    if (settle_keeps_up(node) || node->grace != NULL)
+        settle_look_grace(node);
     if (service_state(node->service)->state == STATE_WAITING)
         settle_look_waiting(node);
     else if (service_is_stop_put_off(node->service))
         settle_look_put_off(node);
-    else if (settle_keeps_up(node) || node->grace != NULL)
-        settle_look_grace(node);
 }
 
 /* Who hears of a move may change what the graph knows: the node is looked up again. */

@@ -18,6 +18,8 @@ void settle_note_present(GraphNode *node);
 void settle_note_links(GraphNode *node);
 /* It has to look again. */
 void settle_mark(GraphNode *node);
+/* Whether it comes back when it has stopped is another matter now. */
+void settle_note_target(Service *service);
 /* What could not be killed is waited for no more, neither by a stop nor by a start. */
 void settle_note_unkillable(Service *service);
 /* There may be room for one more that starts (slots.h). */

@@ -75,8 +75,8 @@ const StateTraits *state_traits(State state)
 static const unsigned moves[_STATE_MAX] = {
         [STATE_INACTIVE] = TO(INACTIVE) | TO(WAITING) | TO(STARTING) | TO(ACTIVE) | TO(FAILED),
         [STATE_WAITING] = TO(WAITING) | TO(STARTING) | TO(STOPPING),
-        [STATE_STARTING] =
-                TO(STARTING) | TO(INACTIVE) | TO(ACTIVE) | TO(BACKOFF) | TO(STOPPING) | TO(FAILED),
+        [STATE_STARTING] = TO(STARTING) | TO(WAITING) | TO(INACTIVE) | TO(ACTIVE) | TO(BACKOFF) |
+                           TO(STOPPING) | TO(FAILED),
         [STATE_ACTIVE] = TO(ACTIVE) | TO(WAITING) | TO(STARTING) | TO(RELOADING) | TO(BACKOFF) |
                          TO(STOPPING) | TO(INACTIVE) | TO(FAILED),
         [STATE_RELOADING] =

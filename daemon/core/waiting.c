@@ -58,6 +58,15 @@ static GError *service_refuse_beside(const Service *service, const PlanStep *riv
                        rival->because, rival->id);
 }
 
+static void service_fail_beside(Service *service, const GError *conflict, const Origin *origin)
+{
+    StateRecord *draft = service_draft(service);
+    service_draft_set_error(service, draft, conflict, FAILURE_DEPENDENCY);
+    error_buffer_append(service_errors(service), conflict);
+    service_remember_failure(service, draft, STATE_FAILED, NULL);
+    service_commit(service, draft, STATE_FAILED, origin);
+}
+
 bool service_admit_beside_others(Service *service, const Plan *plan, const Origin *origin,
                                  GError **error)
 {
@@ -65,13 +74,16 @@ bool service_admit_beside_others(Service *service, const Plan *plan, const Origi
     if (rival == NULL)
         return true;
     g_autoptr(GError) refused = service_refuse_beside(service, rival);
-    StateRecord *draft = service_draft(service);
-    service_draft_set_error(service, draft, refused, FAILURE_DEPENDENCY);
-    error_buffer_append(service_errors(service), refused);
-    service_remember_failure(service, draft, STATE_FAILED, NULL);
-    service_commit(service, draft, STATE_FAILED, origin);
+    service_fail_beside(service, refused, origin);
     g_propagate_error(error, g_steal_pointer(&refused));
     return false;
+}
+
+void service_start_created(Service *service, const Origin *origin)
+{
+    g_autoptr(GError) error = NULL;
+    if (!service_start(service, origin, &error) && service->record->error == NULL)
+        service_fail_beside(service, error, origin);
 }
 
 /* Whom it would run beside, though it may not. */
@@ -188,22 +200,44 @@ static void service_enter_queued(Service *service, StateRecord *draft, const Ori
 static void service_enter_starting(Service *service, StateRecord *draft, const Origin *origin)
 {
     service->holds_slot = service_needs_slot(service);
+    service->is_fresh = true;
     service_enter_apply(service, draft, STATE_STARTING, false, origin);
 }
 
-/* Whether it is blocked shows when everybody has settled. */
+/* Whether it is blocked shows when everybody has settled; until then it has no error, also after an
+ * attempt that failed. */
 void service_enter_gated(Service *service, StateRecord *draft, const Origin *origin)
 {
     GateView view = {.verdict = GATE_OPEN};
     if (service->node != NULL)
         gate_look_start(service->node, &view);
     g_clear_error(&view.reason);
+    if (view.verdict == GATE_OPEN &&
+        (!service_needs_slot(service) || slots_take(service->core->slots, service->node))) {
+        service_enter_starting(service, draft, origin);
+        return;
+    }
+    service_draft_clear_error(draft);
     if (view.verdict != GATE_OPEN)
         service_enter_waiting(service, draft, view.waiting_for, "dependencies", origin);
-    else if (service_needs_slot(service) && !slots_take(service->core->slots, service->node))
-        service_enter_queued(service, draft, origin);
     else
-        service_enter_starting(service, draft, origin);
+        service_enter_queued(service, draft, origin);
+}
+
+/* Of many that start at once each has its own turn of the loop, and until then much can happen. */
+bool service_must_wait_again(Service *service)
+{
+    if (!service->is_fresh || service->record->state != STATE_STARTING || service->node == NULL)
+        return false;
+    GateView view;
+    gate_look_start(service->node, &view);
+    g_clear_error(&view.reason);
+    if (view.verdict == GATE_OPEN)
+        return false;
+    StateRecord *draft = service_draft(service);
+    service_draft_clear_error(draft);
+    service_enter_waiting(service, draft, view.waiting_for, "dependencies", &origin_dependency);
+    return true;
 }
 
 void service_leave_waiting(Service *service)
@@ -254,6 +288,14 @@ void service_release_slot(Service *service, State to)
     }
 }
 
+void service_set_wanted(Service *service, bool wanted)
+{
+    bool changes = service->wanted != wanted;
+    service->wanted = wanted;
+    if (changes && service->record->state == STATE_STOPPING)
+        settle_note_target(service);
+}
+
 /* What is not up and can be brought; the rest shows while it is waited for. */
 void service_pull(Service *service, const Origin *origin)
 {
@@ -261,7 +303,7 @@ void service_pull(Service *service, const Origin *origin)
     if (service->deleted_by != NULL || service->broken != NULL)
         return;
     if (service->record->state == STATE_STOPPING)
-        service->wanted = true;
+        service_set_wanted(service, true);
     else if (!service->record->active)
         (void)service_enter_started(service, origin, NULL); /* a refusal is in its record */
 }
@@ -309,7 +351,7 @@ void service_follow_stop(Service *service, const GError *reason)
     g_autoptr(Service) keep = service_ref(service);
     if (!service->record->active)
         return;
-    service->wanted = false;
+    service_set_wanted(service, false);
     if (service->record->state != STATE_STOPPING)
         service_enter_stopping(service, reason, &origin_dependency);
 }
