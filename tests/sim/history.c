@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/parse.h"
+#include "play.h"
 
 #include <inttypes.h>
 
@@ -284,16 +285,22 @@ static size_t history_draw_length(Random *random)
                                           2000, 2000, 2000, 2000, 10000, 10000, 40000));
 }
 
-History *history_new(uint64_t seed, uint64_t number, unsigned n_slots, Break broken)
+void history_seed(RandomSeeded *random, uint64_t seed, uint64_t number)
+{
+    random_seeded_init(random, seed);
+    random->state = random_next(&random->random) + number * UINT64_C(0xd1342543de82ef95);
+}
+
+static History *history_draw(uint64_t seed, uint64_t number, unsigned n_slots, int broken)
 {
     RandomSeeded seeded;
     Random *random = &seeded.random;
-    random_seeded_init(&seeded, seed);
-    seeded.state = random_next(random) + number * UINT64_C(0xd1342543de82ef95);
+    history_seed(&seeded, seed, number);
     History *history = g_new0(History, 1);
     history->number = number;
+    history->game = &game_services;
     history->world = history_draw_world(random, n_slots);
-    history->world.broken = broken;
+    history->world.broken = (Break)broken;
     history->n_steps = history_draw_length(random);
     history->steps = g_new(Step, history->n_steps);
     for (size_t i = 0; i < history->n_steps; i++)
@@ -327,7 +334,7 @@ static char *step_words(const History *history, const Step *step)
     return g_strjoinv(number, parts);
 }
 
-char *step_to_string(const History *history, const Step *step)
+static char *step_to_string(const History *history, const Step *step)
 {
     g_autofree char *words = step_words(history, step);
     if (!rows[step->op].has_slot)
@@ -335,8 +342,9 @@ char *step_to_string(const History *history, const Step *step)
     return g_strdup_printf("s%u: %s", step->slot % history->world.n_slots, words);
 }
 
-char *world_spec_to_string(const WorldSpec *spec)
+static char *world_to_string(const History *history)
 {
+    const WorldSpec *spec = &history->world;
     static const char *const rules[_ID_RULE_MAX] = {"ids are required", "the id is the kind",
                                                     "ids are minted"};
     return g_strdup_printf("%s of at most %u services, %s%s, serials from %" PRIu64,
@@ -344,3 +352,30 @@ char *world_spec_to_string(const WorldSpec *spec)
                            rules[spec->id_rule], spec->few_ids ? " (of few)" : "",
                            spec->first_serial);
 }
+
+static int history_find_break(const char *name)
+{
+    return (int)break_from_string(name);
+}
+
+/* Ids as they are given, and as many services as may be. */
+static void world_simplify(History *history)
+{
+    history->world.immutable = false;
+    history->world.id_rule = ID_REQUIRED;
+    history->world.few_ids = false;
+    history->world.first_serial = 1;
+    history->world.max_services = history->world.n_slots;
+}
+
+const Game game_services = {
+        .name = "services",
+        .draw = history_draw,
+        .play = play_history,
+        .step_to_string = step_to_string,
+        .world_to_string = world_to_string,
+        .simplify_world = world_simplify,
+        .settle = OP_SETTLE,
+        .may_settle = 1U << OP_TIME | 1U << OP_REST | 1U << OP_TURN,
+        .break_from_string = history_find_break,
+};

@@ -9,6 +9,8 @@
 #include "core/map.h"
 #include "core/restart.h"
 
+typedef struct Game Game;
+
 typedef enum Op {
     OP_CREATE,
     OP_DELETE,
@@ -43,7 +45,7 @@ typedef enum Op {
 
 /* What a and b mean stands with each operation in history.c; 0 is the simplest always. */
 typedef struct Step {
-    Op op;
+    unsigned op;   /* Op, or what the game calls an operation */
     unsigned slot; /* of the service */
     uint32_t a;
     uint32_t b;
@@ -112,22 +114,44 @@ typedef struct WorldSpec {
     Break broken;
 } WorldSpec;
 
+/* The world of a game of nets; see net.h. */
+typedef struct NetSpec {
+    unsigned n_slots;
+    unsigned max_starting; /* 0: no limit */
+    int broken;            /* NetBreak */
+} NetSpec;
+
 typedef struct History {
     uint64_t number;
+    const Game *game;
     WorldSpec world;
+    NetSpec net; /* of the game of nets, which needs nothing of the world but its seed */
     Step *steps;
     size_t n_steps;
 } History;
 
-/* The history of that number in the run with that seed. n_slots 0: random. */
-History *history_new(uint64_t seed, uint64_t number, unsigned n_slots, Break broken);
+/* What is played: where its histories come from, and what becomes of them. */
+struct Game {
+    const char *name;
+    /* The history of that number in the run with that seed. n_slots 0: random. */
+    History *(*draw)(uint64_t seed, uint64_t number, unsigned n_slots, int broken);
+    void (*play)(const History *history, unsigned flags); /* see play.h */
+    /* A step, and the world, for people; the caller's. */
+    char *(*step_to_string)(const History *history, const Step *step);
+    char *(*world_to_string)(const History *history);
+    void (*simplify_world)(History *history); /* as plain as a world can be */
+    unsigned settle;                          /* the operation that lets all happen that is due, */
+    uint64_t may_settle;                      /* and a bit for each that it might do for */
+    int (*break_from_string)(const char *name); /* negative: there is none of that name */
+};
+extern const Game game_services; /* services that have nothing to do with each other */
+extern const Game game_net;      /* services that depend on each other: net.h */
+
+/* Numbers that follow from both, as good as random. */
+void history_seed(RandomSeeded *random, uint64_t seed, uint64_t number);
 History *history_copy(const History *history, size_t n_steps);
 void history_free(History *history); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(History, history_free)
-
-/* A step, and the world, for people; the caller's. */
-char *step_to_string(const History *history, const Step *step);
-char *world_spec_to_string(const WorldSpec *spec);
 
 /* The JSON text of a profile, and what to expect of it. */
 char *profile_text(const Profile *profile, unsigned number);

@@ -255,7 +255,7 @@ static void play_tell(World *world, const History *history, size_t i, const Step
 {
     if (!world->tells)
         return;
-    g_autofree char *words = step_to_string(history, step);
+    g_autofree char *words = history->game->step_to_string(history, step);
     uint64_t usec = world_now(world) - USEC_PER_SEC;
     printf("%4zu  %3" PRIu64 ".%06" PRIu64 "s  %s\n", i + 1, usec / USEC_PER_SEC,
            usec % USEC_PER_SEC, words);

@@ -16,17 +16,18 @@ static void run_play(const void *data)
     const RunSpec *spec = data;
     uint64_t done = 0;
     for (uint64_t number = 0; done < spec->n_operations; number++) {
-        g_autoptr(History) history = history_new(spec->seed, number, spec->n_slots, spec->broken);
+        g_autoptr(History) history =
+                spec->game->draw(spec->seed, number, spec->n_slots, spec->broken);
         history->n_steps = MIN(history->n_steps, spec->n_operations - done);
         done += history->n_steps;
-        play_history(history, 0);
+        spec->game->play(history, 0);
     }
 }
 
 /* The history in which the run failed, as far as it was played. */
 static History *run_find(const RunSpec *spec, const Verdict *verdict)
 {
-    History *history = history_new(spec->seed, verdict->history, spec->n_slots, spec->broken);
+    History *history = spec->game->draw(spec->seed, verdict->history, spec->n_slots, spec->broken);
     history->n_steps = MIN(history->n_steps, verdict->step + 1);
     return history;
 }
@@ -46,7 +47,7 @@ static char *run_excerpt(const char *text)
 static char *run_report(const RunSpec *spec, const History *history, const RunResult *result)
 {
     const Verdict *verdict = &result->verdict;
-    g_autofree char *world = world_spec_to_string(&history->world);
+    g_autofree char *world = spec->game->world_to_string(history);
     g_autofree char *steps = NULL;
     g_autofree char *told = NULL;
     (void)shrink_try(history, PLAY_THOROUGH | PLAY_TELLS, &told); /* how it fails is known */
@@ -79,7 +80,8 @@ static void run_explain(const RunSpec *spec, RunResult *result)
         result->report = run_report_whole(spec, &result->verdict);
         return;
     }
-    g_autoptr(History) shorter = shrink(failed, &again, &result->tried);
+    g_autoptr(History) shorter = spec->as_found ? history_copy(failed, failed->n_steps)
+                                                : shrink(failed, &again, &result->tried);
     result->n_steps = shorter->n_steps;
     result->verdict = shrink_try(shorter, PLAY_THOROUGH, NULL);
     result->report = run_report(spec, shorter, result);

@@ -8,10 +8,12 @@
 #include "trial.h"
 
 typedef struct RunSpec {
+    const Game *game;
     uint64_t seed;
     uint64_t n_operations;
     unsigned n_slots; /* services; 0: a random number for each history */
-    Break broken;
+    int broken;       /* what is wrong on purpose, in the words of the game */
+    bool as_found;    /* a history that fails is told as it is, not made shorter */
 } RunSpec;
 
 typedef struct RunResult {

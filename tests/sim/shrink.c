@@ -34,7 +34,7 @@ typedef struct Played {
 static void shrink_play(const void *data)
 {
     const Played *played = data;
-    play_history(played->history, played->flags);
+    played->history->game->play(played->history, played->flags);
 }
 
 Verdict shrink_try(const History *history, unsigned flags, char **ret_output)
@@ -114,24 +114,23 @@ static bool shrink_set(Shrinking *shrinking, size_t i, Step simpler)
 static bool shrink_simplify_step(Shrinking *shrinking, size_t i)
 {
     bool any = false;
+    const Game *game = shrinking->best->game;
     Step step = shrinking->best->steps[i];
     const Step zeros[] = {
-            {OP_SETTLE, 0, 0, 0},
-            {step.op, 0, 0, 0},
-            {step.op, step.slot, 0, 0},
-            {step.op, step.slot, 0, step.b},
-            {step.op, step.slot, step.a, 0},
-            {step.op, 0, step.a, step.b},
+            {game->settle, 0, 0, 0},         {step.op, 0, 0, 0},
+            {step.op, step.slot, 0, 0},      {step.op, step.slot, 0, step.b},
+            {step.op, step.slot, step.a, 0}, {step.op, 0, step.a, step.b},
     };
     for (size_t k = 0; k < G_N_ELEMENTS(zeros); k++) {
-        if (k == 0 && step.op != OP_TIME && step.op != OP_REST && step.op != OP_TURN)
+        if (k == 0 && (game->may_settle >> step.op & 1) == 0)
             continue;
         if (shrink_set(shrinking, i, zeros[k]))
             return true;
     }
-    for (unsigned bit = 0; bit < 32 && i < shrinking->best->n_steps; bit++) {
+    for (unsigned bit = 0; bit < 64 && i < shrinking->best->n_steps; bit++) {
         step = shrinking->best->steps[i];
-        step.a &= ~(1U << bit);
+        step.a &= ~(bit < 32 ? 1U << bit : 0U);
+        step.b &= ~(bit < 32 ? 0U : 1U << (bit - 32));
         any = shrink_set(shrinking, i, step) || any;
     }
     return any;
@@ -145,15 +144,11 @@ static bool shrink_simplify(Shrinking *shrinking)
     return any;
 }
 
-/* One service, and ids as they are given, if that is enough. */
+/* The plainest world, if that is enough. */
 static void shrink_world(Shrinking *shrinking)
 {
     History *candidate = history_copy(shrinking->best, shrinking->best->n_steps);
-    candidate->world.immutable = false;
-    candidate->world.id_rule = ID_REQUIRED;
-    candidate->world.few_ids = false;
-    candidate->world.first_serial = 1;
-    candidate->world.max_services = candidate->world.n_slots;
+    candidate->game->simplify_world(candidate);
     (void)shrink_accept(shrinking, candidate); /* else the world matters */
 }
 

@@ -13,31 +13,49 @@ static gint64 option_operations = 100000;
 static gint64 option_seed = -1;
 static int option_services;
 static char *option_break;
+static char *option_game;
 
 static const GOptionEntry entries[] = {
         {"operations", 0, 0, G_OPTION_ARG_INT64, &option_operations, "how many (100000)", "N"},
         {"seed", 0, 0, G_OPTION_ARG_INT64, &option_seed, "of a run that was seen before", "SEED"},
         {"services", 0, 0, G_OPTION_ARG_INT, &option_services, "in each history (random)", "N"},
+        {"game", 0, 0, G_OPTION_ARG_STRING, &option_game,
+         "what is played: services (each for itself), net (that depend on each other)", "NAME"},
         {"break", 0, 0, G_OPTION_ARG_STRING, &option_break,
-         "what the simulation itself does wrong: deaf-listener, ghost, stuck", "NAME"},
+         "what the simulation itself does wrong: see the tables of breaks", "NAME"},
         {NULL},
 };
+
+/* NULL: there is none of that name. */
+static const Game *sim_find_game(const char *name)
+{
+    static const Game *const games[] = {&game_services, &game_net};
+    for (size_t i = 0; name != NULL && i < G_N_ELEMENTS(games); i++) {
+        if (g_str_equal(games[i]->name, name))
+            return games[i];
+    }
+    return name == NULL ? games[0] : NULL;
+}
 
 static bool sim_parse(int argc, char **argv, RunSpec *ret_spec)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
     g_option_context_add_main_entries(context, entries, NULL);
-    Break broken = BREAK_NONE;
+    const Game *game = NULL;
+    int broken = 0;
     bool parsed = g_option_context_parse(context, &argc, &argv, &error);
-    if (parsed && option_break != NULL)
-        broken = break_from_string(option_break);
-    if (!parsed || argc > 1 || option_operations < 1 || option_services < 0 ||
-        broken == _BREAK_INVALID) {
+    if (parsed)
+        game = sim_find_game(option_game);
+    if (game != NULL && option_break != NULL)
+        broken = game->break_from_string(option_break);
+    if (!parsed || argc > 1 || option_operations < 1 || option_services < 0 || game == NULL ||
+        broken < 0) {
         fprintf(stderr, "sim: %s\n", error != NULL ? error->message : "wrong arguments");
         return false;
     }
     *ret_spec = (RunSpec){
+            .game = game,
             .seed = option_seed >= 0 ? (uint64_t)option_seed
                                      : random_next(random_system()) % UINT32_MAX,
             .n_operations = (uint64_t)option_operations,
@@ -56,6 +74,7 @@ int main(int argc, char **argv)
     gint64 start = g_get_monotonic_time();
     RunResult result = run(&spec);
     g_free(option_break);
+    g_free(option_game);
     if (result.failed) {
         fputs(result.report, stdout);
         g_free(result.report);

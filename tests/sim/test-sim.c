@@ -24,7 +24,7 @@ static void test_show(const RunResult *result)
 
 static void test_random(void)
 {
-    RunSpec spec = {.seed = test_seed(), .n_operations = 20000};
+    RunSpec spec = {.game = &game_services, .seed = test_seed(), .n_operations = 20000};
     RunResult result = run(&spec);
     g_test_message("seed %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " changes", spec.seed,
                    result.n_changes);
@@ -35,11 +35,11 @@ static void test_random(void)
 
 static void test_same_again(void)
 {
-    RunSpec spec = {.seed = test_seed(), .n_operations = 3000};
+    RunSpec spec = {.game = &game_services, .seed = test_seed(), .n_operations = 3000};
     RunResult first = run(&spec), second = run(&spec);
-    g_autoptr(History) one = history_new(spec.seed, 1, 0, BREAK_NONE);
-    g_autoptr(History) next = history_new(spec.seed, 2, 0, BREAK_NONE);
-    g_autoptr(History) other = history_new(spec.seed + 1, 1, 0, BREAK_NONE);
+    g_autoptr(History) one = spec.game->draw(spec.seed, 1, 0, BREAK_NONE);
+    g_autoptr(History) next = spec.game->draw(spec.seed, 2, 0, BREAK_NONE);
+    g_autoptr(History) other = spec.game->draw(spec.seed + 1, 1, 0, BREAK_NONE);
     g_assert_cmpuint(first.n_changes, ==, second.n_changes);
     g_assert_cmpuint(first.n_histories, ==, second.n_histories);
     g_assert_cmpuint(one->world.seed, !=, next->world.seed);
@@ -62,7 +62,10 @@ static const BreakCase breaks[] = {
 static void test_found(const void *data)
 {
     const BreakCase *row = data;
-    RunSpec spec = {.seed = test_seed(), .n_operations = 20000, .broken = row->broken};
+    RunSpec spec = {.game = &game_services,
+                    .seed = test_seed(),
+                    .n_operations = 20000,
+                    .broken = row->broken};
     RunResult result = run(&spec);
     test_show(&result);
     g_assert_true(result.failed);
