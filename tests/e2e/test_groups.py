@@ -12,14 +12,28 @@ NEVER = {"policy": "no"}
 FAILS = {"exec": ["sh", "-c", "exit 3"], "restart": NEVER, "readiness": "notify"}
 
 
+# Up when it has written that it has started; what it gets meanwhile waits.
+WRITER = """
+import os, signal, sys
+name, story, pid = sys.argv[1:]
+def tell(sign):
+    with open(story, "a", encoding="utf-8") as file:
+        file.write(sign + name + "\\n")
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+with open(pid, "w", encoding="utf-8") as file:
+    file.write(str(os.getpid()))
+tell("+")
+os.write(3, b"\\n")
+signal.sigwait({signal.SIGTERM})
+tell("-")
+"""
+
+
 def writes(world, name, **more):
-    """A program that writes into one file when it starts and when it is stopped. It is up when it
-    has done so."""
-    story = world.directory / "story"
-    script = (f"echo $$ >{world.directory}/{name}.pid; "
-              f"trap 'echo -{name} >>{story}; exit 0' TERM; echo +{name} >>{story}; echo >&3; "
-              "while :; do sleep 1000 & wait; done")
-    world.define(name, "process", {"exec": ["sh", "-c", script], "readiness": "fd", **more})
+    """A program that writes into one file when it starts and when it is stopped."""
+    files = [str(world.directory / "story"), str(world.directory / f"{name}.pid")]
+    world.define(name, "process", {"exec": ["/usr/bin/python3", "-ISc", WRITER, name, *files],
+                                   "readiness": "fd", **more})
 
 
 class Groups(Case):
@@ -166,6 +180,20 @@ class Groups(Case):
         result = self.svcmgr("validate", "group", self.world.file("none.json", {"members": []}),
                              status=1)
         self.assertIn("expected the id of at least one service", result.out + result.err)
+
+
+class WithTheDaemon(Case):
+    @classmethod
+    def prepare(cls, world):
+        for name in ("a", "b", "c"):
+            writes(world, name)
+        world.define("three", "group", {"members": ["b", "c", "a"]}, enabled=True)
+
+    def test_started_and_stopped_with_it(self):
+        self.svcmgr("wait", "--until=active", "three")
+        self.assertEqual(self.world.stop_daemon(), 0)
+        story = (self.world.directory / "story").read_text().split()
+        self.assertEqual(story, ["+b", "+c", "+a", "-a", "-c", "-b"])
 
 
 if __name__ == "__main__":
