@@ -319,3 +319,37 @@ void graph_change(Graph *graph, Service *service, Dependencies *dependencies)
     graph->eyes->on_links(node);
     graph_tidy(node);
 }
+
+/* Sketches */
+
+static void graph_see_nothing(GraphNode *node)
+{
+}
+
+static const GraphEyes graph_closed_eyes = {
+        graph_see_nothing,
+        graph_see_nothing,
+        graph_see_nothing,
+};
+
+Graph *graph_new_sketch(const Graph *graph)
+{
+    Graph *sketch = graph_new(graph->queue, &graph_closed_eyes);
+    GHashTableIter iter;
+    void *data;
+    g_hash_table_iter_init(&iter, graph->nodes);
+    while (g_hash_table_iter_next(&iter, NULL, &data)) {
+        const GraphNode *node = data;
+        graph_sketch(sketch, node->id, node->dependencies);
+    }
+    return sketch;
+}
+
+void graph_sketch(Graph *sketch, const char *id, Dependencies *dependencies)
+{
+    if (dependencies_are_empty(dependencies) && graph_find(sketch, id) == NULL)
+        return;
+    GraphNode *node = graph_ensure(sketch, id);
+    graph_relink(node, dependencies);
+    graph_tidy(node);
+}

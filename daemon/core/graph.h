@@ -84,6 +84,12 @@ void graph_detach(Graph *graph, Service *service);
  * requirers have changed, and those who may wait for others than before. */
 void graph_change(Graph *graph, Service *service, Dependencies *dependencies);
 
+/* What would be: names alone, with the edges of graph. To be changed by graph_sketch and looked at
+ * by graph_check and the walks; it shares the queue of graph. Free with graph_free. */
+Graph *graph_new_sketch(const Graph *graph);
+/* What id would name, in a sketch; NULL: nobody. It closes no cycle (graph_check). */
+void graph_sketch(Graph *sketch, const char *id, Dependencies *dependencies);
+
 /* Whether id may have these dependencies: it does not name itself, and closes no cycle with what is
  * there; else DependencyCycle, with the shortest path: "the order would have a cycle: web after db,
  * db requires disk, disk after web". dependencies may be NULL. Costs what is reachable from it, and

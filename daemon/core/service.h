@@ -80,6 +80,10 @@ bool service_check_stop(const Service *service, GError **error);
 bool service_check_restart(const Service *service, GError **error);
 bool service_check_change(const Service *service, GError **error); /* Busy when being deleted */
 
+/* Whether it may have these dependencies (or NULL) as things run: Conflict, if it and one that it
+ * would be in conflict with both do. A part of service_prepare_config. */
+bool service_check_conflicts(const Service *service, const Dependencies *dependencies,
+                             GError **error);
 /* Configure in two halves: everything that can be refused, and what cannot. The second half may
  * come for any service that is not being deleted: it supersedes an apply under way, and what is
  * being stopped has the new configuration at its next start. source: who says so. */

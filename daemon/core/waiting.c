@@ -118,20 +118,25 @@ void service_yield_to_rival(Service *service)
         service_follow_stop(service, rival);
 }
 
+bool service_check_conflicts(const Service *service, const Dependencies *dependencies,
+                             GError **error)
+{
+    GError *refused = service_refuse_rival(service, dependencies);
+    if (refused != NULL)
+        g_propagate_error(error, refused);
+    return refused == NULL;
+}
+
 bool service_check_dependencies(const Service *service, const Dependencies *dependencies,
                                 GError **error)
 {
     if (dependencies == NULL)
         return true;
-    GError *refused = NULL;
     if (!graph_check(service->core->graph, service->id, dependencies, error)) {
         g_prefix_error(error, "service '%s': ", service->id);
         return false;
     }
-    refused = service_refuse_rival(service, dependencies);
-    if (refused != NULL)
-        g_propagate_error(error, refused);
-    return refused == NULL;
+    return service_check_conflicts(service, dependencies, error);
 }
 
 /* The record */

@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "base/log.h"
+#include "units/reload-order.h"
 
 #include <string.h>
 
@@ -253,11 +254,6 @@ static void reload_create(Reload *reload, const Definition *definition)
         definition_make_service(reload->daemon, definition, false, reload->origin);
 }
 
-static void reload_create_missing(void *id, void *definition, void *reload)
-{
-    reload_create(reload, definition);
-}
-
 static void reload_change_config(Reload *reload, Service *service, const Definition *definition)
 {
     g_autoptr(Problems) problems = problems_new();
@@ -433,7 +429,38 @@ static void reload_fill_report(const Reload *reload, const DefinitionChanges *ch
     reload_list_present(reload, changes);
 }
 
-static void reload_apply(Reload *reload, const DefinitionChanges *changes)
+/* id -> DefinitionChange of those that are to be taken over. */
+static GHashTable *reload_index(const DefinitionChanges *changes)
+{
+    const GPtrArray *lists[] = {changes->changed, changes->created, changes->unchanged};
+    GHashTable *index = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (size_t n = 0; n < G_N_ELEMENTS(lists); n++) {
+        for (unsigned i = 0; i < lists[n]->len; i++) {
+            DefinitionChange *change = g_ptr_array_index(lists[n], i);
+
+            g_hash_table_insert(index, (void *)change->id, change);
+        }
+    }
+    return index;
+}
+
+static void reload_take_over(Reload *reload, const DefinitionChanges *changes,
+                             const GPtrArray *order)
+{
+    g_autoptr(GHashTable) index = reload_index(changes);
+
+    for (unsigned i = 0; i < order->len; i++) {
+        const DefinitionChange *change = g_hash_table_lookup(index, g_ptr_array_index(order, i));
+
+        if (change->past == DEFINITION_WAS_ABSENT || change->parts == 0)
+            reload_create(reload, change->definition);
+        else
+            reload_change(reload, change);
+    }
+}
+
+static void reload_apply(Reload *reload, const DefinitionChanges *changes, const GPtrArray *order)
 {
     g_autoptr(GError) error = NULL;
 
@@ -441,12 +468,7 @@ static void reload_apply(Reload *reload, const DefinitionChanges *changes)
         reload_failed(reload, g_ptr_array_index(changes->failed, i));
     for (unsigned i = 0; i < changes->removed->len; i++)
         reload_remove(reload, ((DefinitionChange *)g_ptr_array_index(changes->removed, i))->id);
-    for (unsigned i = 0; i < changes->changed->len; i++)
-        reload_change(reload, g_ptr_array_index(changes->changed, i));
-    for (unsigned i = 0; i < changes->created->len; i++)
-        reload_create(reload,
-                      ((DefinitionChange *)g_ptr_array_index(changes->created, i))->definition);
-    g_hash_table_foreach(reload->missing, reload_create_missing, reload);
+    reload_take_over(reload, changes, order);
     if (reload->dropped->len + reload->revisions->len > 0 &&
         !keeper_write(reload->daemon->keeper, DURABLE_POWER, reload_write, reload, &error))
         log_warning("revisions of definitions are not kept: %s", error->message);
@@ -472,10 +494,24 @@ void reload_report_clear(ReloadReport *report)
     g_hash_table_unref(report->failed);
 }
 
-void reload_run(Daemon *daemon, const Definitions *now, bool dry_run, const Origin *origin,
+/* Those that cannot be taken over beside the others are among the failed. */
+static DefinitionChanges *reload_compare(Daemon *daemon, Definitions *now, GPtrArray **ret_order)
+{
+    DefinitionChanges *changes = definition_set_compare(daemon->definitions, now);
+    bool refused;
+
+    *ret_order = reload_order(daemon->map, changes, &refused);
+    if (!refused)
+        return changes;
+    definition_changes_free(changes);
+    return definition_set_compare(daemon->definitions, now);
+}
+
+void reload_run(Daemon *daemon, Definitions *now, bool dry_run, const Origin *origin,
                 ReloadReport *report)
 {
-    g_autoptr(DefinitionChanges) changes = definition_set_compare(daemon->definitions, now);
+    g_autoptr(GPtrArray) order = NULL;
+    g_autoptr(DefinitionChanges) changes = reload_compare(daemon, now, &order);
     g_autoptr(GPtrArray) revisions = g_ptr_array_new_with_free_func(reload_revision_free);
     g_autoptr(GPtrArray) dropped = g_ptr_array_new();
     g_autoptr(GHashTable) missing = g_hash_table_new(g_str_hash, g_str_equal);
@@ -486,7 +522,7 @@ void reload_run(Daemon *daemon, const Definitions *now, bool dry_run, const Orig
     reload_refuse_taken(&reload, changes->changed, LOG_LEVEL_WARNING);
     reload_refuse_taken(&reload, changes->unchanged, LOG_LEVEL_DEBUG);
     if (!dry_run)
-        reload_apply(&reload, changes);
+        reload_apply(&reload, changes, order);
     reload_fill_report(&reload, changes);
     if (dry_run)
         return;

@@ -27,16 +27,27 @@ void services_unit_create_broken(Daemon *daemon, const CreateSpec *spec, const G
         log_service(LOG_LEVEL_ERROR, spec->id, "not created: %s", error->message);
 }
 
+/* One that closes a cycle with others is read again when these have changed. */
+static void services_note_refused(const InventoryItem *item, const GError *error)
+{
+    Definition *definition = (Definition *)item->definition; /* of the set that is made here */
+
+    if (definition != NULL && item->spec.config_source == CONFIG_FROM_DEFINITION &&
+        error_is(error, ERROR_DEPENDENCY_CYCLE))
+        definition->error = definition_error(definition, error);
+}
+
 static void services_make(Daemon *daemon, const InventoryItem *item)
 {
     static const Origin origin = {.cause = CAUSE_STARTUP};
     g_autoptr(GError) error = NULL;
     Service *service;
 
-    if (item->error != NULL)
-        services_unit_create_broken(daemon, &item->spec, item->error, &origin);
-    else if (map_create(daemon->map, &item->spec, &origin, &error) == NULL)
-        services_unit_create_broken(daemon, &item->spec, error, &origin);
+    if (item->error == NULL && map_create(daemon->map, &item->spec, &origin, &error) == NULL)
+        services_note_refused(item, error);
+    if (item->error != NULL || error != NULL)
+        services_unit_create_broken(daemon, &item->spec, error != NULL ? error : item->error,
+                                    &origin);
     else if (inventory_item_starts(item, daemon->restore))
         g_ptr_array_add(daemon->to_start, g_strdup(item->spec.id));
     service = map_find(daemon->map, item->spec.id);

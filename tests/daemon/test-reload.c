@@ -2,6 +2,7 @@
 /* Definitions that come, change and go under the real daemon, whatever their services are doing:
  * what has changed is taken over, and nothing else is touched. */
 
+#include "reload-answer.h"
 #include "trouble.h"
 
 #include <signal.h>
@@ -14,88 +15,6 @@
 #define STARTED(config) "{\"kind\": \"process\", \"enabled\": true, \"config\": {" config "}}"
 #define MANY 10000
 #define MANY_BROKEN 100
-
-typedef struct Answer {
-    GHashTable *lists;  /* "created" ... -> ids, joined by blanks */
-    GHashTable *failed; /* id -> reason */
-} Answer;
-
-static void answer_free(Answer *answer)
-{
-    g_hash_table_unref(answer->lists);
-    g_hash_table_unref(answer->failed);
-    g_free(answer);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Answer, answer_free)
-
-static void answer_read_failed(Answer *answer, sd_bus_message *message)
-{
-    const char *id, *reason;
-
-    g_assert_cmpint(sd_bus_message_enter_container(message, 'v', "a{ss}"), >, 0);
-    g_assert_cmpint(sd_bus_message_enter_container(message, 'a', "{ss}"), >, 0);
-    while (sd_bus_message_read(message, "{ss}", &id, &reason) > 0)
-        g_hash_table_insert(answer->failed, g_strdup(id), g_strdup(reason));
-    g_assert_cmpint(sd_bus_message_exit_container(message), >=, 0);
-    g_assert_cmpint(sd_bus_message_exit_container(message), >=, 0);
-}
-
-static void answer_read_list(Answer *answer, const char *name, sd_bus_message *message)
-{
-    g_auto(GStrv) ids = NULL;
-
-    g_assert_cmpint(sd_bus_message_enter_container(message, 'v', "as"), >, 0);
-    g_assert_cmpint(sd_bus_message_read_strv(message, &ids), >=, 0);
-    g_assert_cmpint(sd_bus_message_exit_container(message), >=, 0);
-    g_hash_table_insert(answer->lists, g_strdup(name),
-                        ids != NULL ? g_strjoinv(" ", ids) : g_strdup(""));
-}
-
-/* Takes the message. */
-static Answer *answer_new(sd_bus_message *message)
-{
-    Answer *answer = g_new0(Answer, 1);
-    const char *name;
-
-    answer->lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    answer->failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    g_assert_cmpint(sd_bus_message_enter_container(message, 'a', "{sv}"), >, 0);
-    while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
-        g_assert_cmpint(sd_bus_message_read(message, "s", &name), >, 0);
-        if (g_str_equal(name, "failed"))
-            answer_read_failed(answer, message);
-        else
-            answer_read_list(answer, name, message);
-        g_assert_cmpint(sd_bus_message_exit_container(message), >=, 0);
-    }
-    (void)sd_bus_message_unref(message); /* always NULL */
-    return answer;
-}
-
-static Answer *reload(DaemonFixture *fixture)
-{
-    return answer_new(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "ReloadDefinitions",
-                                  "a{sv}", 0));
-}
-
-static Answer *reload_dry(DaemonFixture *fixture)
-{
-    return answer_new(client_call(fixture->client, CLIENT_ROOT, CLIENT_MANAGER, "ReloadDefinitions",
-                                  "a{sv}", 1, "dry_run", "b", 1));
-}
-
-static void assert_list(Answer *answer, const char *name, const char *expected)
-{
-    g_assert_cmpstr(g_hash_table_lookup(answer->lists, name), ==, expected);
-}
-
-static void assert_failed(Answer *answer, const char *id, const char *part)
-{
-    const char *reason = g_hash_table_lookup(answer->failed, id);
-
-    g_assert_nonnull(reason);
-    assert_contains(reason, part);
-}
 
 /* Fixture */
 
