@@ -105,6 +105,10 @@ bool service_start(Service *service, const Origin *origin, GError **error)
         !service_admit_beside_others(service, plan, origin, error))
         return false;
     service_take_along(service, plan, origin);
+    if (!service_check_not_deleting(service, error))
+        return false;
+    if (service->record->active) /* by somebody who heard of the others */
+        return true;
     if (service_enter_started(service, origin, error))
         return true;
     g_prefix_error(error, "service '%s': ", service->id);
@@ -161,6 +165,8 @@ bool service_restart(Service *service, const Origin *origin, GError **error)
     if (!service_check_not_busy(service, error) || !service_plan_restart(service, &plan, error))
         return false;
     service_take_along(service, plan, origin);
+    if (!service_check_not_busy(service, error)) /* somebody who heard of the others was faster */
+        return false;
     service->wanted = true;
     service_enter_stopping(service, NULL, origin);
     return true;
@@ -254,6 +260,17 @@ Config *service_prepare_config(const Service *service, const char *text, size_t 
                    : NULL;
 }
 
+/* Somebody who heard of what is taken along has moved the service itself. */
+static void service_supersede_late(Service *service, StateRecord *draft, const Origin *origin)
+{
+    state_record_unref(draft);
+    draft = service_draft_configured(service, service->config);
+    if (service->record->state == STATE_STOPPING)
+        service_commit(service, draft, STATE_STOPPING, origin);
+    else
+        service_enter_gated(service, draft, origin);
+}
+
 /* Puts what is being loaded aside: a newer apply takes its place. What does not run yet begins only
  * when nothing stands in its way, and takes along what it now requires. */
 static void service_supersede(Service *service, StateRecord *draft, const Config *running,
@@ -267,9 +284,13 @@ static void service_supersede(Service *service, StateRecord *draft, const Config
     } else if (state == STATE_STARTING) {
         service_enter_apply(service, draft, STATE_STARTING, false, origin);
     } else {
+        g_autoptr(StateRecord) before = state_record_ref(service->record);
         if (service_plan_restart(service, &plan, NULL)) /* else it waits, and says for what */
             service_take_along(service, plan, origin);
-        service_enter_gated(service, draft, origin);
+        if (service->record == before)
+            service_enter_gated(service, draft, origin);
+        else
+            service_supersede_late(service, draft, origin);
     }
 }
 

@@ -273,6 +273,102 @@ static void test_created_in_conflict(void)
     g_assert_cmpint(service_state(both)->failure_class, ==, FAILURE_DEPENDENCY);
 }
 
+/* From inside: who hears of db moves web. */
+
+static void (*move_web)(void);
+
+static void on_db(const Change *change, void *data)
+{
+    void (*move)(void) = move_web;
+    if (move == NULL || !g_str_equal(service_id(change->service), "db"))
+        return;
+    move_web = NULL;
+    move();
+}
+
+static FeedListener *listen_to_db(void (*move)(void))
+{
+    move_web = move;
+    return feed_listen(fixture.core->feed, on_db, NULL);
+}
+
+static void move_by_start(void)
+{
+    g_assert_true(service_start(map_find(map, "web"), &origin_test, NULL));
+}
+
+static void move_by_stop(void)
+{
+    g_assert_true(service_stop(map_find(map, "web"), &origin_test, NULL));
+}
+
+static void move_by_delete(void)
+{
+    g_assert_true(map_delete(map, "web", &origin_test, NULL, NULL, NULL));
+}
+
+static void test_started_from_inside(void)
+{
+    Service *db = make("db", "{}"), *web = make("web", "{\"wants\": [\"db\"]}");
+    FeedListener *watch = listen_to_db(move_by_start);
+    start(web);
+    feed_unlisten(watch);
+    settle();
+    fake_apply_ok(db);
+    settle();
+    assert_state(web, STATE_STARTING);
+    fake_apply_ok(web);
+}
+
+static void test_deleted_from_inside(void)
+{
+    Service *db = make("db", "{}"), *web = make("web", "{\"requires\": [\"db\"]}");
+    g_autoptr(GError) error = NULL;
+    FeedListener *watch = listen_to_db(move_by_delete);
+    g_assert_false(service_start(web, &origin_test, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_BUSY);
+    feed_unlisten(watch);
+    g_assert_null(map_find(map, "web"));
+    settle();
+    fake_apply_ok(db);
+}
+
+static void test_stopped_from_inside(void)
+{
+    Service *db = make("db", "{\"restart\": {\"policy\": \"no\"}}");
+    Service *web = make("web", "{\"requires\": [\"db\"]}");
+    g_autoptr(GError) error = NULL;
+    up(db);
+    up(web);
+    fake_ended(db, NULL);
+    settle();
+    FeedListener *watch = listen_to_db(move_by_stop);
+    g_assert_false(service_restart(web, &origin_test, &error)); /* which brings db */
+    g_assert_error(error, SVCMGR_ERROR, ERROR_BUSY);
+    feed_unlisten(watch);
+    g_assert_false(service_is_wanted(web));
+    settle();
+    fake_stop_done(web, NULL);
+    assert_state(web, STATE_INACTIVE);
+    fake_apply_ok(db);
+}
+
+static void test_configured_and_stopped_from_inside(void)
+{
+    Service *db = make("db", "{}"), *web = make("web", "{\"requires\": [\"gone\"]}");
+    start(web);
+    settle();
+    FeedListener *watch = listen_to_db(move_by_stop);
+    configure(web, "{\"requires\": [\"db\"]}"); /* which brings db */
+    feed_unlisten(watch);
+    assert_state(web, STATE_STOPPING);
+    g_assert_cmpuint(service_state(web)->config_revision, ==, 2);
+    settle();
+    fake_stop_done(web, NULL);
+    assert_state(web, STATE_INACTIVE);
+    fake_apply_ok(db);
+}
+
 typedef void (*Race)(void);
 
 static void play(const void *race)
@@ -297,6 +393,10 @@ static const struct {
         {"failures-forgotten", test_failures_are_forgotten},
         {"rival", test_rival_does_not_come_back},
         {"created-in-conflict", test_created_in_conflict},
+        {"inside/started", test_started_from_inside},
+        {"inside/deleted", test_deleted_from_inside},
+        {"inside/stopped", test_stopped_from_inside},
+        {"inside/configured-and-stopped", test_configured_and_stopped_from_inside},
 };
 
 int main(int argc, char **argv)
