@@ -240,4 +240,5 @@ void net_rest(NetWorld *world)
         net_world_settle(world);
     net_check(world, true);
     net_check_settled(world);
+    net_batch_check_rest(world);
 }

@@ -71,6 +71,7 @@ const char *const net_rule_names[_NET_RULE_MAX] = {
         [NET_RULE_REFUSALS] = "what is refused, and why",
         [NET_RULE_CYCLES] = "7: an order with a cycle is refused, and no other",
         [NET_RULE_SETTLES] = "8: everything settles",
+        [NET_RULE_BATCHES] = "8: several as one come to an end, once",
 };
 
 /* Configurations */
@@ -288,6 +289,21 @@ static char *net_tell_plan(const History *history, const Step *step)
                            how[step->b % _PLAN_MAX]);
 }
 
+static char *net_tell_react(const History *history, const Step *step)
+{
+    static const char *const what[] = {"starts", "stops", "restarts", "deletes"};
+    return g_strdup_printf("who hears of change %u from now on %s it from inside", step->b % 8,
+                           what[step->a % G_N_ELEMENTS(what)]);
+}
+
+static char *net_tell_batch(const History *history, const Step *step)
+{
+    return g_strdup_printf("%s%s%s of those that 0x%x names from here on, as one",
+                           (step->a & 1) != 0 ? "ordered " : "",
+                           (step->a & 2) != 0 ? "patient " : "",
+                           (step->a & 4) != 0 ? "stop" : "start", step->b & 255);
+}
+
 typedef struct NetOpRow {
     unsigned weight;
     bool has_slot;
@@ -311,6 +327,9 @@ static const NetOpRow rows[_NET_OP_MAX] = {
         [NET_STOP_DONE] = {90, true, net_draw_any, "the stop is done (%u: 1 of 8 failed)", NULL},
         [NET_UNKILLABLE] = {5, true, net_draw_nothing, "the kind reports unkillable", NULL},
         [NET_PLAN] = {10, true, net_draw_any, NULL, net_tell_plan},
+        [NET_FORCE] = {4, true, net_draw_nothing, "no time is left for its stop", NULL},
+        [NET_REACT] = {12, true, net_draw_any, NULL, net_tell_react},
+        [NET_BATCH] = {8, true, net_draw_any, NULL, net_tell_batch},
         [NET_ALL_OK] = {15, false, net_draw_nothing, "all that is under way comes out well", NULL},
         [NET_TURN] = {120, false, net_draw_nothing, "a turn of the loop", NULL},
         [NET_SETTLE] = {120, false, net_draw_nothing, "the loop does all that is due", NULL},
@@ -345,6 +364,18 @@ static unsigned net_draw_slots(Random *random)
     return chance < 99 ? 100 + (unsigned)net_below(random, 200) : NET_SLOTS_MAX;
 }
 
+/* Who asked for what cannot always be told where several are one, or somebody reacts: most
+ * histories are without. */
+static void net_draw_calm(Random *random, History *history)
+{
+    bool reacts = net_chance(random, 4), batches = net_chance(random, 4);
+    for (size_t i = 0; i < history->n_steps; i++) {
+        Step *step = &history->steps[i];
+        if ((step->op == NET_REACT && !reacts) || (step->op == NET_BATCH && !batches))
+            *step = (Step){.op = NET_SETTLE};
+    }
+}
+
 /* First they are all created, then things happen. */
 static History *net_draw(uint64_t seed, uint64_t number, unsigned n_slots, int broken)
 {
@@ -371,6 +402,7 @@ static History *net_draw(uint64_t seed, uint64_t number, unsigned n_slots, int b
         history->steps[i] = (Step){.op = NET_CREATE, .slot = (unsigned)i};
         net_draw_create(random, net, &history->steps[i]);
     }
+    net_draw_calm(random, history);
     return history;
 }
 

@@ -53,7 +53,8 @@ static void net_visit_enemy(NetWorld *world, NetActor *other, void *data)
 static void net_visit_dependent(NetWorld *world, NetActor *other, void *data)
 {
     const NetActor *actor = data;
-    if (other->service != NULL && net_state(other) == STATE_STOPPING && !other->unkillable)
+    if (other->service != NULL && net_state(other) == STATE_STOPPING && !other->unkillable &&
+        !actor->forced)
         net_violation(world, NET_RULE_STOP_ORDER, "'%s' begins to stop before '%s' has stopped",
                       actor->id, other->id);
 }
@@ -106,6 +107,7 @@ static void net_kind_stop(void *instance)
         net_violation(world, NET_RULE_RUNS, "a stop of '%s' begins during a stop or an apply",
                       actor->id);
     net_each_after(world, actor, net_visit_dependent, actor);
+    actor->forced = false;
     actor->stop_asked = true;
     if (actor->stop_plan == PLAN_ABORT)
         net_is_unkillable(world, actor);

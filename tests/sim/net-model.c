@@ -212,15 +212,13 @@ static void net_take_mark(NetTaking *taking, NetActor *actor, unsigned how)
 
 static void net_take_along(NetTaking *taking, NetActor *other, bool required)
 {
-    if (other->service == NULL || other->deleting)
+    if (other->service == NULL || other->deleting || other->taken != NET_TAKEN_NOT)
         return;
     bool waits = net_state(other) == STATE_WAITING;
-    if (!net_is_coming_up(other)) {
-        if (!service_state(other->service)->completed && (other->taken & NET_TAKEN_START) == 0)
-            net_take_mark(taking, other, NET_TAKEN_START);
-    } else if ((required || waits) && (other->taken & NET_TAKEN_KEEP) == 0) {
+    if (net_is_coming_up(other) && (required || waits))
         net_take_mark(taking, other, NET_TAKEN_KEEP);
-    }
+    else if (!net_is_coming_up(other) && !service_state(other->service)->completed)
+        net_take_mark(taking, other, NET_TAKEN_START);
 }
 
 static void net_visit_take_required(NetWorld *world, NetActor *other, void *taking)

@@ -86,6 +86,23 @@ static void net_play_plan(NetWorld *world, NetActor *actor, const Step *step)
     actor->stop_plan = (Plan)(step->b % _PLAN_MAX);
 }
 
+static void net_play_force(NetWorld *world, NetActor *actor, const Step *step)
+{
+    actor->forced = actor->forced || (net_state(actor) == STATE_STOPPING && !actor->stop_asked);
+    service_kill(actor->service);
+}
+
+static void net_play_react(NetWorld *world, NetActor *actor, const Step *step)
+{
+    world->reaction = (NetReaction){
+            .armed = true, .countdown = step->b % 8, .slot = actor->slot, .what = step->a % 4};
+}
+
+static void net_play_batch(NetWorld *world, NetActor *actor, const Step *step)
+{
+    net_batch_begin(world, step);
+}
+
 static void net_play_all_ok(NetWorld *world, NetActor *actor, const Step *step)
 {
     for (unsigned i = 0; i < world->n_actors; i++) {
@@ -179,6 +196,9 @@ static const NetPlayRow rows[_NET_OP_MAX] = {
         [NET_STOP_DONE] = {net_play_stop_done, net_fits_stopping},
         [NET_UNKILLABLE] = {net_play_unkillable, net_fits_unkillable},
         [NET_PLAN] = {net_play_plan, net_fits_present},
+        [NET_FORCE] = {net_play_force, net_fits_active},
+        [NET_REACT] = {net_play_react, net_fits_any},
+        [NET_BATCH] = {net_play_batch, net_fits_any},
         [NET_ALL_OK] = {net_play_all_ok, NULL},
         [NET_TURN] = {net_play_turn, NULL},
         [NET_SETTLE] = {net_play_settle, NULL},
@@ -269,7 +289,9 @@ void net_play_history(const History *history, unsigned flags)
     }
     trial_note(history->number, history->n_steps);
     net_tell(world, "      the end: requests cease, then everything is ended\n");
+    world->reaction.armed = false;
     net_rest(world);
+    net_batch_cancel_all(world);
     if (history->number % 2 == 0 || world->n_actors > NET_DELETE_AT_ONCE_UP_TO)
         net_stop_all(world);
     net_delete_all(world);

@@ -12,11 +12,13 @@
 typedef struct NetBefore {
     uint64_t serial;
     size_t n_nodes;
+    uint64_t n_reactions;
 } NetBefore;
 
 static NetBefore net_request_begin(const NetWorld *world)
 {
-    return (NetBefore){feed_serial(world->core->feed), graph_n_nodes(world->core->graph)};
+    return (NetBefore){feed_serial(world->core->feed), graph_n_nodes(world->core->graph),
+                       world->n_reactions};
 }
 
 static const char *net_code_name(ErrorCode code)
@@ -30,6 +32,8 @@ static void net_request_check(const NetWorld *world, const NetActor *actor, NetB
 {
     bool cycle = expected == ERROR_DEPENDENCY_CYCLE || error_is(error, ERROR_DEPENDENCY_CYCLE);
     NetRule rule = cycle ? NET_RULE_CYCLES : NET_RULE_REFUSALS;
+    if (world->n_reactions != before.n_reactions)
+        return; /* somebody has interfered */
     if (error == NULL ? expected != ACCEPTED : !error_is(error, expected))
         net_violation(world, rule, "%s of '%s': %s, expected %s", what, actor->id,
                       error != NULL ? error->message : "accepted", net_code_name(expected));
@@ -50,7 +54,7 @@ static void net_request_check_taken(const NetWorld *world, const NetActor *asked
 {
     for (unsigned i = 0; i < world->n_actors; i++) {
         const NetActor *actor = &world->actors[i];
-        if (actor->service == NULL || actor->taken == NET_TAKEN_NOT)
+        if (actor->service == NULL || actor->taken == NET_TAKEN_NOT || net_is_excused(world))
             continue;
         bool starts = (actor->taken & (NET_TAKEN_START | NET_TAKEN_KEEP)) != 0;
         bool stops = (actor->taken & NET_TAKEN_STOP) != 0;
@@ -239,7 +243,8 @@ void net_request_create(NetWorld *world, NetActor *actor, const Step *step)
     net_request_check(world, actor, before, "Create", expected, error);
     if (error == NULL && !at_startup && !clash)
         net_request_check_taken(world, actor);
-    if (error == NULL && clash && !error_is(service_state(actor->service)->error, ERROR_CONFLICT))
+    if (error == NULL && clash && !net_is_excused(world) &&
+        !error_is(service_state(actor->service)->error, ERROR_CONFLICT))
         net_violation(world, NET_RULE_REFUSALS,
                       "'%s' was created and started in spite of a conflict", actor->id);
     net_request_take_nobody(world);
@@ -266,4 +271,32 @@ void net_request_delete(NetWorld *world, NetActor *actor)
     net_request_check(world, actor, before, "Delete", needed ? ERROR_HAS_DEPENDENTS : ACCEPTED,
                       error);
     net_request_take_nobody(world);
+}
+
+/* From inside */
+
+void net_request_react(NetWorld *world)
+{
+    static const Origin origin = {.cause = CAUSE_METHOD, .method = "Reaction"};
+    NetReaction reaction = world->reaction;
+    NetActor *actor = &world->actors[reaction.slot];
+    if (!reaction.armed || world->reaction.countdown-- > 0)
+        return;
+    world->reaction.armed = false;
+    if (actor->service == NULL || actor->deleting)
+        return;
+    net_tell(world, "        a listener reacts\n");
+    world->n_reactions++;
+    world->excused = G_MAXUINT64;
+    if (reaction.what == 0)
+        (void)service_start(actor->service, &origin, NULL); /* whatever comes of it */
+    else if (reaction.what == 1)
+        (void)service_stop(actor->service, &origin, NULL);
+    else if (reaction.what == 2)
+        (void)service_restart(actor->service, &origin, NULL);
+    else if (map_check_delete(world->map, actor->id, NULL)) {
+        actor->deleting = true;
+        (void)map_delete(world->map, actor->id, &origin, NULL, NULL, NULL);
+    }
+    world->excused = feed_serial(world->core->feed) + 64; /* with what the call itself still does */
 }

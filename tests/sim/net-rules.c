@@ -18,6 +18,11 @@ static NetActor *net_find(NetWorld *world, const char *id)
 
 /* A record by itself */
 
+bool net_is_excused(const NetWorld *world)
+{
+    return world->batches->len > 0 || world->told <= world->excused;
+}
+
 static void net_rules_check_record(const NetWorld *world, const NetActor *actor,
                                    const StateRecord *now)
 {
@@ -39,7 +44,7 @@ static void net_rules_check_record(const NetWorld *world, const NetActor *actor,
         now->failure_class != FAILURE_DEPENDENCY)
         net_violation(world, NET_RULE_BLOCKED, "'%s' is blocked: %s (%s)", actor->id,
                       now->error->message, failure_class_to_string(now->failure_class));
-    if ((state & DOWN) != 0 && service_is_wanted(actor->service))
+    if ((state & DOWN) != 0 && service_is_wanted(actor->service) && !net_is_excused(world))
         net_violation(world, NET_RULE_RECORD, "'%s' is %s and wanted", actor->id,
                       state_to_string(now->state));
 }
@@ -109,7 +114,7 @@ static void net_visit_part(NetWorld *world, NetActor *part, void *data)
     const Follow *follow = data;
     if (part->service == NULL || !service_state(part->service)->active)
         return;
-    if (net_state(part) == STATE_STOPPING) {
+    if (net_state(part) == STATE_STOPPING || net_is_excused(world)) {
         part->may_follow = true; /* by not coming back */
         return;
     }
@@ -208,8 +213,10 @@ static void net_rules_update(NetWorld *world, NetActor *actor, const Change *cha
         net_violation(world, NET_RULE_SLOTS, "%u are starting, with '%s'", world->n_starting,
                       actor->id);
     net_rules_check_record(world, actor, now);
-    net_rules_check_pull(world, actor, now);
-    net_rules_check_stop(world, actor, now);
+    if (!net_is_excused(world)) {
+        net_rules_check_pull(world, actor, now);
+        net_rules_check_stop(world, actor, now);
+    }
     net_rules_follow_parts(world, actor, now);
 }
 
@@ -235,4 +242,5 @@ void net_on_change(const Change *change, void *data)
     }
     net_rules_follow_away(world, actor);
     net_each_in(world, actor, RELATION_REQUIRES, net_visit_requirer, NULL);
+    net_request_react(world);
 }

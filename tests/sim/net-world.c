@@ -51,6 +51,7 @@ NetWorld *net_world_new(const History *history, unsigned flags)
     world->tells = (flags & PLAY_TELLS) != 0;
     world->loop = virtual_loop_new();
     world->next_config.grace_usec = USEC_INFINITY;
+    world->batches = g_ptr_array_new_with_free_func(g_free);
     net_world_make_actors(world);
     log_set_sink(net_on_log, NULL);
     TimerHost *timers = virtual_loop_timers(world->loop);
@@ -79,6 +80,7 @@ void net_world_free(NetWorld *world)
         g_free(actor->id);
     }
     g_free(world->actors);
+    g_ptr_array_unref(world->batches);
     core_free(world->core);
     virtual_loop_free(world->loop);
     log_set_sink(NULL, NULL);

@@ -7,6 +7,7 @@
  * it stands; what it should say is worked out anew (net-model.c). */
 
 #include "base/virtual.h"
+#include "core/batch.h"
 #include "core/map.h"
 #include "history.h"
 
@@ -25,6 +26,9 @@ typedef enum NetOp {
     NET_STOP_DONE,
     NET_UNKILLABLE,
     NET_PLAN,
+    NET_FORCE,
+    NET_REACT,
+    NET_BATCH,
     NET_ALL_OK,
     NET_TURN,
     NET_SETTLE,
@@ -58,6 +62,7 @@ typedef enum NetRule {
     NET_RULE_REFUSALS,
     NET_RULE_CYCLES,
     NET_RULE_SETTLES,
+    NET_RULE_BATCHES,
     _NET_RULE_MAX,
 } NetRule;
 
@@ -168,7 +173,16 @@ typedef struct NetActor {
     uint64_t away[NET_LIST_MAX]; /* since when what it requires is away while it is up */
     bool loose; /* it was configured meanwhile: from when its grace counts is left open */
     unsigned mark;
+    bool forced; /* its stop waits for nobody */
 } NetActor;
+
+/* What somebody who hears of a change does from inside. */
+typedef struct NetReaction {
+    bool armed;
+    unsigned countdown;
+    unsigned slot;
+    unsigned what;
+} NetReaction;
 
 typedef struct NetWorld {
     const History *history;
@@ -189,6 +203,10 @@ typedef struct NetWorld {
     unsigned n_starting;
     unsigned mark;
     uint64_t n_checks;
+    NetReaction reaction;
+    uint64_t n_reactions;
+    uint64_t excused;   /* serial: what came up to there was asked for from inside a callback */
+    GPtrArray *batches; /* of NetBatch, those that are not done */
 } NetWorld;
 
 NetWorld *net_world_new(const History *history, unsigned flags);
@@ -247,6 +265,14 @@ void net_take_stop(NetWorld *world, NetActor *actor);
 /* What may be told; see net-rules.c. */
 void net_on_change(const Change *change, void *data);
 
+/* Who asked for what cannot be told now. */
+bool net_is_excused(const NetWorld *world);
+
+/* Several as one; see net-batch.c. */
+void net_batch_begin(NetWorld *world, const Step *step);
+void net_batch_check_rest(NetWorld *world);
+void net_batch_cancel_all(NetWorld *world);
+
 /* What must hold between two steps; see net-check.c. */
 void net_check(NetWorld *world, bool all);
 /* Requests cease; what is under way comes out. */
@@ -259,5 +285,8 @@ void net_request_configure(NetWorld *world, NetActor *actor, const Step *step);
 void net_request_start(NetWorld *world, NetActor *actor);
 void net_request_stop(NetWorld *world, NetActor *actor);
 void net_request_restart(NetWorld *world, NetActor *actor);
+
+/* The reaction that is armed, if its time has come. */
+void net_request_react(NetWorld *world);
 
 void net_play_history(const History *history, unsigned flags);
