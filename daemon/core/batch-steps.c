@@ -27,16 +27,17 @@ static bool batch_is_unkillable(const StateRecord *record)
 /* Starting */
 
 /* Somebody has ended it. */
-static BatchVerdict batch_judge_ended(const Batch *batch, const StateRecord *record)
+static BatchVerdict batch_judge_ended(const BatchTrack *track, const StateRecord *record)
 {
     if (record->completed)
         return BATCH_AS_ASKED;
-    bool was_stopped = record->state == STATE_INACTIVE || record->cause == CAUSE_STOPPED;
-    return batch->patient && was_stopped ? BATCH_AS_ASKED : BATCH_FAILED;
+    bool was_stopped = record->state == STATE_INACTIVE || service_failed_to_stop(track->service);
+    return track->batch->patient && was_stopped ? BATCH_AS_ASKED : BATCH_FAILED;
 }
 
-static BatchVerdict batch_judge_start(const Batch *batch, const StateRecord *record)
+static BatchVerdict batch_judge_start(const BatchTrack *track, const StateRecord *record)
 {
+    const Batch *batch = track->batch;
     switch (record->state) {
     case STATE_ACTIVE:
     case STATE_RELOADING:
@@ -51,7 +52,7 @@ static BatchVerdict batch_judge_start(const Batch *batch, const StateRecord *rec
         return batch_is_unkillable(record) ? BATCH_FAILED : BATCH_ON_ITS_WAY;
     case STATE_INACTIVE:
     case STATE_FAILED:
-        return batch_judge_ended(batch, record);
+        return batch_judge_ended(track, record);
     case _STATE_MAX:
     case _STATE_INVALID:
         break;
@@ -84,7 +85,7 @@ static void batch_look_at_start(BatchTrack *track, const StateRecord *record)
         batch_fail(track, g_error_new(SVCMGR_ERROR, ERROR_NOT_FOUND, "it was deleted"));
         return;
     }
-    switch (batch_judge_start(batch, record)) {
+    switch (batch_judge_start(track, record)) {
     case BATCH_ON_ITS_WAY:
         batch_settle(track, false);
         break;

@@ -306,3 +306,11 @@ size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_
         ret_entries[i] = service->history[(service->n_moves - count + i) % SERVICE_HISTORY];
     return count;
 }
+
+bool service_failed_to_stop(const Service *service)
+{
+    const HistoryEntry *last = service->n_moves > 0
+                                       ? &service->history[(service->n_moves - 1) % SERVICE_HISTORY]
+                                       : NULL;
+    return last != NULL && last->to == STATE_FAILED && last->cause == CAUSE_STOPPED;
+}

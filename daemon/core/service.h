@@ -154,6 +154,9 @@ typedef struct HistoryEntry {
     Cause cause : 8;
 } HistoryEntry;
 size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_HISTORY]);
+/* It has failed, and what failed is a stop that somebody had asked for; whatever its record has
+ * come to say since. */
+bool service_failed_to_stop(const Service *service);
 
 /* For the feed and the queue. */
 Listeners *service_listeners(Service *service); /* made when first asked for */

@@ -156,12 +156,6 @@ static void group_member_set_up(GroupMember *member, bool is_up)
     timer_arm(member->group->turn, 0);
 }
 
-/* Not by a stop that somebody asked for. */
-static bool group_has_failed(const StateRecord *record)
-{
-    return record->state == STATE_FAILED && record->cause != CAUSE_STOPPED;
-}
-
 static void group_note_failure(const GroupMember *member, const StateRecord *record)
 {
     ServiceGroup *group = member->group;
@@ -173,11 +167,12 @@ static void group_note_failure(const GroupMember *member, const StateRecord *rec
     timer_arm(group->turn, 0);
 }
 
-static void group_look_at_member(GroupMember *member, const StateRecord *record)
+static void group_look_at_member(GroupMember *member, const Service *service,
+                                 const StateRecord *record)
 {
     group_member_set_up(member, record->state == STATE_ACTIVE || record->state == STATE_RELOADING ||
                                         record->completed);
-    if (group_has_failed(record))
+    if (record->state == STATE_FAILED && !service_failed_to_stop(service))
         group_note_failure(member, record);
 }
 
@@ -195,14 +190,14 @@ static void on_group_member(const Change *change, void *data)
         if (group->comers == NULL)
             group->comers = map_listen(group->map, on_group_comer, group);
     } else if (change->old_state->state != change->new_state->state) {
-        group_look_at_member(member, change->new_state);
+        group_look_at_member(member, change->service, change->new_state);
     }
 }
 
 static void group_watch_member(GroupMember *member, Service *service)
 {
     member->listener = service_listen(service, on_group_member, member);
-    group_look_at_member(member, service_state(service));
+    group_look_at_member(member, service, service_state(service));
 }
 
 /* One that was deleted is there again. */
