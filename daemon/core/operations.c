@@ -6,6 +6,7 @@
 #include "base/errors.h"
 #include "core/plan.h"
 #include "core/service-private.h"
+#include "core/settle.h"
 
 static bool service_refuse(const Service *service, GError **error, ErrorCode code, const char *why)
 {
@@ -314,6 +315,8 @@ ConfigApplied service_adopt_config(Service *service, Config *config, ConfigSourc
         service_supersede(service, draft, running, origin);
     else
         service_commit(service, draft, mended ? STATE_INACTIVE : state, origin);
+    if (mended && service->node != NULL)
+        settle_note_present(service->node); /* until now there was nothing of it but its name */
     service_yield_to_rival(service);
     return applied;
 }

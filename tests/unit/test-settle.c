@@ -151,6 +151,20 @@ static void test_requires_missing(void)
     finish(web);
 }
 
+static void test_requires_mended(void)
+{
+    g_autoptr(GError) reason = g_error_new(SVCMGR_ERROR, ERROR_INVALID_CONFIG, "nonsense");
+    CreateSpec spec = {.id = "db", .kind = "fake"};
+    Service *web = make("web", WEB_REQUIRES_DB);
+    Service *db = map_create_broken(map, &spec, reason, &origin_test, NULL);
+    begin(web);
+    assert_blocked(web, "db", ERROR_DEPENDENCY_FAILED, "requires 'db', which has failed: nonsense");
+    g_assert_true(service_configure(db, "{}", 2, &origin_test, NULL, NULL));
+    core_fixture_settle(&fixture);
+    finish(db);
+    finish(web);
+}
+
 static void test_requires_failed(void)
 {
     Service *db = make("db", "{}"), *web = make("web", WEB_REQUIRES_DB);
@@ -782,6 +796,7 @@ static const struct {
         {"requires/pulls", test_requires_pulls},
         {"requires/up", test_requires_one_that_is_up},
         {"requires/missing", test_requires_missing},
+        {"requires/mended", test_requires_mended},
         {"requires/failed", test_requires_failed},
         {"requires/failing", test_requires_failing},
         {"requires/stopped-meanwhile", test_requires_stopped_meanwhile},
