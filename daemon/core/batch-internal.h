@@ -24,6 +24,7 @@ typedef struct BatchTrack {
     bool settled; /* an item's: as asked for, or failed */
     bool started; /* by this batch; nothing has ended it since */
     bool awaited; /* its stop was asked for, and is not over */
+    bool blocked; /* it has failed by waiting for what nobody brings */
 } BatchTrack;
 
 struct Batch {

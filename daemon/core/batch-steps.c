@@ -94,6 +94,8 @@ static void batch_look_at_start(BatchTrack *track, const StateRecord *record)
         batch_wake(batch);
         break;
     case BATCH_FAILED:
+        if (track->item->error == NULL)
+            track->blocked = state_record_is_blocked(record);
         batch_fail(track, batch_record_error(record, "it has stopped before all were up"));
         break;
     }

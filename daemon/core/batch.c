@@ -79,18 +79,21 @@ static void batch_free_error(void *error)
     g_error_free(error);
 }
 
-/* NULL: all is as asked for. */
+/* NULL: all is as asked for. Who has only waited for others is told where there is no cause. */
 static GError *batch_join(const Batch *batch)
 {
-    g_autoptr(GPtrArray) errors = g_ptr_array_new_with_free_func(batch_free_error);
+    g_autoptr(GPtrArray) causes = g_ptr_array_new_with_free_func(batch_free_error);
+    g_autoptr(GPtrArray) waits = g_ptr_array_new_with_free_func(batch_free_error);
     for (size_t i = 0; i < batch->n_items; i++) {
         const BatchItem *item = &batch->items[i];
         if (item->error != NULL)
-            g_ptr_array_add(errors, batch_prefix(item->id, item->error));
+            g_ptr_array_add(batch->of_items[i]->blocked ? waits : causes,
+                            batch_prefix(item->id, item->error));
     }
+    GPtrArray *told = causes->len > 0 ? causes : waits;
     for (unsigned i = 0; i < batch->errors->len; i++)
-        g_ptr_array_add(errors, g_error_copy(batch->errors->pdata[i]));
-    return errors_join(errors);
+        g_ptr_array_add(told, g_error_copy(batch->errors->pdata[i]));
+    return errors_join(told);
 }
 
 static void batch_note_items(Batch *batch)

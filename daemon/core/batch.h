@@ -5,10 +5,11 @@
  *
  * A start is all or nothing: when one of them fails, those that this start has started (with what
  * they took along, unless somebody else who is up requires it), and no others, are stopped again in
- * reverse, and the error joins every cause. A stop stops every one, whatever becomes of the others,
- * and every error comes back. Done when all have settled, or what was started is stopped again.
- * What orders the services among themselves holds in any case; ordered adds that each waits for the
- * one before it in the list (a stop: for the one behind it). */
+ * reverse, and the error joins every cause (who has only waited for one of these is none). A stop
+ * stops every one, whatever becomes of the others, and every error comes back. Done when all have
+ * settled, or what was started is stopped again. What orders the services among themselves holds in
+ * any case; ordered adds that each waits for the one before it in the list (a stop: for the one
+ * behind it). */
 
 #include "core/map.h"
 

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define MANY 4000
+
 /* What has come back: "a:active b:failed=why | the error"; empty before. */
 typedef struct Run {
     Batch *batch; /* NULL: it is over, or was refused */
@@ -198,6 +200,31 @@ static void test_start_again_what_stops(void)
     assert_outcome(&one, "a:active+");
 }
 
+/* A chain, whose first one fails when all the others wait for it: each is stopped again. */
+static void test_start_many(void)
+{
+    g_autoptr(GString) ids = g_string_new("s0");
+    make("s0", "{}");
+    for (int i = 1; i < MANY; i++) {
+        g_autofree char *id = g_strdup_printf("s%d", i);
+        g_autofree char *config = g_strdup_printf("{'requires': ['s%d']}", i - 1);
+        make(id, config);
+        g_string_append_printf(ids, " %s", id);
+    }
+    g_test_timer_start();
+    begin_start(&one, ids->str, PLAIN);
+    g_assert_cmpuint(map_counts(map)->by_state[STATE_WAITING], ==, MANY - 1);
+    fail("s0", "no disk", true);
+    for (int i = MANY - 1; i > 0; i--) {
+        g_autofree char *id = g_strdup_printf("s%d", i);
+        stopped(id);
+    }
+    g_assert_true(g_str_has_prefix(one.outcome->str, "s0:failed=no disk s1:inactive"));
+    g_assert_true(g_str_has_suffix(one.outcome->str, " | service 's0': no disk"));
+    g_assert_cmpuint(map_counts(map)->active, ==, 0);
+    g_test_minimized_result(g_test_timer_elapsed(), "%d services", MANY);
+}
+
 /* Failing */
 
 static void test_fail_undoes_in_reverse(void)
@@ -237,6 +264,34 @@ static void test_fail_undoes_together(void)
     stopped("db");
     assert_outcome(&one, "db:inactive web:inactive log:inactive bad:failed=no disk | "
                          "service 'bad': no disk");
+}
+
+/* What went wrong with the undoing is told besides. */
+static void test_fail_tells_of_the_undoing(void)
+{
+    make("log", "{}");
+    make("web", "{'requires': ['missing'], 'wants': ['log']}");
+    begin_start(&one, "web", PLAIN);
+    fake_stop_done(find("log"), "would not go");
+    stopped("web");
+    assert_outcome(&one, "web:inactive=requires 'missing', which is not there | "
+                         "service 'web': requires 'missing', which is not there\n"
+                         "service 'log': would not go");
+}
+
+/* Who only waited for it is no cause. */
+static void test_fail_names_causes_only(void)
+{
+    make("db", "{}");
+    make("web", "{'requires': ['db']}");
+    make("page", "{'requires': ['web']}");
+    begin_start(&one, "page web db", PLAIN);
+    fail("db", "no disk", true);
+    stopped("page");
+    stopped("web");
+    assert_outcome(&one, "page:inactive=requires 'web', which waits for 'db', which has failed: no "
+                         "disk web:inactive=requires 'db', which has failed: no disk "
+                         "db:failed=no disk | service 'db': no disk");
 }
 
 static void test_fail_joins_causes(void)
@@ -662,11 +717,14 @@ static const Row rows[] = {
         {"/batch/start/nothing", test_start_nothing},
         {"/batch/start/ordered", test_start_ordered},
         {"/batch/start/all-up", test_start_all_up},
+        {"/batch/start/many", test_start_many},
         {"/batch/start/refused", test_start_refused},
         {"/batch/start/again-what-stops", test_start_again_what_stops},
         {"/batch/fail/undoes-in-reverse", test_fail_undoes_in_reverse},
         {"/batch/fail/undoes-together", test_fail_undoes_together},
         {"/batch/fail/joins-causes", test_fail_joins_causes},
+        {"/batch/fail/tells-of-the-undoing", test_fail_tells_of_the_undoing},
+        {"/batch/fail/names-causes-only", test_fail_names_causes_only},
         {"/batch/fail/undoes-what-came-along", test_fail_undoes_what_came_along},
         {"/batch/fail/leaves-what-others-need", test_fail_leaves_what_others_need},
         {"/batch/fail/backoff", test_fail_by_backoff},
