@@ -8,6 +8,7 @@
 #include "each.h"
 #include "enable.h"
 #include "operate.h"
+#include "together.h"
 
 static const Operation act_operation_start = {
         .verb = "start",
@@ -28,14 +29,46 @@ static const Operation act_operation_stop = {
         .joins_error = "org.svcmgr1.Error.Busy",
 };
 
+static TogetherOptions act_together;
+
+static const GOptionEntry act_start_options[] = {
+        {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &act_together.dry_run,
+         "Start nothing, tell what would be, in order", NULL},
+        {"atomic", 0, 0, G_OPTION_ARG_NONE, &act_together.atomic,
+         "All or none: if one fails, stop them again", NULL},
+        {"ordered", 0, 0, G_OPTION_ARG_NONE, &act_together.ordered,
+         "The same, each after the one before it", NULL},
+        {NULL},
+};
+
+static const GOptionEntry act_stop_options[] = {
+        {"dry-run", 'n', 0, G_OPTION_ARG_NONE, &act_together.dry_run,
+         "Stop nothing, tell what would be, in order", NULL},
+        {"ordered", 0, 0, G_OPTION_ARG_NONE, &act_together.ordered,
+         "From the last to the first, one by one", NULL},
+        {NULL},
+};
+
+static Outcome act_run(Client *client, const Operation *operation, const TogetherWay *way,
+                       char **arguments)
+{
+    if (!act_together.dry_run && !act_together.atomic && !act_together.ordered)
+        return operate(client, operation, arguments);
+    return together_run(client, way, &act_together, arguments);
+}
+
 static Outcome act_start(Client *client, char **arguments)
 {
-    return operate(client, &act_operation_start, arguments);
+    static const TogetherWay way = {"start", "StartServices", "active"};
+
+    return act_run(client, &act_operation_start, &way, arguments);
 }
 
 static Outcome act_stop(Client *client, char **arguments)
 {
-    return operate(client, &act_operation_stop, arguments);
+    static const TogetherWay way = {"stop", "StopServices", "inactive"};
+
+    return act_run(client, &act_operation_stop, &way, arguments);
 }
 
 static gboolean act_now;
@@ -164,11 +197,15 @@ static Outcome act_reset_failed(Client *client, char **arguments)
 
 const Command act_commands[] = {
         {"start", "ID|PATTERN...", "Start services, and wait until they are up",
-         "A service that is up already is no error, except with --strict.",
-         "svcmgr start web db 'worker-*'", 1, COMMAND_ANY, NULL, act_start},
+         "What they require or want is started with them. One that waits for what nobody "
+         "brings\nhas "
+         "failed here; it goes on waiting, and starts when that is up. A service that is up "
+         "already\nis "
+         "no error, except with --strict.",
+         "svcmgr start web db 'worker-*'", 1, COMMAND_ANY, act_start_options, act_start},
         {"stop", "ID|PATTERN...", "Stop services, and wait until they are down",
          "A service that is down already is no error, except with --strict.",
-         "svcmgr --timeout 30s stop web", 1, COMMAND_ANY, NULL, act_stop},
+         "svcmgr --timeout 30s stop web", 1, COMMAND_ANY, act_stop_options, act_stop},
         {"restart", "ID|PATTERN...", "Stop services, and start them again",
          "A service that is down is started.", "svcmgr restart web", 1, COMMAND_ANY, NULL,
          act_restart},

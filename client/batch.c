@@ -19,6 +19,7 @@ struct Batch {
     char *items; /* an array of what has steps->item_size */
     unsigned n_items;
     unsigned n_running;
+    unsigned n_done;
     Outcome outcome;
     Progress progress;
 };
@@ -29,7 +30,27 @@ void batch_item_done(BatchItem *item, Outcome outcome)
 
     g_assert(batch->n_running > 0);
     batch->n_running--;
+    batch->n_done++;
+    item->is_done = true;
     batch->outcome = outcome_join(batch->outcome, outcome);
+}
+
+static BatchItem *batch_item(const Batch *batch, unsigned index)
+{
+    return (BatchItem *)(void *)(batch->items + index * batch->steps->item_size);
+}
+
+static void batch_draw(Batch *batch)
+{
+    const char *ids[PROGRESS_NAMES_MAX];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < batch->n_items && n < G_N_ELEMENTS(ids); i++) {
+        const BatchItem *item = batch_item(batch, i);
+        if (!item->is_done)
+            ids[n++] = item->id;
+    }
+    progress_draw(&batch->progress, ids, n, batch->n_items - batch->n_done);
 }
 
 static int batch_wait(const Client *client, Batch *batch)
@@ -38,14 +59,9 @@ static int batch_wait(const Client *client, Batch *batch)
 
     if (r > 0)
         progress_clear(&batch->progress);
-    else
-        progress_draw(&batch->progress, batch->n_running);
+    else if (progress_is_due(&batch->progress))
+        batch_draw(batch);
     return r == -EINTR ? 0 : r; /* such as a terminal that changes its size */
-}
-
-static BatchItem *batch_item(const Batch *batch, unsigned index)
-{
-    return (BatchItem *)(void *)(batch->items + index * batch->steps->item_size);
 }
 
 static Outcome batch_turn(Client *client, Batch *batch)
@@ -85,6 +101,7 @@ Outcome batch_run(Client *client, char **arguments, const BatchSteps *steps, voi
     for (unsigned i = 0; i < batch.n_items; i++)
         *batch_item(&batch, i) = (BatchItem){.batch = &batch, .id = ids[i]};
     outcome = batch_turn(client, &batch);
+    progress_end(&batch.progress);
     for (unsigned i = 0; i < batch.n_items && steps->end != NULL; i++)
         steps->end(batch_item(&batch, i), data);
     if (!steps->has_more)

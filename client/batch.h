@@ -14,6 +14,7 @@ typedef struct Batch Batch;
 typedef struct BatchItem {
     Batch *batch;
     const char *id;
+    bool is_done;
 } BatchItem;
 
 typedef void (*BatchFunc)(BatchItem *item, void *data);

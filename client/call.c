@@ -29,6 +29,8 @@ static const CallError call_errors[] = {
         {"org.svcmgr1.Error.IdExists", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
         {"org.svcmgr1.Error.Immutable", OUTCOME_FAILED, NULL, "to reload: svcmgr daemon-reload"},
         {"org.svcmgr1.Error.UnknownKind", OUTCOME_FAILED, NULL, "see: svcmgr kinds"},
+        {"org.svcmgr1.Error.HasDependents", OUTCOME_FAILED, NULL, "see: svcmgr tree --reverse %s"},
+        {"org.svcmgr1.Error.DependencyFailed", OUTCOME_FAILED, NULL, "see: svcmgr tree %s"},
         {"org.svcmgr1.Error.StartLimitHit", OUTCOME_FAILED, NULL, "try: svcmgr reset-failed %s"},
         {"org.svcmgr1.Error.Busy", OUTCOME_FAILED, NULL, "see: svcmgr status %s"},
         {"org.svcmgr1.Error.Timeout", OUTCOME_TIMED_OUT, NULL, "see: svcmgr status %s"},

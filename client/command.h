@@ -27,6 +27,7 @@ typedef struct CommandFamily {
 } CommandFamily;
 
 extern const Command look_commands[];
+extern const Command depend_commands[];
 extern const Command act_commands[];
 extern const Command define_commands[];
 extern const Command follow_commands[];

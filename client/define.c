@@ -214,7 +214,8 @@ static Outcome define_delete(Client *client, char **arguments)
 {
     Each each = {.verb = "delete",
                  .done = define_options.allow_missing ? "gone" : "deleted",
-                 .send = define_send_delete};
+                 .send = define_send_delete,
+                 .again_error = "org.svcmgr1.Error.HasDependents"};
 
     return each_run(client, &each, arguments);
 }
@@ -295,7 +296,8 @@ const Command define_commands[] = {
         {"config", "ID", "Show the configuration of a service",
          "Earlier ones are kept too: --list shows which, --revision shows one.",
          "svcmgr config web --revision 3 >web.json", 1, 1, config_option_entries, config_run},
-        {"delete", "ID|PATTERN...", "Stop services and remove them", NULL,
+        {"delete", "ID|PATTERN...", "Stop services and remove them",
+         "What others require, or have as a member, is deleted only with those.",
          "svcmgr delete --allow-missing web", 1, COMMAND_ANY, define_delete_options, define_delete},
         {"export", "ID|PATTERN...", "Show services as definition files",
          "What the folders of definitions take: kind, enabled, description, labels, configuration.",

@@ -14,6 +14,9 @@ typedef struct Each {
     const char *done; /* "ID: DONE" */
     EachSend send;
     const void *argument; /* for send */
+    /* The error of one that is in the way of another: those are tried again when that one is done,
+     * as long as any is. NULL: there is no such error. */
+    const char *again_error;
 } Each;
 
 /* arguments: ids and patterns. */

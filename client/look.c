@@ -48,17 +48,24 @@ static const char *const look_list_fields[] = {
         "LastErrorTime",
         "LastTransition",
         "NextAttemptTime",
+        "WaitingFor",
         "LastLoadingStartTime",
         "LastLoadingEndTime",
         NULL,
 };
 
-/* What a person wants to know besides: what is wrong, else what it is. */
+/* What a person wants to know besides: what is wrong, else what it waits for, else what it is. */
 static char *look_list_remark(const Output *output, const json_t *service)
 {
     const char *error = value_string(service, "Error");
     g_autofree char *attempts = record_attempts(service, output->now);
+    char *waits = error[0] == '\0' ? record_waits(value_string(service, "State"),
+                                                  value_string(service, "SubState"),
+                                                  json_object_get(service, "WaitingFor"))
+                                   : NULL;
 
+    if (waits != NULL)
+        return waits;
     if (error[0] == '\0')
         return g_strdup(value_string(service, "Description"));
     if (attempts == NULL)
@@ -291,7 +298,9 @@ static Outcome look_schema(Client *client, char **arguments)
 
 const Command look_commands[] = {
         {"list", "[PATTERN...]", "List services",
-         "A line for each service; those that have an error show it instead of their description.\n"
+         "A line for each service; those that have an error, or wait for others, show that instead "
+         "of "
+         "their\ndescription.\n"
          "Patterns: * ? [...]",
          "svcmgr list --state failed --state backoff 'web-*'", 0, COMMAND_ANY, look_list_options,
          look_list},

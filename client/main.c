@@ -41,13 +41,10 @@ const GOptionEntry global_options[] = {
 };
 
 const CommandFamily command_families[] = {
-        {"Look", look_commands},
-        {"Act", act_commands},
-        {"Define", define_commands},
-        {"Follow", follow_commands},
-        {"Ask", ask_commands},
-        {"Daemon", daemon_commands},
-        {NULL},
+        {"Look", look_commands},     {"Relations", depend_commands},
+        {"Act", act_commands},       {"Define", define_commands},
+        {"Follow", follow_commands}, {"Ask", ask_commands},
+        {"Daemon", daemon_commands}, {NULL},
 };
 
 const Command *command_find(const char *name)

@@ -119,13 +119,27 @@ static void operate_print(OperateItem *item, const char *state, const char *sub_
 static void operate_fail_late(OperateItem *item, const json_t *record)
 {
     const char *error = value_string(record, "Error");
+    g_autofree char *waits =
+            record_state_waits(value_string(record, "State"), value_string(record, "SubState"),
+                               json_object_get(record, "WaitingFor"));
+    const char *state = error[0] != '\0' ? value_string(record, "State") : waits;
     g_autofree char *duration = format_duration(item->run->client->timeout_usec);
-    g_autofree char *message =
-            g_strdup_printf("service '%s' was not %s within %s; it is %s%s%s", item->base.id,
-                            item->run->operation->until, duration, value_string(record, "State"),
-                            error[0] != '\0' ? ": " : "", error);
+    g_autofree char *message = g_strdup_printf("service '%s' was not %s within %s; it is %s%s%s",
+                                               item->base.id, item->run->operation->until, duration,
+                                               state, error[0] != '\0' ? ": " : "", error);
 
     operate_fail(item, &SD_BUS_ERROR_MAKE_CONST(OPERATE_TIMEOUT, message));
+}
+
+/* It is not given up: it waits. Where to look is not the service itself. */
+static Outcome operate_report_blocked(const CallSubject *subject, const json_t *record)
+{
+    bool is_conflict = g_str_equal(value_string(record, "ErrorName"), "org.svcmgr1.Error.Conflict");
+    g_autofree char *hint =
+            g_strdup_printf("it starts when that is %s; see: svcmgr tree %s%s",
+                            is_conflict ? "down" : "up", is_conflict ? "--all " : "", subject->id);
+
+    return call_report_reason(subject, OUTCOME_FAILED, value_string(record, "Error"), hint);
 }
 
 /* The record says why it has failed. lines: what the program said last; NULL: that is not known. */
@@ -140,12 +154,14 @@ static void operate_fail_judged(OperateItem *item, const json_t *record, const j
     g_autofree char *note = next != NULL ? g_strdup_printf("next attempt %s", next) : NULL;
     g_autofree char *text =
             last_lines_text(output, lines, OPERATE_LAST_LINES, OPERATE_LAST_LINES_COLUMNS);
+    bool is_blocked = g_str_equal(state, "waiting");
 
     if (operate_is_goal(operation, state))
         note = g_strdup_printf("it still is %s", state); /* there is no next attempt */
     operate_say_remark(item);
     operate_json_error(item, &SD_BUS_ERROR_MAKE_CONST(value_string(record, "ErrorName"), error));
-    Outcome outcome = call_report_service(&subject, error, note);
+    Outcome outcome = is_blocked ? operate_report_blocked(&subject, record)
+                                 : call_report_service(&subject, error, note);
     if (text != NULL)
         fprintf(stderr, "  last output:\n%s", text);
     operate_done(item, outcome);

@@ -120,6 +120,18 @@ const char *output_ellipsis(const Output *output)
     return output->is_utf8 ? "…" : "...";
 }
 
+const char *output_branch(const Output *output, bool is_last)
+{
+    static const char *const branches[2][2] = {{"|- ", "`- "}, {"├─ ", "└─ "}};
+
+    return branches[output->is_utf8][is_last];
+}
+
+const char *output_trunk(const Output *output)
+{
+    return output->is_utf8 ? "│  " : "|  ";
+}
+
 /* stdio remembers that it could not write, but not why. */
 static int output_errno;
 

@@ -58,6 +58,9 @@ Colour output_error_colour(const char *state);
 const char *output_dot(const Output *output);
 const char *output_arrow(const Output *output);
 const char *output_ellipsis(const Output *output);
+/* Of a tree, three columns each: where a branch leaves the trunk, and the trunk beside others. */
+const char *output_branch(const Output *output, bool is_last);
+const char *output_trunk(const Output *output);
 
 /* One line of text, escaped; not when quiet or in JSON. */
 void output_say(Output *output, const char *format, ...) G_GNUC_PRINTF(2, 3);

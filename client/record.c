@@ -7,6 +7,9 @@
 #include "text.h"
 
 #include <pwd.h>
+#include <string.h>
+
+#define RECORD_NAMES_MAX 3 /* the others: svcmgr status */
 
 uint64_t record_since(const json_t *record)
 {
@@ -65,6 +68,46 @@ char *record_attempts(const json_t *record, uint64_t now)
                                      : g_strdup_printf("%" G_GUINT64_FORMAT "%s times", failed, of);
     return g_strdup_printf("failed %s%s%s", times, next != NULL ? ", next " : "",
                            next != NULL ? next : "");
+}
+
+char *record_names(const json_t *ids, size_t most)
+{
+    GString *text = g_string_new(NULL);
+    size_t n = json_array_size(ids);
+    size_t index;
+    const json_t *id;
+
+    json_array_foreach(ids, index, id)
+    {
+        if (index < most)
+            g_string_append_printf(text, "%s%s", index > 0 ? ", " : "", json_string_value(id));
+    }
+    if (n > most)
+        g_string_append_printf(text, " and %zu more", n - most);
+    return g_string_free(text, FALSE);
+}
+
+char *record_waits(const char *state, const char *sub_state, const json_t *waiting_for)
+{
+    bool is_stop = g_str_equal(state, "stopping");
+
+    if (g_str_equal(state, "waiting") && g_str_equal(sub_state, "queued"))
+        return g_strdup("waits for its turn");
+    if (json_array_size(waiting_for) == 0 || (!is_stop && !g_str_equal(state, "waiting")))
+        return NULL;
+    g_autofree char *names = record_names(waiting_for, RECORD_NAMES_MAX);
+    return g_strdup_printf("waits for %s%s", names, is_stop ? " to stop" : "");
+}
+
+char *record_state_waits(const char *state, const char *sub_state, const json_t *waiting_for)
+{
+    g_autofree char *waits = record_waits(state, sub_state, waiting_for);
+
+    if (waits == NULL)
+        return g_strdup(state);
+    if (g_str_equal(state, "waiting"))
+        return g_strdup_printf("waiting%s", waits + strlen("waits"));
+    return g_strdup_printf("%s, %s", state, waits);
 }
 
 static char *record_user(uint64_t uid)

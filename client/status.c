@@ -10,6 +10,8 @@
 #include "last-lines.h"
 #include "log-open.h"
 #include "log-source.h"
+#include "needs.h"
+#include "neighbours.h"
 #include "process.h"
 #include "record.h"
 #include "select.h"
@@ -18,7 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STATUS_LABEL_WIDTH 12
+#define STATUS_LABEL_WIDTH (NEEDS_COLUMN - 2)
 
 /* What was said last: of one service, and of each of several. Many are looked at in a table. */
 #define STATUS_LINES_OF_ONE 10
@@ -193,6 +195,15 @@ static const struct {
         {"State", status_state},
         {"Error", status_error},
         {"Attempts", status_attempts},
+        {"Waits for", needs_text_waits},
+        {"Requires", needs_text_requires},
+        {"Members", needs_text_members},
+        {"Wants", needs_text_wants},
+        {"Part of", needs_text_part_of},
+        {"After", needs_text_after},
+        {"Before", needs_text_before},
+        {"Conflicts", needs_text_conflicts},
+        {"Required by", needs_text_required_by},
         {"Main PID", status_main_pid},
         {"Tasks", status_tasks},
         {"Memory", status_memory},
@@ -252,6 +263,8 @@ typedef struct StatusRun {
     Client *client;
     unsigned n_lines; /* of each; 0: none */
     bool has_printed;
+    GPtrArray *linked;  /* ids of those that have to do with others */
+    json_t *neighbours; /* of all of those, by id; NULL: nobody has asked for them */
 } StatusRun;
 
 typedef struct StatusItem {
@@ -304,6 +317,8 @@ static int on_status_properties(sd_bus_message *reply, void *data, sd_bus_error 
     else if (value_read(reply, &item->service) < 0)
         outcome = client_fail(OUTCOME_FAILED, "cannot show '%s': the answer is no list",
                               item->base.id);
+    if (item->service != NULL && needs_has_any(item->service))
+        g_ptr_array_add(item->run->linked, (char *)item->base.id);
     if (item->service == NULL)
         batch_item_done(&item->base, outcome);
     else if (!process_ask_usage(item->run->client, item->base.id, item->service, on_status_usage,
@@ -324,6 +339,29 @@ static void status_begin(BatchItem *item, void *data)
         batch_item_done(item, outcome);
 }
 
+/* Once for all that are shown; what cannot be had is not told. */
+static void status_ask_neighbours(StatusRun *run)
+{
+    g_autoptr(json_t) entries = NULL;
+    size_t index;
+    json_t *entry;
+
+    run->neighbours = json_object();
+    g_ptr_array_add(run->linked, NULL);
+    (void)neighbours_ask(run->client, (char **)run->linked->pdata, false, &entries);
+    json_array_foreach(entries, index, entry)(void) /* fails only without memory */
+            json_object_set(run->neighbours, value_string(entry, "id"), entry);
+}
+
+static void status_add_neighbours(StatusRun *run, json_t *service)
+{
+    if (!needs_has_any(service))
+        return;
+    if (run->neighbours == NULL)
+        status_ask_neighbours(run);
+    needs_add_entries(service, run->neighbours);
+}
+
 static void status_end(BatchItem *item, void *data)
 {
     StatusRun *run = data;
@@ -339,6 +377,7 @@ static void status_end(BatchItem *item, void *data)
     }
     if (run->has_printed)
         putchar('\n');
+    status_add_neighbours(run, service);
     status_print_service(output, service);
     status_print_lines(output, lines, run->n_lines);
     run->has_printed = true;
@@ -368,7 +407,10 @@ static Outcome status_of_services(Client *client, char **arguments)
         return outcome;
     if (run.n_lines > 0 && !log_open_is_allowed(client))
         run.n_lines = 0;
-    return batch_run(client, arguments, &steps, &run);
+    g_autoptr(GPtrArray) linked = run.linked = g_ptr_array_new();
+    outcome = batch_run(client, arguments, &steps, &run);
+    json_decref(run.neighbours);
+    return outcome;
 }
 
 /* "running (serve) since 2026-11-21 12:05:07; 2min 3s ago". */
@@ -385,18 +427,42 @@ static char *status_daemon_state(const Output *output, const json_t *manager)
                            output_reset(output, colour), phase, time, ago);
 }
 
-/* One in backoff is active: it tries to be. */
-static char *status_daemon_services(const json_t *manager)
+static uint64_t status_count(const json_t *services, const char *state)
+{
+    uint64_t n = 0;
+    size_t index;
+    const json_t *service;
+
+    json_array_foreach(services, index, service) n +=
+            g_str_equal(value_string(service, "State"), state);
+    return n;
+}
+
+/* " (2 in backoff, 1 waiting)": they are active, too, for they try to be. */
+static char *status_daemon_trying(const json_t *manager, const json_t *unwell)
 {
     uint64_t n_backoff = value_unsigned(manager, "NBackoff");
-    g_autofree char *backoff =
-            n_backoff > 0 ? g_strdup_printf(" (%" G_GUINT64_FORMAT " in backoff)", n_backoff)
-                          : g_strdup("");
+    uint64_t n_waiting = status_count(unwell, "waiting");
+    GString *text = g_string_new(NULL);
+
+    if (n_backoff > 0)
+        g_string_append_printf(text, " (%" G_GUINT64_FORMAT " in backoff", n_backoff);
+    if (n_waiting > 0)
+        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT " waiting", n_backoff > 0 ? ", " : " (",
+                               n_waiting);
+    if (text->len > 0)
+        g_string_append_c(text, ')');
+    return g_string_free(text, FALSE);
+}
+
+static char *status_daemon_services(const json_t *manager, const json_t *unwell)
+{
+    g_autofree char *trying = status_daemon_trying(manager, unwell);
 
     return g_strdup_printf("%" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
                            " active%s, %" G_GUINT64_FORMAT " failed",
                            value_unsigned(manager, "NServices"), value_unsigned(manager, "NActive"),
-                           backoff, value_unsigned(manager, "NFailed"));
+                           trying, value_unsigned(manager, "NFailed"));
 }
 
 /* Only when something is wrong with it: what is done now may be gone after the next start. */
@@ -440,11 +506,12 @@ static char *status_daemon_features(const json_t *manager)
                            details[0] != '\0' ? ")" : "");
 }
 
-static void status_print_daemon(const Output *output, const json_t *manager)
+/* unwell: those of all services that are not as they should be. */
+static void status_print_daemon(const Output *output, const json_t *manager, const json_t *unwell)
 {
     g_autofree char *version = g_strdup_printf("version %s", value_string(manager, "Version"));
     g_autofree char *state = status_daemon_state(output, manager);
-    g_autofree char *services = status_daemon_services(manager);
+    g_autofree char *services = status_daemon_services(manager, unwell);
     g_autofree char *instance = text_escape(value_string(manager, "InstanceId"));
     g_autofree char *followed = status_daemon_features(manager);
 
@@ -474,6 +541,7 @@ static Outcome status_of_daemon(Client *client)
                                          "LastTransition",
                                          "LastInactiveTime",
                                          "NextAttemptTime",
+                                         "WaitingFor",
                                          NULL};
     CallSubject subject = {.verb = "show the daemon"};
     Selection selection = {.states = (char **)unwell, .fields = fields};
@@ -490,7 +558,7 @@ static Outcome status_of_daemon(Client *client)
         output_json(&client->output, g_steal_pointer(&manager));
         return OUTCOME_DONE;
     }
-    status_print_daemon(&client->output, manager);
+    status_print_daemon(&client->output, manager, services);
     if (json_array_size(services) > 0) {
         putchar('\n');
         look_list_print(&client->output, services);

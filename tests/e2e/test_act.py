@@ -89,7 +89,7 @@ class ActOnBus(Case):
         status, text = self.world.run_on_terminal("start", "unready", "--timeout=1s",
                                                   address=self.address())
         self.assertEqual(status, 6)
-        self.assertIn("\r\033[Kwaiting for 1 of 1, 0", text)
+        self.assertIn("\r\033[Kwaiting 0s for unready", text)
         self.assertRegex(text.split("\r\033[K")[-1], r"^svcmgr: cannot start 'unready': ")
         self.svcmgr("-q", "stop", "unready")
 
