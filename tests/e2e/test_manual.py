@@ -101,6 +101,8 @@ class Manual(unittest.TestCase):
         done = self.world.run(command=["sh", "-ec", shell + "\n".join(self.commands("svcmgr.1"))])
         self.assertEqual(done.status, 0, done)
         self.assertIn("nap: created, active", done.out)
+        self.assertIn("db   start  inactive  required by web\n", done.out)
+        self.assertIn("web    active\n└─ db  active\ndb      active\n└─ web  active\n", done.out)
         self.assertEqual(json.loads(self.svcmgr("--json=short", "list").out), [])
 
     def test_daemon_without_a_bus(self):
