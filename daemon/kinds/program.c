@@ -41,19 +41,10 @@ static Failure program_start_failure(bool is_alone, const GError *error)
     };
 }
 
-/* An empty cgroup is kept only as long as a start is due. */
-static void program_drop_kept(Program *program)
-{
-    if (!service_state(program->service)->loading)
-        supervisor_drop_kept(program->supervisor);
-}
-
 /* What a program has stored is for its next start, and not for one that nobody has asked for. */
 static void program_rest(Program *program)
 {
     const Service *service = program->service;
-
-    program_drop_kept(program);
 
     if (!service_state(service)->active && !service_is_wanted(service))
         supervisor_drop_stored(program->supervisor);
@@ -405,8 +396,10 @@ static void program_fail_apply(Program *program, const Failure *failure)
     program_rest(program);
 }
 
-static void program_settle(Program *program, const Failure *failure, const Ending *ending)
+static void on_program_gone(const Failure *failure, const Ending *ending, void *owner)
 {
+    Program *program = owner;
+
     g_clear_pointer(&program->redo, g_free);
     if (program->is_redoing) {
         program_finish_redo(program, failure);
@@ -430,15 +423,6 @@ static void program_settle(Program *program, const Failure *failure, const Endin
     } else {
         program_report_ended(program, failure, &ending->exit);
     }
-}
-
-static void on_program_gone(const Failure *failure, const Ending *ending, void *owner)
-{
-    Program *program = owner;
-    g_autoptr(Service) service = service_ref(program->service);
-
-    program_settle(program, failure, ending);
-    program_drop_kept(program);
 }
 
 static const SupervisorEvents program_events = {
@@ -477,10 +461,7 @@ static void program_instance_free(void *instance)
 
 static void program_forget(void *instance)
 {
-    const Program *program = instance;
-
-    supervisor_drop_kept(program->supervisor);
-    supervisor_drop_stored(program->supervisor);
+    supervisor_drop_stored(((const Program *)instance)->supervisor);
 }
 
 /* A definition that this host cannot have is not in force, though it was configured. */

@@ -38,11 +38,8 @@ struct Cgroup {
     struct CgroupWatch *watch; /* or NULL */
     int directory_fd, leaf_fd, procs_fd;
     bool is_removed;
-    bool is_kept;             /* nothing runs in it, and it is for the next run */
-    bool is_thawed;           /* was so just now; until cgroup_close */
-    uint64_t cpu_before_usec; /* used by runs before this one */
-    CgroupLimits limits;      /* in force, as far as they were set here */
-    char path[];              /* the last part is the name */
+    CgroupLimits limits; /* in force, as far as they were set here */
+    char path[];         /* the last part is the name */
 };
 const char *cgroup_name(const Cgroup *cgroup);
 /* A call has failed with errno_value. True: for want of a descriptor, and now there is one; it can

@@ -34,10 +34,8 @@ void cgroup_read_usage(const Cgroup *cgroup, CgroupUsage *ret_usage)
 {
     CgroupPlace place = cgroup_place(cgroup);
 
-    if (cgroup_place_stat(&place, "cpu.stat", "usage_usec", &ret_usage->cpu_usec)) {
+    if (cgroup_place_stat(&place, "cpu.stat", "usage_usec", &ret_usage->cpu_usec))
         ret_usage->has_cpu = true;
-        ret_usage->cpu_usec -= MIN(ret_usage->cpu_usec, cgroup->cpu_before_usec);
-    }
     if (cgroup_place_number(&place, "memory.current", &ret_usage->memory_bytes))
         ret_usage->has_memory = true;
     if (cgroup_read_peak(cgroup, &ret_usage->memory_peak_bytes))

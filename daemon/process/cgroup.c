@@ -205,7 +205,6 @@ void cgroup_close(Cgroup *cgroup)
     cgroup->directory_fd = fd_close(cgroup->directory_fd);
     cgroup->leaf_fd = fd_close(cgroup->leaf_fd);
     cgroup->procs_fd = fd_close(cgroup->procs_fd);
-    cgroup->is_thawed = false;
 }
 
 /* Emptiness */

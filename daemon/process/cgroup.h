@@ -112,15 +112,6 @@ bool cgroup_is_empty(const Cgroup *cgroup);
 /* Whether no process is in it. Then it is only to be freed: its directory is gone already, unless
  * it is divided. For who expects it to be empty, that is the shortest way to know. */
 bool cgroup_remove_if_empty(Cgroup *cgroup);
-/* The same, for one that is soon wanted again: its directory stays, if nobody is in it and it is
- * like a new one. False: use cgroup_remove_if_empty. */
-bool cgroup_keep_if_empty(Cgroup *cgroup);
-bool cgroup_is_kept(const Cgroup *cgroup);
-/* One that was kept is for another run, of which what it has used is told from now on. False: it is
- * not as it was, or that cannot be known; it is only to be freed. */
-bool cgroup_renew(Cgroup *cgroup);
-/* Known not to be frozen, in this turn of the loop. */
-bool cgroup_is_thawed(const Cgroup *cgroup);
 /* A process of it that lives, not_pid excepted; 0: none, or (errno) nobody knows. */
 pid_t cgroup_find_member(const Cgroup *cgroup, pid_t not_pid);
 bool cgroup_has(const Cgroup *cgroup, pid_t pid);

@@ -35,8 +35,6 @@ static bool spawn_changes_credentials(const ChildPlan *plan)
  * When nobody knows, it may be so. Before Linux 5.2 none can be frozen. */
 static bool spawn_is_frozen(ProcessHost *host, Cgroup *cgroup)
 {
-    if (cgroup_is_thawed(cgroup))
-        return false;
     int directory_fd = cgroup_directory_fd(cgroup);
     autofd int fd = directory_fd >= 0
                             ? host->sys->openat(directory_fd, "cgroup.events", O_RDONLY | O_CLOEXEC)

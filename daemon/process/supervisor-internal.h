@@ -105,7 +105,6 @@ struct Supervisor {
     uint64_t deadline_usec; /* of the phase, before the program asked for more */
     Watch *main_watch;
     Cgroup *cgroup; /* of the run; NULL: it is followed by its session */
-    Cgroup *kept;   /* of the run that is over, for the next one; or NULL */
     ProcessGroup group;
     GList watchers_link;
     SupervisorSearch *search; /* or NULL */

@@ -350,24 +350,6 @@ static bool supervisor_is_group_gone(Supervisor *supervisor)
     return process_group_prune(host, &supervisor->group);
 }
 
-/* Who was stopped is not started again, mostly. And where cgroup.kill was ever written, by us or by
- * anybody else, Linux 6.18 kills whoever is cloned into the cgroup later: so none is kept of which
- * somebody may have been killed like that. */
-static bool supervisor_may_keep_cgroup(const Supervisor *supervisor)
-{
-    const Ending *ending = &supervisor->ending;
-    bool was_killed = ending->exit.signaled && ending->exit.value == SIGKILL;
-
-    return !ending->stop_was_asked && ending->exit.known && !was_killed &&
-           (supervisor->phase == PHASE_START || supervisor->phase == PHASE_RUN);
-}
-
-static bool supervisor_leave_cgroup(Supervisor *supervisor)
-{
-    return (supervisor_may_keep_cgroup(supervisor) && cgroup_keep_if_empty(supervisor->cgroup)) ||
-           cgroup_remove_if_empty(supervisor->cgroup);
-}
-
 Rest supervisor_find_rest(Supervisor *supervisor)
 {
     if (supervisor->control != NULL)
@@ -375,7 +357,7 @@ Rest supervisor_find_rest(Supervisor *supervisor)
     if (supervisor->helps != NULL)
         return REST_NONE;
     if (!supervisor_looks_for_stragglers(supervisor))
-        return supervisor_leave_cgroup(supervisor) ? REST_NONE : REST_SOME;
+        return cgroup_remove_if_empty(supervisor->cgroup) ? REST_NONE : REST_SOME;
     bool is_gone = supervisor->cgroup != NULL ? cgroup_is_empty(supervisor->cgroup)
                                               : supervisor_is_group_gone(supervisor);
     supervisor_ask_for_stragglers(supervisor); /* they are to be asked to end while others are */

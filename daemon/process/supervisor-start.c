@@ -59,21 +59,6 @@ static bool supervisor_limits_cgroup(const SupervisorSpec *spec)
     return !cgroup_limits_are_equal(&spec->limits, &none);
 }
 
-/* What cannot be used again makes room for a new one. */
-static Cgroup *supervisor_take_kept(Supervisor *supervisor)
-{
-    Cgroup *cgroup = g_steal_pointer(&supervisor->kept);
-
-    if (cgroup != NULL && !cgroup_renew(cgroup))
-        g_clear_pointer(&cgroup, cgroup_free);
-    return cgroup;
-}
-
-void supervisor_drop_kept(Supervisor *supervisor)
-{
-    g_clear_pointer(&supervisor->kept, cgroup_free);
-}
-
 bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, GError **error)
 {
     ProcessHost *host = supervisor->host;
@@ -84,9 +69,7 @@ bool supervisor_open_cgroup(Supervisor *supervisor, const SupervisorSpec *spec, 
     }
     if (host->cgroups == NULL || supervisor->service_id == NULL)
         return process_host_has_limits(host, &spec->limits, error);
-    supervisor->cgroup = supervisor_take_kept(supervisor);
-    if (supervisor->cgroup == NULL)
-        supervisor->cgroup = cgroup_new(host->cgroups, supervisor->service_id, error);
+    supervisor->cgroup = cgroup_new(host->cgroups, supervisor->service_id, error);
     if (supervisor->cgroup == NULL)
         return false;
     return !supervisor_limits_cgroup(spec) ||
@@ -106,10 +89,7 @@ void supervisor_let_go(Supervisor *supervisor)
     if (supervisor->cgroup != NULL && supervisor->helps == NULL) {
         /* It was the cgroup's. */
         supervisor->facts.control_group = g_strdup(supervisor->facts.control_group);
-        if (cgroup_is_kept(supervisor->cgroup))
-            supervisor->kept = supervisor->cgroup;
-        else
-            cgroup_free(supervisor->cgroup);
+        cgroup_free(supervisor->cgroup);
     }
     supervisor->cgroup = NULL;
 }

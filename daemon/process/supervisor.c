@@ -546,7 +546,6 @@ void supervisor_free(Supervisor *supervisor)
     if (supervisor == NULL)
         return;
     g_assert(supervisor->phase == PHASE_IDLE);
-    supervisor_drop_kept(supervisor);
     timer_free(supervisor->timer);
     timer_free(supervisor->said_timer);
     supervisor_watchdog_free(supervisor);

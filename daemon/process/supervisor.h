@@ -115,8 +115,6 @@ void supervisor_forget_reload(Supervisor *supervisor);
 bool supervisor_set_spec(Supervisor *supervisor, const SupervisorSpec *spec, GError **error);
 /* What the program has stored is dropped; not kept for its next start. */
 void supervisor_drop_stored(Supervisor *supervisor);
-/* There is no next run soon: what the last one has left for it is removed (an empty cgroup). */
-void supervisor_drop_kept(Supervisor *supervisor);
 /* What was told in the last half second is told again. False: nothing runs. */
 bool supervisor_usage(Supervisor *supervisor, Usage *ret_usage);
 /* What the run uses, if it is ready; of one whose main process has ended badly the processor time

@@ -157,114 +157,6 @@ static void test_remove(CgroupFixture *fixture, const void *unused)
     cgroup_free(cgroup);
 }
 
-static uint64_t cpu_usec(const Cgroup *cgroup)
-{
-    CgroupUsage usage = {0};
-
-    cgroup_read_usage(cgroup, &usage);
-    g_assert_true(usage.has_cpu);
-    return usage.cpu_usec;
-}
-
-static void end_member(CgroupFixture *fixture, Cgroup *cgroup, pid_t pid)
-{
-    g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
-    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-    cgroup_fixture_wait_empty(fixture, cgroup);
-}
-
-/* Not where controllers are enabled. */
-static bool keeps_any(const CgroupFixture *fixture)
-{
-    for (unsigned i = 0; i < _CGROUP_CONTROLLER_MAX; i++) {
-        if (cgroup_tree_has(fixture->tree, (CgroupController)i))
-            return false;
-    }
-    return true;
-}
-
-/* The directory stays the same, and what the run before has used is not told of the next. */
-static void test_keep(CgroupFixture *fixture, const void *unused)
-{
-    struct stat before, after;
-
-    if (fixture->base == NULL)
-        return;
-    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
-    Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    bool keeps = keeps_any(fixture);
-    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
-
-    g_assert_cmpint(stat(directory, &before), ==, 0);
-    g_assert_false(cgroup_keep_if_empty(cgroup));
-    end_member(fixture, cgroup, pid);
-    g_assert_cmpuint(cpu_usec(cgroup), >, 0);
-    g_assert_true(cgroup_keep_if_empty(cgroup) == keeps);
-    g_assert_true(cgroup_is_kept(cgroup) == keeps);
-    if (keeps) {
-        g_assert_true(cgroup_renew(cgroup));
-        g_assert_false(cgroup_is_kept(cgroup));
-        g_assert_cmpuint(cpu_usec(cgroup), ==, 0);
-        g_assert_cmpint(stat(directory, &after), ==, 0);
-        g_assert_cmpuint(before.st_ino, ==, after.st_ino);
-        pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
-        end_member(fixture, cgroup, pid);
-        g_assert_cmpuint(cpu_usec(cgroup), >, 0);
-    }
-    cgroup_free(cgroup);
-    g_assert_false(is_there(directory));
-}
-
-static void leave_directory(CgroupFixture *fixture)
-{
-    g_autofree char *below = cgroup_fixture_directory(fixture, "web.svc/below");
-
-    g_assert_cmpint(mkdir(below, 0755), ==, 0);
-}
-
-static void leave_frozen(CgroupFixture *fixture)
-{
-    write_freeze(fixture);
-    wait_frozen(fixture);
-}
-
-static void leave_nothing(CgroupFixture *fixture)
-{
-    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
-
-    g_assert_cmpint(rmdir(directory), ==, 0);
-}
-
-/* What a run has left in it, or somebody has done with it since, is not for the next. */
-static void test_keep_not(CgroupFixture *fixture, const void *unused)
-{
-    static void (*const leave[])(CgroupFixture *) = {leave_directory, leave_frozen, leave_nothing};
-
-    if (fixture->base == NULL || !keeps_any(fixture))
-        return;
-    g_autofree char *directory = cgroup_fixture_directory(fixture, "web.svc");
-    for (size_t i = 0; i < G_N_ELEMENTS(leave); i++) {
-        Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-
-        leave[i](fixture);
-        g_assert_false(cgroup_keep_if_empty(cgroup));
-        cgroup_free(cgroup);
-        cgroup = cgroup_fixture_new(fixture, "web");
-        g_assert_true(cgroup_keep_if_empty(cgroup));
-        leave[i](fixture);
-        g_assert_false(cgroup_renew(cgroup));
-        cgroup_free(cgroup);
-        g_assert_false(is_there(directory));
-    }
-
-    Cgroup *cgroup = cgroup_fixture_new(fixture, "web");
-    g_assert_true(cgroup_keep_if_empty(cgroup));
-    pid_t pid = cgroup_fixture_add(fixture, cgroup, CGROUP_MEMBER_STAYS);
-    g_assert_false(cgroup_renew(cgroup));
-    end_member(fixture, cgroup, pid);
-    cgroup_free(cgroup);
-}
-
 /* Whether somebody has it open for writing. */
 static bool pipe_is_held(int fd)
 {
@@ -370,8 +262,6 @@ int main(int argc, char **argv)
     ADD("/cgroup/thaw", test_thaw);
     ADD("/cgroup/remove", test_remove);
     ADD("/cgroup/remove/at-once", test_remove_at_once);
-    ADD("/cgroup/keep", test_keep);
-    ADD("/cgroup/keep/not", test_keep_not);
     ADD("/cgroup/left/moves", test_left);
     ADD("/cgroup/left/at-home", test_at_home);
     return g_test_run();
