@@ -89,30 +89,24 @@ static bool supervisor_ends_badly(const Supervisor *supervisor, const siginfo_t 
            (!ending->stop_was_asked || ending->was_killed);
 }
 
-/* The kernel adds up what all children have used that were reaped: this one's share is what reaping
- * it adds. No file is read for it, since thousands may fail at once. */
-static uint64_t supervisor_reaped_usec(void)
+/* No file is read for it, since thousands may fail at once. */
+static uint64_t supervisor_used_usec(const struct rusage *usage)
 {
-    struct rusage usage;
-
-    if (getrusage(RUSAGE_CHILDREN, &usage) < 0)
-        return 0; /* cannot be */
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * USEC_PER_SEC +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+    return (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * USEC_PER_SEC +
+           (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
 }
 
 void supervisor_reap_main(Supervisor *supervisor, const siginfo_t *info)
 {
     const Sys *sys = supervisor->host->sys;
     bool counts = supervisor->helps == NULL && supervisor_ends_badly(supervisor, info);
-    uint64_t before_usec = counts ? supervisor_reaped_usec() : 0;
+    struct rusage reaped;
 
     /* Fails only for who is not our child, and is reaped by its own parent. */
-    if (sys_waitid(sys, P_PIDFD, (id_t)supervisor->main_pidfd, NULL, WEXITED | WNOHANG) < 0 ||
-        !counts)
+    if (sys_reap(sys, supervisor->main_pidfd, &reaped) < 0 || !counts)
         return;
 
-    Usage usage = {.has_cpu = true, .cpu_usec = supervisor_reaped_usec() - before_usec};
+    Usage usage = {.has_cpu = true, .cpu_usec = supervisor_used_usec(&reaped)};
     if (supervisor->ending.oom_killed && supervisor->cgroup != NULL)
         usage_read_peak(supervisor->cgroup, &usage);
     g_free(supervisor->last_usage); /* of a main process before this one */

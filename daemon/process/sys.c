@@ -172,6 +172,12 @@ typedef struct SysPidfdInfo {
 #define SYS_PIDFD_GET_INFO _IOWR(0xFF, 11, SysPidfdInfo)
 #define SYS_PIDFD_INFO_CGROUP (1U << 2)
 
+static int sys_linux_waitid(idtype_t type, id_t id, siginfo_t *info, int options,
+                            struct rusage *ret_usage)
+{
+    return (int)syscall(SYS_waitid, type, id, info, options, ret_usage);
+}
+
 static int sys_linux_pidfd_cgroup(int pidfd, uint64_t *ret_id)
 {
     SysPidfdInfo info = {.mask = SYS_PIDFD_INFO_CGROUP};
@@ -195,7 +201,7 @@ const Sys sys_linux = {
         .pidfd_cgroup = sys_linux_pidfd_cgroup,
         .pidfd_send_signal = pidfd_send_signal,
         .kill = kill,
-        .waitid = waitid,
+        .waitid = sys_linux_waitid,
         .getsid = getsid,
         .getpgid = getpgid,
         .set_child_subreaper = sys_linux_set_child_subreaper,
@@ -265,8 +271,21 @@ int sys_waitid(const Sys *sys, idtype_t type, id_t id, siginfo_t *info, int opti
     int r;
 
     do
-        r = sys->waitid(type, id, info, options);
+        r = sys->waitid(type, id, info, options, NULL);
     while (r < 0 && errno == EINTR);
+    return r;
+}
+
+int sys_reap(const Sys *sys, int pidfd, struct rusage *ret_usage)
+{
+    struct rusage usage = {0};
+    int r;
+
+    do
+        r = sys->waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED | WNOHANG, &usage);
+    while (r < 0 && errno == EINTR);
+    if (r == 0)
+        *ret_usage = usage;
     return r;
 }
 

@@ -38,7 +38,9 @@ typedef struct Sys {
     /* ioctl(2), PIDFD_GET_INFO: its cgroup in the v2 hierarchy, by the number of the directory.
      * Since Linux 6.13; a dead one has it until it is reaped. */
     int (*pidfd_cgroup)(int pidfd, uint64_t *ret_id);
-    int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options);
+    /* As the kernel has it (waitid(2), C library/kernel differences): also tells what whom it is
+     * about has used, with all whom that has reaped. info and ret_usage may be NULL. */
+    int (*waitid)(idtype_t type, id_t id, siginfo_t *info, int options, struct rusage *ret_usage);
     pid_t (*getsid)(pid_t pid);
     pid_t (*getpgid)(pid_t pid);
     int (*set_child_subreaper)(void); /* prctl(2) */
@@ -82,6 +84,8 @@ int sys_open(const Sys *sys, const char *path, int flags);
 ssize_t sys_read(const Sys *sys, int fd, void *buffer, size_t size);
 ssize_t sys_pread(const Sys *sys, int fd, void *buffer, size_t size, uint64_t offset);
 int sys_waitid(const Sys *sys, idtype_t type, id_t id, siginfo_t *info, int options);
+/* Reaps the child if it is dead; while it lives ret_usage is all zero. */
+int sys_reap(const Sys *sys, int pidfd, struct rusage *ret_usage);
 ssize_t sys_recvmsg(const Sys *sys, int fd, struct msghdr *message, int flags);
 
 /* The real ones. Tests copy it and replace members. */

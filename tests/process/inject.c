@@ -261,9 +261,11 @@ static InjectCall inject_wait_call(idtype_t type)
     return type == P_PID ? INJECT_WAIT_CHILD : INJECT_WAIT_MAIN;
 }
 
-static int inject_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+static int inject_waitid(idtype_t type, id_t id, siginfo_t *info, int options, struct rusage *usage)
 {
-    return inject_fails(inject_wait_call(type)) ? -1 : inject_base.waitid(type, id, info, options);
+    return inject_fails(inject_wait_call(type))
+                   ? -1
+                   : inject_base.waitid(type, id, info, options, usage);
 }
 
 static pid_t inject_getsid(pid_t pid)

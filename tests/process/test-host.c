@@ -174,7 +174,8 @@ static uint64_t orphans_monotonic_usec(Clock *clock)
     return MAX(clock_monotonic_usec(virtual_loop_clock(orphans.loop)), orphans.busy_until_usec);
 }
 
-static int orphans_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+static int orphans_waitid(idtype_t type, id_t id, siginfo_t *info, int options,
+                          struct rusage *usage)
 {
     orphans.busy_until_usec = orphans_monotonic_usec(NULL) + orphans.find_usec;
     if (info != NULL)

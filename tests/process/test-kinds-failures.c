@@ -352,13 +352,14 @@ static void test_unkillable_while_replaced(ProcessFixture *fixture, const void *
     fixture_drop(fixture, service);
 }
 
-static int failing_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+static int failing_waitid(idtype_t type, id_t id, siginfo_t *info, int options,
+                          struct rusage *usage)
 {
     if (type == P_PIDFD) {
         errno = ECHILD;
         return -1;
     }
-    return waitid(type, id, info, options);
+    return sys_linux.waitid(type, id, info, options, usage);
 }
 
 /* As with a process that is not our child: it is gone, but how is not known. */
