@@ -11,13 +11,19 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-bool descriptors_are_spare(const ProcessHost *host)
+bool descriptors_are_spare_beside(int fd)
 {
     struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           (rlim_t)fd + DESCRIPTORS_RESERVED < limit.rlim_cur;
+}
+
+bool descriptors_are_spare(const ProcessHost *host)
+{
     autofd int probe = fcntl(host->null_fd, F_DUPFD_CLOEXEC, 0);
 
-    return probe >= 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-           (rlim_t)probe + DESCRIPTORS_RESERVED < limit.rlim_cur;
+    return probe >= 0 && descriptors_are_spare_beside(probe);
 }
 
 /* None of these asks whoever serves a file. The names of files begin with a slash. What a socket

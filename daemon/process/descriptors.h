@@ -11,6 +11,8 @@
 /* False when all but the reserved ones are in use, or when that cannot be found out. Costs three
  * system calls. */
 bool descriptors_are_spare(const ProcessHost *host);
+/* The same for who has one that was opened just now. Costs one. */
+bool descriptors_are_spare_beside(int fd);
 
 /* Whether to close it never waits for anybody, as far as can be known: pipes, memory,
  * what has no file (anon_inode), streams within this host with nothing to be read. */

@@ -156,17 +156,19 @@ static bool identity_look_up(Identity *identity, const char *user, const char *g
 bool identity_resolve(const char *user, const char *group, char *const *supplementary,
                       Identity *ret_identity, GError **error)
 {
-    Identity identity = {.uid = geteuid(), .gid = getegid()};
+    uid_t own_uid = geteuid();
+    gid_t own_gid = getegid();
+    Identity identity = {.uid = own_uid, .gid = own_gid};
     bool groups_are_asked_for = supplementary != NULL && supplementary[0] != NULL;
 
     if (!identity_look_up(&identity, user, group, supplementary, error)) {
         identity_clear(&identity);
         return false;
     }
-    if (geteuid() != 0) {
-        if (identity.uid == geteuid())
+    if (own_uid != 0) {
+        if (identity.uid == own_uid)
             identity.sets_user = false;
-        if (identity.gid == getegid())
+        if (identity.gid == own_gid)
             identity.sets_group = false;
         if (!identity.sets_user && !identity.sets_group && !groups_are_asked_for)
             identity.sets_groups = false;

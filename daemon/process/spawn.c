@@ -31,8 +31,9 @@ static bool spawn_changes_credentials(const ChildPlan *plan)
     return plan->sets_user || plan->sets_group || plan->sets_groups;
 }
 
-/* Whoever begins in a frozen cgroup stands still, and would have the daemon stand still with it.
- * When nobody knows, it may be so. Before Linux 5.2 none can be frozen. */
+/* Whoever begins in a frozen cgroup stands still, and would have the daemon stand still with it:
+ * one that was made just now is frozen, too, if one above it is. When nobody knows, it may be so.
+ * Before Linux 5.2 none can be frozen. */
 static bool spawn_is_frozen(ProcessHost *host, Cgroup *cgroup)
 {
     int directory_fd = cgroup_directory_fd(cgroup);
@@ -204,9 +205,18 @@ bool spawn_resolve_identity(const SpawnSpec *spec, Identity *ret_identity, GErro
                             error);
 }
 
-static bool spawn_check_descriptors(ProcessHost *host, GError **error)
+/* Whoever begins in a cgroup needs its directory opened in any case. */
+static bool spawn_has_descriptors(const ProcessHost *host, Cgroup *cgroup)
 {
-    if (descriptors_are_spare(host))
+    int directory_fd = cgroup != NULL ? cgroup_directory_fd(cgroup) : -1;
+
+    return directory_fd >= 0 ? descriptors_are_spare_beside(directory_fd)
+                             : descriptors_are_spare(host);
+}
+
+static bool spawn_check_descriptors(ProcessHost *host, Cgroup *cgroup, GError **error)
+{
+    if (spawn_has_descriptors(host, cgroup))
         return true;
     return error_set(error, ERROR_LIMIT_EXCEEDED,
                      "all but the last %d of the daemon's descriptors are in use; raise its limit "
@@ -221,7 +231,7 @@ bool spawn_start(ProcessHost *host, const SpawnSpec *spec, const SpawnExtras *ex
     autofd int pidfd = -1;
     int error_fd = -1;
 
-    if (!spawn_check_descriptors(host, error) ||
+    if (!spawn_check_descriptors(host, extras->cgroup, error) ||
         !spawn_prepare(host, spec, extras, &prepared, error))
         return false;
 

@@ -5,6 +5,7 @@
 #include "base/errors.h"
 #include "base/fds.h"
 #include "cgroup-fixture.h"
+#include "process/descriptors.h"
 #include "spawn-fixture.h"
 
 #include <errno.h>
@@ -328,6 +329,47 @@ static void test_unknown_if_frozen(PlaceFixture *fixture, const void *mode)
     identity_clear(&identity);
 }
 
+/* Returns what they were. Of free ones there are n from the lowest on. */
+static struct rlimit leave_descriptors(rlim_t n)
+{
+    autofd int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    struct rlimit limit, low;
+
+    g_assert_cmpint(lowest, >=, 0);
+    g_assert_cmpint(getrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    low = (struct rlimit){.rlim_cur = (rlim_t)lowest + n, .rlim_max = limit.rlim_max};
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &low), ==, 0);
+    return limit;
+}
+
+static void test_kept_back(PlaceFixture *fixture, const void *mode)
+{
+    static const rlim_t refused[] = {0, 1, DESCRIPTORS_RESERVED};
+    char *argv[] = {(char *)fixture_program("ender"), (char *)"exit", (char *)"7", NULL};
+    SpawnSpec spec = {SPAWN_KEEP_ALL, .exec = argv};
+    SpawnExtras extras = {.cgroup = fixture->cgroup};
+    struct rlimit limit;
+    Spawned spawned;
+
+    if (fixture->cgroup == NULL)
+        return;
+    for (size_t i = 0; i < G_N_ELEMENTS(refused); i++) {
+        g_autoptr(GError) error = NULL;
+
+        limit = leave_descriptors(refused[i]);
+        bool done = spawn_with(&fixture->process, &spec, &extras, &spawned, &error);
+        g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+        g_assert_false(done);
+        g_assert_error(error, SVCMGR_ERROR, ERROR_LIMIT_EXCEEDED);
+        cgroup_close(fixture->cgroup);
+    }
+    limit = leave_descriptors(DESCRIPTORS_RESERVED + 1);
+    bool done = spawn_with(&fixture->process, &spec, &extras, &spawned, NULL);
+    g_assert_cmpint(setrlimit(RLIMIT_NOFILE, &limit), ==, 0);
+    g_assert_true(done);
+    g_assert_cmpint(spawned_wait(&spawned), ==, 7);
+}
+
 static const struct {
     const char *name;
     void (*test)(PlaceFixture *fixture, const void *mode);
@@ -340,6 +382,7 @@ static const struct {
         {"not-opened", test_not_opened},
         {"frozen", test_frozen},
         {"unknown-if-frozen", test_unknown_if_frozen},
+        {"descriptors-are-kept-back", test_kept_back},
 };
 
 int main(int argc, char **argv)

@@ -112,6 +112,19 @@ static void test_kept(TrustFixture *fixture, const void *unused)
     fixture_drop(&fixture->process, service);
 }
 
+/* How many cgroups it may have, the cgroup itself, and whether it is frozen. */
+static void test_start(TrustFixture *fixture, const void *unused)
+{
+    fixture->process.sys.openat = cost_openat;
+    fixture->process.sys.getdents64 = cost_getdents64;
+    n_files = n_lists = 0;
+    Service *service = trust_start(fixture, "{'exec': ['@PROGRAMS/program-stayer']}");
+    fixture_wait_state(&fixture->process, service, STATE_ACTIVE);
+    g_assert_cmpuint(n_files, ==, fixture->has_cgroups ? 3 : 0);
+    g_assert_cmpuint(n_lists, ==, 0);
+    fixture_drop(&fixture->process, service);
+}
+
 /* What has crashed is described without a look at any file, however many crash at once. */
 static void test_crash(TrustFixture *fixture, const void *unused)
 {
@@ -172,6 +185,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     trust_add("/trust/cost/counted", test_counted, NULL);
     trust_add("/trust/cost/kept", test_kept, NULL);
+    trust_add("/trust/cost/start", test_start, NULL);
     trust_add("/trust/cost/stop", test_stop, NULL);
     trust_add("/trust/cost/crash", test_crash, NULL);
     return g_test_run();
