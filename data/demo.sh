@@ -218,6 +218,30 @@ run svcmgr daemon-reload --dry-run
 run svcmgr daemon-reload
 run svcmgr list web
 
+heading "Services need each other: what cannot start waits, says for what, and starts when that is there"
+svcmgr --quiet create disk oneshot - <<DISK
+{"exec": ["test", "-d", "$dir/disk"], "remain_after_exit": true, "restart": {"policy": "no"}}
+DISK
+svcmgr --quiet create db process - <<DB
+{"exec": ["sleep", "1h"], "requires": ["disk"]}
+DB
+svcmgr --quiet create cache process - <<CACHE
+{"exec": ["sleep", "1h"]}
+CACHE
+svcmgr --quiet create shop process - <<SHOP
+{"exec": ["sleep", "1h"], "requires": ["db"], "wants": ["cache"]}
+SHOP
+run svcmgr start --dry-run shop
+expect_failure svcmgr start shop
+run svcmgr tree shop
+run mkdir "$dir/disk"
+run svcmgr start disk
+run svcmgr wait shop --until active --timeout 10
+run svcmgr tree --reverse disk
+run svcmgr stop --ordered disk db shop
+run svcmgr events -n 9 disk db shop
+run svcmgr delete disk db shop cache
+
 heading "That was all: the daemon stops its services and goes"
 end "$daemon_pid"
 daemon_pid=''
