@@ -11,6 +11,10 @@
     "type='signal',interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',"        \
     "path_namespace='" SERVICE_PATH "',arg0='" SERVICE_INTERFACE "'"
 
+/* As many are looked at. */
+#define AWAITED_MAX 256
+#define AWAITED_MEMBERS "members" /* no property has this name */
+
 struct Awaited {
     Client *client;
     GHashTable *records; /* id -> object with properties, those that are known */
@@ -85,12 +89,46 @@ static int on_awaited_changed(sd_bus_message *signal, void *data, sd_bus_error *
     return 0;
 }
 
+static int on_awaited_members(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    AwaitedAsked *asked = data;
+    json_t *record = g_hash_table_lookup(asked->awaited->records, asked->id);
+    g_autoptr(json_t) entries = NULL;
+    size_t index;
+    json_t *entry;
+
+    if (sd_bus_message_get_error(reply) != NULL || value_read(reply, &entries) < 0)
+        return 0;
+    json_array_foreach(entries, index, entry)
+    {
+        json_t *members = json_object_get(entry, "members");
+        if (members != NULL && g_str_equal(value_string(entry, "id"), asked->id))
+            (void)json_object_set(record, AWAITED_MEMBERS, members); /* fails only without memory */
+    }
+    json_array_foreach(json_object_get(record, AWAITED_MEMBERS), index, entry)
+            awaited_look(asked->awaited, json_string_value(entry));
+    return 0;
+}
+
+static void awaited_ask_members(AwaitedAsked *asked)
+{
+    sd_bus_slot *slot = NULL;
+
+    if (sd_bus_call_method_async(asked->awaited->client->bus, &slot, DAEMON_NAME, MANAGER_PATH,
+                                 MANAGER_INTERFACE, "GetDependencyGraph", on_awaited_members, asked,
+                                 "a{sv}", 1, "ids", "as", 1, asked->id) >= 0)
+        g_ptr_array_add(asked->awaited->slots, slot);
+}
+
 static int on_awaited_record(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     AwaitedAsked *asked = data;
+    const json_t *record = g_hash_table_lookup(asked->awaited->records, asked->id);
 
     if (sd_bus_message_get_error(reply) == NULL)
         awaited_take(asked->awaited, asked->id, reply);
+    if (g_str_equal(value_string(record, "Kind"), "group"))
+        awaited_ask_members(asked);
     return 0;
 }
 
@@ -98,27 +136,51 @@ void awaited_look(Awaited *awaited, const char *id)
 {
     g_autofree char *path = call_service_path(id);
     sd_bus *bus = awaited->client->bus;
+    unsigned n = g_hash_table_size(awaited->records);
     sd_bus_slot *slot = NULL;
 
-    if (g_hash_table_contains(awaited->records, id))
+    if (n >= AWAITED_MAX || g_hash_table_contains(awaited->records, id))
         return;
-    if (g_hash_table_size(awaited->records) == 0 &&
+    if (n == 0 &&
         sd_bus_add_match_async(bus, &slot, AWAITED_MATCH, on_awaited_changed, NULL, awaited) >= 0)
         g_ptr_array_add(awaited->slots, g_steal_pointer(&slot));
     (void)g_hash_table_insert(awaited->records, g_strdup(id), json_object()); /* it is new */
     AwaitedAsked *asked = g_new(AwaitedAsked, 1);
     *asked = (AwaitedAsked){.awaited = awaited, .id = g_strdup(id)};
     g_ptr_array_add(awaited->asked, asked);
-    if (sd_bus_call_method_async(bus, &slot, DAEMON_NAME, path, SERVICE_INTERFACE, "GetState",
-                                 on_awaited_record, asked, NULL) >= 0)
+    if (sd_bus_call_method_async(bus, &slot, DAEMON_NAME, path, PROPERTIES_INTERFACE, "GetAll",
+                                 on_awaited_record, asked, "s", SERVICE_INTERFACE) >= 0)
         g_ptr_array_add(awaited->slots, slot);
+}
+
+/* Those of a group that are not up, as far as that is known. */
+static json_t *awaited_members(const Awaited *awaited, const json_t *record)
+{
+    json_t *members = json_array();
+    size_t index;
+    json_t *member;
+
+    json_array_foreach(json_object_get(record, AWAITED_MEMBERS), index, member)
+    {
+        const json_t *other = g_hash_table_lookup(awaited->records, json_string_value(member));
+        const char *state = value_string(other, "State");
+        bool is_done = g_str_equal(value_string(other, "SubState"), "exited");
+
+        if (state[0] != '\0' && !g_str_equal(state, "active") && !is_done)
+            (void)json_array_append(members, member); /* fails only without memory */
+    }
+    return members;
 }
 
 char *awaited_text(const Awaited *awaited, const char *id)
 {
     const json_t *record = g_hash_table_lookup(awaited->records, id);
+    const char *state = value_string(record, "State");
+    g_autoptr(json_t) members = awaited_members(awaited, record);
 
-    return record_waits(value_string(record, "State"), value_string(record, "SubState"),
+    if (g_str_equal(state, "starting"))
+        return record_waits("waiting", "", members);
+    return record_waits(state, value_string(record, "SubState"),
                         json_object_get(record, "WaitingFor"));
 }
 

@@ -12,9 +12,11 @@ typedef struct Awaited Awaited;
 Awaited *awaited_new(Client *client);
 void awaited_free(Awaited *awaited); /* accepts NULL; nothing is called back any more */
 
-/* From now on it is known of this one. What cannot be had stays unknown. */
+/* From now on it is known of this one, unless there are too many. What cannot be had stays unknown.
+ */
 void awaited_look(Awaited *awaited, const char *id);
-/* "waits for db"; NULL: it does not, or that is not known (yet). A new string. */
+/* "waits for db", of a group that is starting its members; NULL: it does not, or that is not known
+ * (yet). A new string. */
 char *awaited_text(const Awaited *awaited, const char *id);
 /* Whether there is something new since this was asked last. */
 bool awaited_has_news(Awaited *awaited);

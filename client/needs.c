@@ -5,6 +5,7 @@
 #include "needs.h"
 
 #include "graph.h"
+#include "record.h"
 #include "text.h"
 
 #include <string.h>
@@ -131,15 +132,17 @@ static char *needs_property(const Output *output, const json_t *service, const c
     return needs_names(output, service, json_object_get(service, name), NEEDS_NAMES_MAX);
 }
 
-/* "db, failed: exited with status 1". */
+/* "db, failed: exited with status 1", "db, waiting for disk". */
 static char *needs_wait(const Output *output, const GraphNode *node, bool is_last)
 {
+    const char *error = value_string(node->entry, "error");
     g_autofree char *state = needs_state(node);
-    g_autofree char *reason = graph_reason(node);
-    g_autofree char *line =
-            g_strdup_printf("%s%s%s%s%s%s", node->id, state[0] != '\0' ? ", " : "", state,
-                            reason != NULL ? ": " : "", reason != NULL ? reason : "",
-                            !is_last && output->width == 0 ? ";" : "");
+    g_autofree char *waits = record_state_waits(state, value_string(node->entry, "sub_state"),
+                                                json_object_get(node->entry, "waiting_for"));
+    bool has_error = error[0] != '\0';
+    g_autofree char *line = g_strconcat(node->id, state[0] != '\0' ? ", " : "",
+                                        has_error ? state : waits, has_error ? ": " : "", error,
+                                        !is_last && output->width == 0 ? ";" : "", NULL);
     g_autofree char *harmless = text_escape(line);
 
     if (output->width == 0)
@@ -147,9 +150,33 @@ static char *needs_wait(const Output *output, const GraphNode *node, bool is_las
     return text_cut(harmless, MAX(output->width - NEEDS_COLUMN, 20), output_ellipsis(output));
 }
 
+/* Whom it waits for; of a group that starts, its members that are not up. A new array. */
+static json_t *needs_awaited(const json_t *service)
+{
+    json_t *awaited = json_array();
+    GraphNode self = needs_node(service, value_string(service, "Id"));
+    bool is_group = g_str_equal(value_string(service, "Kind"), "group");
+    bool is_starting = g_str_equal(value_string(service, "State"), "starting");
+    size_t index;
+    json_t *id;
+
+    (void)json_array_extend(awaited,
+                            json_object_get(service, "WaitingFor")); /* there may be none */
+    json_array_foreach(json_object_get(self.entry, "members"), index, id)
+    {
+        GraphNode member = needs_node(service, json_string_value(id));
+        bool is_up = g_str_equal(value_string(member.entry, "state"), "active") ||
+                     g_str_equal(value_string(member.entry, "sub_state"), "exited");
+
+        if (is_group && is_starting && !is_up)
+            (void)json_array_append(awaited, id); /* fails only without memory */
+    }
+    return awaited;
+}
+
 char *needs_text_waits(const Output *output, const json_t *service)
 {
-    const json_t *ids = json_object_get(service, "WaitingFor");
+    g_autoptr(json_t) ids = needs_awaited(service);
     size_t n = json_array_size(ids);
     size_t n_shown = output->width > 0 && n > NEEDS_WAITS_MAX ? NEEDS_WAITS_MAX : n;
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);

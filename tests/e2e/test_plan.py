@@ -29,6 +29,7 @@ class Plan(Case):
         world.define("unready", "process", UNREADY)
         world.define("late", "process", {**SLEEPER, "requires": ["unready"]})
         world.define("site", "group", {"members": ["db", "cache"]})
+        world.define("stuck", "group", {"members": ["disk", "orphan", "late"], "ordered": False})
         world.define("sick", "group", {"members": ["disk", "bad-1"]})
 
     def setUp(self):
@@ -139,6 +140,14 @@ class Plan(Case):
         self.assertRegex(self.svcmgr("tree", "site").out, r"^site +active \(degraded\)\n")
         self.assertEqual(self.svcmgr("stop", "site").out, "site: inactive\n")
         self.assertEqual(self.states("db", "cache"), ["inactive"] * 2)
+
+    def test_progress_of_a_group(self):
+        status, text = self.world.run_on_terminal("start", "stuck", "--timeout=1s", address=self.address())
+        self.assertEqual(status, 6)
+        self.assertIn("\r\033[Kwaiting 0s for stuck (waits for orphan, late)", text)
+        self.assertIn("\n   Waits for: orphan, waiting: requires 'nosuch', which is not there; late, waiting for unready\n"
+                      "     Members: disk (active), orphan (waiting), late (waiting)\n",
+                      self.svcmgr("status", "stuck").out)
 
     def test_group_that_fails(self):
         err = self.svcmgr("start", "sick", status=1).err
