@@ -124,6 +124,8 @@ static void net_check_actor(NetWorld *world, NetActor *actor)
                       state_to_string(state),
                       actor->must_follow == FOLLOW_STOP ? "stop" : "restart");
     actor->may_follow = false;
+    actor->is_new = false;
+    actor->queued_first = actor->queued > 0 ? actor->queued_first : 0;
     net_check_keep_up(world, actor);
     if (state == STATE_WAITING)
         net_check_waiting(world, actor);

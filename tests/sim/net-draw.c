@@ -281,6 +281,12 @@ static char *net_tell_time(const History *history, const Step *step)
     return g_strdup_printf("%s passes", span);
 }
 
+static char *net_tell_lazy_time(const History *history, const Step *step)
+{
+    g_autofree char *span = net_tell_time(history, step);
+    return g_strdup_printf("%s while the loop does nothing but timers", span);
+}
+
 static char *net_tell_plan(const History *history, const Step *step)
 {
     static const char *const how[_PLAN_MAX] = {"later", "well, at once", "with a failure, at once",
@@ -334,6 +340,7 @@ static const NetOpRow rows[_NET_OP_MAX] = {
         [NET_TURN] = {120, false, net_draw_nothing, "a turn of the loop", NULL},
         [NET_SETTLE] = {120, false, net_draw_nothing, "the loop does all that is due", NULL},
         [NET_TIME] = {90, false, net_draw_time, NULL, net_tell_time},
+        [NET_LAZY_TIME] = {10, false, net_draw_time, NULL, net_tell_lazy_time},
         [NET_REST] = {1, false, net_draw_nothing, "requests cease until all is settled", NULL},
 };
 
@@ -446,6 +453,7 @@ const Game game_net = {
         .world_to_string = net_world_to_string,
         .simplify_world = net_simplify_world,
         .settle = NET_SETTLE,
-        .may_settle = 1U << NET_TIME | 1U << NET_REST | 1U << NET_TURN | 1U << NET_ALL_OK,
+        .may_settle = 1U << NET_TIME | 1U << NET_LAZY_TIME | 1U << NET_REST | 1U << NET_TURN |
+                      1U << NET_ALL_OK,
         .break_from_string = net_find_break,
 };

@@ -128,6 +128,11 @@ static void net_play_time(NetWorld *world, NetActor *actor, const Step *step)
     net_world_pass(world, step->a);
 }
 
+static void net_play_lazy_time(NetWorld *world, NetActor *actor, const Step *step)
+{
+    net_world_pass_lazily(world, step->a);
+}
+
 static void net_play_rest(NetWorld *world, NetActor *actor, const Step *step)
 {
     net_rest(world);
@@ -203,6 +208,7 @@ static const NetPlayRow rows[_NET_OP_MAX] = {
         [NET_TURN] = {net_play_turn, NULL},
         [NET_SETTLE] = {net_play_settle, NULL},
         [NET_TIME] = {net_play_time, NULL},
+        [NET_LAZY_TIME] = {net_play_lazy_time, NULL},
         [NET_REST] = {net_play_rest, NULL},
 };
 

@@ -59,20 +59,14 @@ static void net_visit_wanter(NetWorld *world, NetActor *other, void *any)
 
 static void net_rules_check_pull(NetWorld *world, NetActor *actor, const StateRecord *now)
 {
-    bool any = (actor->taken & NET_TAKEN_START) != 0;
+    bool any = false;
     if ((1U << now->from & DOWN) == 0 || (1U << now->state & DOWN) != 0)
         return;
     net_each_in(world, actor, RELATION_REQUIRES, net_visit_wanter, &any);
-    net_each_in(world, actor, RELATION_WANTS, net_visit_wanter, &any);
+    any = (any && actor->is_new) || (actor->taken & NET_TAKEN_START) != 0;
     if (!any)
         net_violation(world, NET_RULE_REASON, "'%s' is started by %s, and nobody asked for it",
                       actor->id, cause_to_string(now->cause));
-}
-
-static void net_visit_gone(NetWorld *world, NetActor *other, void *any)
-{
-    if (other->service == NULL || (!net_is_up(other) && net_state(other) != STATE_WAITING))
-        *(bool *)any = true;
 }
 
 static void net_visit_rival(NetWorld *world, NetActor *other, void *any)
@@ -98,7 +92,6 @@ static void net_rules_check_stop(NetWorld *world, NetActor *actor, const StateRe
     if (now->cause != CAUSE_DEPENDENCY || !stops || now->from == STATE_STOPPING ||
         now->from == now->state)
         return;
-    net_each_out(world, actor, RELATION_PART_OF, net_visit_gone, &any);
     net_each_conflict(world, actor, net_visit_rival, &any);
     if (any || due <= net_world_now(world) || actor->loose)
         return;
@@ -190,6 +183,27 @@ static void net_rules_tell(const NetWorld *world, const NetActor *actor, const C
            now->error != NULL ? ": " : "", now->error != NULL ? now->error->message : "");
 }
 
+/* First come, first served, but for those who could not use a place now. */
+static void net_rules_follow_row(NetWorld *world, NetActor *actor, const StateRecord *now)
+{
+    bool queued = now->state == STATE_WAITING && g_str_equal(now->sub_state, "queued");
+    bool starts = now->state == STATE_STARTING && now->from != STATE_STARTING;
+    for (unsigned i = 0; starts && i < world->n_actors; i++) {
+        NetActor *other = &world->actors[i];
+        if (other == actor || other->service == NULL || other->queued == 0 ||
+            (actor->queued_first > 0 && other->queued > actor->queued_first))
+            continue;
+        NetView view = net_view_start(world, other);
+        g_ptr_array_unref(view.ids);
+        if (!view.closed && !net_is_excused(world))
+            net_violation(world, NET_RULE_SLOTS, "'%s' overtakes '%s'", actor->id, other->id);
+    }
+    if (now->state != STATE_WAITING)
+        actor->queued_first = 0; /* else it may keep its place until somebody looks */
+    actor->queued = !queued ? 0 : actor->queued > 0 ? actor->queued : now->serial;
+    actor->queued_first = actor->queued_first > 0 ? actor->queued_first : actor->queued;
+}
+
 static void net_rules_configure(NetWorld *world, NetActor *actor)
 {
     unsigned n_whole = actor->config.lists[RELATION_PART_OF].n;
@@ -213,6 +227,8 @@ static void net_rules_update(NetWorld *world, NetActor *actor, const Change *cha
         net_violation(world, NET_RULE_SLOTS, "%u are starting, with '%s'", world->n_starting,
                       actor->id);
     net_rules_check_record(world, actor, now);
+    if (world->spec->max_starting > 0)
+        net_rules_follow_row(world, actor, now);
     if (!net_is_excused(world)) {
         net_rules_check_pull(world, actor, now);
         net_rules_check_stop(world, actor, now);
@@ -231,6 +247,7 @@ void net_on_change(const Change *change, void *data)
     net_rules_tell(world, actor, change);
     if (change->type != CHANGE_REMOVE) {
         actor->service = change->service;
+        actor->is_new = actor->is_new || change->type == CHANGE_ADD;
         net_rules_update(world, actor, change);
     } else {
         if (actor->busy || actor->open || actor->stop_asked)
@@ -238,6 +255,7 @@ void net_on_change(const Change *change, void *data)
         actor->service = NULL;
         actor->deleting = false;
         actor->must_follow = FOLLOW_NOTHING;
+        actor->queued = 0;
         net_world_connect(world, actor, NULL);
     }
     net_rules_follow_away(world, actor);

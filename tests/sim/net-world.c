@@ -139,6 +139,13 @@ void net_world_pass(NetWorld *world, uint64_t usec)
     virtual_loop_advance(world->loop, end - net_world_now(world));
 }
 
+void net_world_pass_lazily(NetWorld *world, uint64_t usec)
+{
+    virtual_loop_advance(world->loop, usec);
+    for (unsigned i = 0; i < world->n_actors; i++)
+        world->actors[i].loose = true;
+}
+
 /* Edges */
 
 static void net_world_disconnect(NetWorld *world, const NetActor *actor)

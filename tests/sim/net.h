@@ -33,6 +33,7 @@ typedef enum NetOp {
     NET_TURN,
     NET_SETTLE,
     NET_TIME,
+    NET_LAZY_TIME,
     NET_REST,
     _NET_OP_MAX,
 } NetOp;
@@ -171,9 +172,12 @@ typedef struct NetActor {
     Follow must_follow;          /* what it is part of has moved, and it has not followed yet */
     bool may_follow;             /* it was configured meanwhile: it may still follow, or not */
     uint64_t away[NET_LIST_MAX]; /* since when what it requires is away while it is up */
-    bool loose; /* it was configured meanwhile: from when its grace counts is left open */
+    bool loose; /* it was configured meanwhile, or nobody looked: its grace is left open */
     unsigned mark;
-    bool forced; /* its stop waits for nobody */
+    bool is_new;     /* nobody may have looked yet whether somebody waits for it */
+    uint64_t queued; /* serial of the change since which it waits for a place; 0: it does not */
+    uint64_t queued_first; /* the same, if it has kept the place that it had */
+    bool forced;           /* its stop waits for nobody */
 } NetActor;
 
 /* What somebody who hears of a change does from inside. */
@@ -217,6 +221,8 @@ uint64_t net_world_now(const NetWorld *world);
 bool net_world_turn(NetWorld *world); /* false: there was nothing to do */
 void net_world_settle(NetWorld *world);
 void net_world_pass(NetWorld *world, uint64_t usec);
+/* Timers fire, and nothing else gets its turn. */
+void net_world_pass_lazily(NetWorld *world, uint64_t usec);
 bool net_world_is_idle(const NetWorld *world);
 /* Its lists are these from now on; NULL: none. */
 void net_world_connect(NetWorld *world, NetActor *actor, const NetConfig *config);
