@@ -8,9 +8,9 @@ import unittest
 
 from harness import SVCMGR, Case, World
 
-COMMANDS = ("list status show kinds schema start stop restart reload enable disable signal "
-            "reset-failed create configure config delete export import validate watch events wait "
-            "logs failure-report is-active is-failed daemon-reload version help").split()
+COMMANDS = ("list status show kinds schema tree graph start stop restart reload enable disable "
+            "signal reset-failed create configure config delete export import validate watch "
+            "events wait logs failure-report is-active is-failed daemon-reload version help").split()
 
 
 class Usage(unittest.TestCase):
