@@ -61,20 +61,41 @@ static bool service_plan_start(const Service *service, Plan **ret_plan, GError *
     if (service->node == NULL)
         return true;
     *ret_plan = plan_start(service->core->graph, &asked, 1, error);
-    if (*ret_plan == NULL)
-        g_prefix_error(error, "service '%s': ", service->id);
     return *ret_plan != NULL;
+}
+
+static bool service_check_startable(const Service *service, GError **error)
+{
+    if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
+        return false;
+    if (!service->record->active)
+        return true;
+    return error_set(error, ERROR_ALREADY_STARTED, "service '%s' is already started (%s)",
+                     service->id, state_to_string(service->record->state));
 }
 
 bool service_check_start(const Service *service, GError **error)
 {
     g_autoptr(Plan) plan = NULL;
-    if (!service_check_not_busy(service, error) || !service_check_not_broken(service, error))
+    if (!service_check_startable(service, error))
         return false;
-    if (!service->record->active)
-        return service_plan_start(service, &plan, error);
-    return error_set(error, ERROR_ALREADY_STARTED, "service '%s' is already started (%s)",
-                     service->id, state_to_string(service->record->state));
+    if (service_plan_start(service, &plan, error))
+        return true;
+    g_prefix_error(error, "service '%s': ", service->id);
+    return false;
+}
+
+/* With the daemon nobody hears of it but by its state. ret_plan as of service_plan_start. */
+static bool service_plan_own_start(Service *service, const Origin *origin, Plan **ret_plan,
+                                   GError **error)
+{
+    GError *refused = NULL;
+    if (service_plan_start(service, ret_plan, &refused))
+        return true;
+    if (origin->cause == CAUSE_STARTUP)
+        service_fail_beside(service, refused, origin);
+    g_propagate_prefixed_error(error, refused, "service '%s': ", service->id);
+    return false;
 }
 
 /* What is taken along is told with who asked for it. */
@@ -98,9 +119,9 @@ bool service_start(Service *service, const Origin *origin, GError **error)
 {
     g_autoptr(Service) keep = service_ref(service);
     g_autoptr(Plan) plan = NULL;
-    if (!service_check_start(service, error))
+    if (!service_check_startable(service, error))
         return false;
-    if (!service_plan_start(service, &plan, error))
+    if (!service_plan_own_start(service, origin, &plan, error))
         return false;
     if (origin->cause == CAUSE_STARTUP &&
         !service_admit_beside_others(service, plan, origin, error))

@@ -91,6 +91,8 @@ bool service_check_dependencies(const Service *service, const Dependencies *depe
 /* Its configuration sets it in conflict with another that runs, and could not be refused: it stops.
  */
 void service_yield_to_rival(Service *service);
+/* It is not started, and says why. */
+void service_fail_beside(Service *service, const GError *conflict, const Origin *origin);
 /* Of those that are started with the daemon and are in conflict, the first wins: else it fails, and
  * says so. */
 bool service_admit_beside_others(Service *service, const Plan *plan, const Origin *origin,

@@ -58,7 +58,7 @@ static GError *service_refuse_beside(const Service *service, const PlanStep *riv
                        rival->because, rival->id);
 }
 
-static void service_fail_beside(Service *service, const GError *conflict, const Origin *origin)
+void service_fail_beside(Service *service, const GError *conflict, const Origin *origin)
 {
     StateRecord *draft = service_draft(service);
     service_draft_set_error(service, draft, conflict, FAILURE_DEPENDENCY);

@@ -185,6 +185,21 @@ static void test_start_conflict(Fixture *fixture, const void *unused)
     g_assert_nonnull(strstr(fixture->core.log->str, "c: cannot start it: "));
 }
 
+/* One that could never be up says so, and is not merely down. */
+static void test_start_impossible(Fixture *fixture, const void *unused)
+{
+    Service *a = fixture_create(fixture, "a", "{\"requires\": [\"b\", \"c\"]}", true);
+    Service *b = fixture_create(fixture, "b", "{\"conflicts\": [\"c\"]}", false);
+
+    fixture_create(fixture, "c", "{}", false);
+    start_ids(fixture, "a");
+    assert_state(a, STATE_FAILED);
+    g_assert_error(service_state(a)->error, SVCMGR_ERROR, ERROR_CONFLICT);
+    g_assert_false(g_str_has_prefix(service_state(a)->error->message, "service 'a'"));
+    assert_state(b, STATE_INACTIVE);
+    g_assert_nonnull(strstr(fixture->core.log->str, "a: cannot start it: service 'a': "));
+}
+
 static void test_stop_nothing(Fixture *fixture, const void *unused)
 {
     fixture_create(fixture, "a", NULL, false);
@@ -464,6 +479,7 @@ int main(int argc, char **argv)
     ADD("start", test_start);
     ADD("start-in-any-order", test_start_in_any_order);
     ADD("start-conflict", test_start_conflict);
+    ADD("start-impossible", test_start_impossible);
     ADD("kill", test_kill);
     ADD("kill-out-of-order", test_kill_out_of_order);
     ADD("stop/nothing", test_stop_nothing);
