@@ -150,6 +150,93 @@ static void test_tree_deep(void)
     g_assert_nonnull(strstr(text, "\ns0064"));
 }
 
+#define RANDOM_NODES 24
+
+/* Whom one names by a relation: a few, some twice by several relations. */
+static json_t *tree_random_ids(void)
+{
+    json_t *ids = json_array();
+
+    for (int i = g_test_rand_int_range(0, 3); i > 0; i--)
+        (void)json_array_append_new(
+                ids, json_sprintf("n%02d", g_test_rand_int_range(0, RANDOM_NODES + 2)));
+    return ids;
+}
+
+static json_t *tree_random_entries(void)
+{
+    static const char *const lists[] = {"requires", "wants",     "members", "part_of",
+                                        "after",    "conflicts", "before"};
+    json_t *entries = json_array();
+
+    for (int i = 0; i < RANDOM_NODES; i++) {
+        json_t *entry = json_pack("{s:o, s:s, s:s}", "id", json_sprintf("n%02d", i), "kind",
+                                  "process", "state", "active");
+        for (size_t k = 0; k < G_N_ELEMENTS(lists); k++) {
+            if (g_test_rand_int_range(0, 6) == 0)
+                (void)json_object_set_new(entry, lists[k], tree_random_ids());
+        }
+        (void)json_array_append_new(entries, entry);
+    }
+    return entries;
+}
+
+/* Counts in how many places each has its children, and notes who is shown. */
+static void tree_random_walk(const json_t *trees, json_t *expanded, json_t *shown)
+{
+    size_t index;
+    const json_t *tree;
+    g_autoptr(json_t) siblings = json_object();
+
+    json_array_foreach(trees, index, tree)
+    {
+        const char *id = value_string(tree, "id");
+        const json_t *children = json_object_get(tree, "children");
+
+        (void)json_object_set_new(shown, id, json_true());
+        if (value_string(tree, "relation")[0] != '\0') {
+            g_assert_null(json_object_get(siblings, id));
+            (void)json_object_set_new(siblings, id, json_true());
+        }
+        if (children == NULL)
+            continue;
+        g_assert_null(json_object_get(expanded, id));
+        (void)json_object_set_new(expanded, id, json_true());
+        tree_random_walk(children, expanded, shown);
+    }
+}
+
+/* Whatever services say of each other: each is expanded once, who is left out has nobody, and what
+ * is not expanded where it stands is elsewhere. */
+static void test_tree_random(void)
+{
+    for (int turn = 0; turn < 300; turn++) {
+        TreeOptions options = {.reverse = turn % 2 != 0, .everything = turn % 4 > 1};
+        char *nobody[] = {NULL};
+        size_t n_others;
+        g_autoptr(json_t) entries = tree_random_entries();
+        g_autoptr(Graph) graph = graph_new(entries);
+        g_autoptr(json_t) trees = tree_new(graph, nobody, &options, &n_others);
+        g_autoptr(json_t) expanded = json_object();
+        g_autoptr(json_t) shown = json_object();
+        const GPtrArray *nodes = graph_nodes(graph);
+
+        tree_random_walk(trees, expanded, shown);
+        g_assert_cmpuint(json_object_size(shown) + n_others, ==, nodes->len);
+        for (unsigned i = 0; i < nodes->len; i++) {
+            const GraphNode *node = nodes->pdata[i];
+            unsigned n_edges = 0;
+
+            for (size_t k = 0; k < (options.everything ? _GRAPH_RELATION_MAX : GRAPH_AFTER); k++)
+                n_edges += options.reverse ? node->in[k]->len : node->out[k]->len;
+            if (n_edges > 0)
+                g_assert_nonnull(json_object_get(shown, node->id));
+            if (json_object_get(expanded, node->id) != NULL)
+                g_assert_cmpuint(n_edges, >, 0);
+        }
+    }
+}
+
 static void test_tree_terminal(void)
 {
     static const Output narrow = {.has_colour = true, .is_terminal = true, .width = 40};
@@ -278,6 +365,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tree/reverse", test_tree_reverse);
     g_test_add_func("/tree/cycle", test_tree_cycle);
     g_test_add_func("/tree/deep", test_tree_deep);
+    g_test_add_func("/tree/random", test_tree_random);
     g_test_add_func("/tree/terminal", test_tree_terminal);
     g_test_add_func("/tree/dot", test_tree_dot);
     g_test_add_func("/tree/plan-reason", test_tree_plan_reason);
