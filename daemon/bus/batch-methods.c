@@ -180,11 +180,11 @@ static bool batch_tell(Call *call, bool stops, GError **error)
             return false;
         g_ptr_array_add(services, service);
     }
-    plan = stops ? plan_stop(graph, (Service *const *)services->pdata, services->len)
-                 : plan_start(graph, (Service *const *)services->pdata, services->len, error);
+    Service *const *all = (Service *const *)services->pdata;
+    plan = stops ? plan_foresee_stop(graph, all, services->len)
+                 : plan_foresee_start(graph, all, services->len, error);
     if (plan == NULL)
         return false;
-    plan_explain(plan);
     return batch_answer_plan(call, plan, stops, error);
 }
 

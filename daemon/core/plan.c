@@ -32,6 +32,7 @@ typedef struct PlanWalk {
     GPtrArray *items;  /* of PlanItem, as they are found */
     GHashTable *by_id; /* id -> PlanItem */
     GPtrArray *stack;  /* of PlanItem, borrowed */
+    bool foresees;     /* what groups do is part of it */
     PlanAction side;   /* what is being ordered: PLAN_STOP, or else all others */
     Plan *plan;
 } PlanWalk;
@@ -65,8 +66,9 @@ static void plan_item_free(void *data)
     g_free(item);
 }
 
-static void plan_walk_init(PlanWalk *walk)
+static void plan_walk_init(PlanWalk *walk, bool foresees)
 {
+    walk->foresees = foresees;
     walk->items = g_ptr_array_new_with_free_func(plan_item_free);
     walk->by_id = g_hash_table_new(g_str_hash, g_str_equal);
     walk->stack = g_ptr_array_new();
@@ -150,7 +152,8 @@ static void plan_hide(PlanItem *item)
 static void plan_take_along(PlanWalk *walk, GraphNode *node, const PlanItem *by, Relation relation)
 {
     Service *service = node->service;
-    bool required = relation == RELATION_REQUIRES;
+    bool is_member = relation == RELATION_MEMBERS;
+    bool required = relation == RELATION_REQUIRES || is_member;
     if (plan_find(walk, node->id) != NULL)
         return;
     if (service == NULL || plan_is_refused(service)) {
@@ -160,7 +163,7 @@ static void plan_take_along(PlanWalk *walk, GraphNode *node, const PlanItem *by,
         return;
     }
     bool up = plan_is_up(service);
-    if (!up && !service_state(service)->completed)
+    if (!up && (is_member || !service_state(service)->completed)) /* a group asks for it */
         plan_add(walk, PLAN_START, node->id, service, node, by, relation);
     else if (up && (required || service_state(service)->state == STATE_WAITING))
         plan_hide(plan_add(walk, PLAN_NOTHING, node->id, service, node, by, relation));
@@ -181,6 +184,8 @@ static void plan_find_starts(PlanWalk *walk)
             continue;
         plan_descend(walk, item, RELATION_REQUIRES);
         plan_descend(walk, item, RELATION_WANTS);
+        if (walk->foresees)
+            plan_descend(walk, item, RELATION_MEMBERS);
     }
 }
 
@@ -240,6 +245,30 @@ static bool plan_put_down_all(PlanWalk *walk, GPtrArray *edges, const PlanItem *
     return true;
 }
 
+/* Another group that stays up has it, too. */
+static bool plan_is_shared(PlanWalk *walk, const GraphNode *member)
+{
+    GPtrArray *groups = member->in[RELATION_MEMBERS];
+    for (unsigned i = 0; i < groups->len; i++) {
+        const GraphNode *group = groups->pdata[i];
+        const PlanItem *item = plan_find(walk, group->id);
+        bool stops = item != NULL && item->step->action == PLAN_STOP;
+        if (group->service != NULL && plan_is_up(group->service) && !stops)
+            return true;
+    }
+    return false;
+}
+
+/* Those of a group that stops. Nobody is in their way: it would not have come so far. */
+static void plan_put_down_members(PlanWalk *walk, const PlanItem *by)
+{
+    GPtrArray *members = by->node->out[RELATION_MEMBERS];
+    for (unsigned i = 0; walk->foresees && members != NULL && i < members->len; i++) {
+        if (!plan_is_shared(walk, members->pdata[i]))
+            (void)plan_put_down(walk, members->pdata[i], by, RELATION_MEMBERS, NULL);
+    }
+}
+
 /* The array grows on the way: what stops may have parts of its own. */
 static bool plan_find_stops(PlanWalk *walk, GError **error)
 {
@@ -257,6 +286,8 @@ static bool plan_find_stops(PlanWalk *walk, GError **error)
         if (item->step->action == PLAN_STOP &&
             !plan_put_down_all(walk, node->in[RELATION_PART_OF], item, RELATION_PART_OF, error))
             return false;
+        if (item->step->action == PLAN_STOP)
+            plan_put_down_members(walk, item);
     }
     return true;
 }
@@ -286,6 +317,8 @@ static void plan_open(PlanWalk *walk, PlanItem *item)
         graph_each_after(item->node, on_plan_neighbour, walk);
     else
         graph_each_before(item->node, on_plan_neighbour, walk);
+    if (walk->foresees) /* a group begins before its members do */
+        graph_each(item->node->in[RELATION_MEMBERS], on_plan_neighbour, walk);
     /* The last one is taken first. */
     for (unsigned i = begin, j = walk->stack->len; i + 1 < j; i++) {
         void *swapped = walk->stack->pdata[i];
@@ -349,27 +382,32 @@ static Plan *plan_start_asked(PlanWalk *walk, GError **error)
     return NULL;
 }
 
-Plan *plan_start(Graph *graph, Service *const *services, size_t n, GError **error)
+static Plan *plan_start_all(Service *const *services, size_t n, bool foresees, GError **error)
 {
     PlanWalk walk;
-    plan_walk_init(&walk);
+    plan_walk_init(&walk, foresees);
     for (size_t i = 0; i < n; i++)
         plan_ask_start(&walk, services[i]);
     return plan_start_asked(&walk, error);
 }
 
+Plan *plan_start(Graph *graph, Service *const *services, size_t n, GError **error)
+{
+    return plan_start_all(services, n, false, error);
+}
+
 Plan *plan_restart(Graph *graph, Service *service, GError **error)
 {
     PlanWalk walk;
-    plan_walk_init(&walk);
+    plan_walk_init(&walk, false);
     plan_ask(&walk, PLAN_START, service);
     return plan_start_asked(&walk, error);
 }
 
-Plan *plan_stop(Graph *graph, Service *const *services, size_t n)
+static Plan *plan_stop_all(Service *const *services, size_t n, bool foresees)
 {
     PlanWalk walk;
-    plan_walk_init(&walk);
+    plan_walk_init(&walk, foresees);
     for (size_t i = 0; i < n; i++) {
         if (plan_find(&walk, service_id(services[i])) == NULL)
             plan_ask(&walk, plan_is_up(services[i]) ? PLAN_STOP : PLAN_NOTHING, services[i]);
@@ -377,6 +415,11 @@ Plan *plan_stop(Graph *graph, Service *const *services, size_t n)
     (void)plan_find_stops(&walk, NULL); /* nothing starts: nothing is in its way */
     plan_order(&walk);
     return plan_walk_done(&walk);
+}
+
+Plan *plan_stop(Graph *graph, Service *const *services, size_t n)
+{
+    return plan_stop_all(services, n, false);
 }
 
 /* For people */
@@ -452,7 +495,7 @@ static void plan_explain_step(PlanReason *reason, PlanStep *step)
     step->after = (char **)g_ptr_array_free(reason->ids, !some);
 }
 
-void plan_explain(Plan *plan)
+static void plan_explain(Plan *plan)
 {
     PlanReason reason = {
             .steps = g_hash_table_new(g_str_hash, g_str_equal),
@@ -466,4 +509,19 @@ void plan_explain(Plan *plan)
         plan_explain_step(&reason, plan->steps->pdata[i]);
     g_hash_table_unref(reason.steps);
     g_hash_table_unref(reason.seen);
+}
+
+Plan *plan_foresee_start(Graph *graph, Service *const *services, size_t n, GError **error)
+{
+    Plan *plan = plan_start_all(services, n, true, error);
+    if (plan != NULL)
+        plan_explain(plan);
+    return plan;
+}
+
+Plan *plan_foresee_stop(Graph *graph, Service *const *services, size_t n)
+{
+    Plan *plan = plan_stop_all(services, n, true);
+    plan_explain(plan);
+    return plan;
 }

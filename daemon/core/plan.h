@@ -40,5 +40,7 @@ Plan *plan_restart(Graph *graph, Service *service, GError **error);
 Plan *plan_stop(Graph *graph, Service *const *services, size_t n);
 void plan_free(Plan *plan); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
-/* Fills PlanStep.after of all steps, for people. */
-void plan_explain(Plan *plan);
+/* For people alone: the same with PlanStep.after, and with what groups start or stop in their
+ * turn, each behind its group. */
+Plan *plan_foresee_start(Graph *graph, Service *const *services, size_t n, GError **error);
+Plan *plan_foresee_stop(Graph *graph, Service *const *services, size_t n);

@@ -114,3 +114,31 @@ void system_teardown(void)
     system_answer_all();
     teardown();
 }
+
+char *render_plan(const Plan *plan)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (unsigned i = 0; i < plan->steps->len; i++) {
+        const PlanStep *step = plan->steps->pdata[i];
+        g_string_append_printf(text, "%s%s %s", i > 0 ? ", " : "",
+                               plan_action_to_string(step->action), step->id);
+        if (step->because != NULL)
+            g_string_append_printf(text, " (%s %s)", step->because,
+                                   relation_to_string(step->relation));
+        if (step->after != NULL) {
+            g_autofree char *after = g_strjoinv(" ", step->after);
+            g_string_append_printf(text, " after %s", after);
+        }
+        g_assert_true(step->service == map_find(map, step->id));
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+GPtrArray *find_all(const char *ids)
+{
+    GPtrArray *services = g_ptr_array_new();
+    g_auto(GStrv) list = g_strsplit(ids, " ", -1);
+    for (char **id = list; *id != NULL; id++)
+        g_ptr_array_add(services, find(*id));
+    return services;
+}

@@ -4,6 +4,7 @@
 /* Many fake services that depend on each other, by their ids: the test says how each start and stop
  * comes out. */
 
+#include "core/plan.h"
 #include "map-fixture.h"
 
 /* Of kind "fake"; single quotes stand for double ones. */
@@ -25,5 +26,9 @@ char *states(const char *ids);
         g_autofree char *states_now = states(ids);                                                 \
         g_assert_cmpstr(states_now, ==, expected);                                                 \
     } while (0)
+/* Ids with blanks between; borrowed services. The caller's. */
+GPtrArray *find_all(const char *ids);
+/* "start db (web requires) after disk, ..."; the caller's. */
+char *render_plan(const Plan *plan);
 /* Whatever starts or stops does so, until nothing does; then all that is up stops. */
 void system_teardown(void);

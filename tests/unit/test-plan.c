@@ -15,39 +15,9 @@ static void test_names(void)
 }
 
 /* "start db<requires:web [after ...]" */
-static char *render(Plan *plan)
+static void assert_plan(const Plan *plan, const char *expected)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
-    for (unsigned i = 0; i < plan->steps->len; i++) {
-        const PlanStep *step = plan->steps->pdata[i];
-        g_string_append_printf(text, "%s%s %s", i > 0 ? ", " : "",
-                               plan_action_to_string(step->action), step->id);
-        if (step->because != NULL)
-            g_string_append_printf(text, " (%s %s)", step->because,
-                                   relation_to_string(step->relation));
-        if (step->after != NULL) {
-            g_autofree char *after = g_strjoinv(" ", step->after);
-            g_string_append_printf(text, " after %s", after);
-        }
-        g_assert_true(step->service == map_find(map, step->id));
-    }
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-static GPtrArray *find_all(const char *ids)
-{
-    GPtrArray *services = g_ptr_array_new();
-    g_auto(GStrv) list = g_strsplit(ids, " ", -1);
-    for (char **id = list; *id != NULL; id++)
-        g_ptr_array_add(services, find(*id));
-    return services;
-}
-
-static void assert_plan(Plan *plan, bool explain, const char *expected)
-{
-    if (explain)
-        plan_explain(plan);
-    g_autofree char *text = render(plan);
+    g_autofree char *text = render_plan(plan);
     g_assert_cmpstr(text, ==, expected);
 }
 
@@ -58,15 +28,15 @@ static void assert_start(const char *ids, const char *expected)
     g_autoptr(Plan) plan = plan_start(fixture.core->graph, (Service *const *)services->pdata,
                                       services->len, &error);
     g_assert_no_error(error);
-    assert_plan(plan, false, expected);
+    assert_plan(plan, expected);
 }
 
 static void assert_start_explained(const char *ids, const char *expected)
 {
     g_autoptr(GPtrArray) services = find_all(ids);
-    g_autoptr(Plan) plan =
-            plan_start(fixture.core->graph, (Service *const *)services->pdata, services->len, NULL);
-    assert_plan(plan, true, expected);
+    g_autoptr(Plan) plan = plan_foresee_start(
+            fixture.core->graph, (Service *const *)services->pdata, services->len, NULL);
+    assert_plan(plan, expected);
 }
 
 static void assert_conflict(const char *ids, const char *expected)
@@ -83,9 +53,10 @@ static void assert_conflict(const char *ids, const char *expected)
 static void assert_stop(const char *ids, bool explain, const char *expected)
 {
     g_autoptr(GPtrArray) services = find_all(ids);
-    g_autoptr(Plan) plan =
-            plan_stop(fixture.core->graph, (Service *const *)services->pdata, services->len);
-    assert_plan(plan, explain, expected);
+    Service *const *all = (Service *const *)services->pdata;
+    g_autoptr(Plan) plan = explain ? plan_foresee_stop(fixture.core->graph, all, services->len)
+                                   : plan_stop(fixture.core->graph, all, services->len);
+    assert_plan(plan, expected);
 }
 
 static void test_start_takes_along(void)
@@ -246,7 +217,7 @@ static void test_restart(void)
     make("db", "{}");
     assert_start("web", "nothing web");
     g_autoptr(Plan) plan = plan_restart(fixture.core->graph, find("web"), NULL);
-    assert_plan(plan, false, "start web, start db (web wants)");
+    assert_plan(plan, "start web, start db (web wants)");
 }
 
 static void test_stop(void)
@@ -307,8 +278,7 @@ static void test_long_chain(void)
         make(id, config);
     }
     Service *last = find("s08999");
-    g_autoptr(Plan) plan = plan_start(fixture.core->graph, &last, 1, NULL);
-    plan_explain(plan);
+    g_autoptr(Plan) plan = plan_foresee_start(fixture.core->graph, &last, 1, NULL);
     g_assert_cmpuint(plan->steps->len, ==, CHAIN_LENGTH);
     for (unsigned i = 0; i < CHAIN_LENGTH; i++) {
         const PlanStep *step = plan->steps->pdata[i];
