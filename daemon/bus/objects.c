@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sd-bus answers Introspectable, Properties and ObjectManager by itself from what is registered
  * here. How large its answer may become is judged before it is built. The call that comes most, Get
- * of a property of a service, is answered before sd-bus begins to look for its object; whatever is
- * wrong with such a call is left to sd-bus to say. */
+ * of a property of a service, and the one with the longest answer, GetManagedObjects, are answered
+ * before sd-bus begins to look for objects; whatever is wrong with such a call is left to sd-bus to
+ * say. */
 
 #include "bus/objects.h"
 
@@ -239,6 +240,90 @@ static bool objects_answer_get(Connection *connection, sd_bus_message *message)
     return true;
 }
 
+/* GetManagedObjects, the same as sd-bus would answer, which looks for every object anew for every
+ * property of it. */
+
+static void objects_open_interface(Writer *writer, const char *interface)
+{
+    writer_open(writer, 'e', "sa{sv}");
+    writer_string(writer, interface);
+    writer_open(writer, 'a', "{sv}");
+}
+
+static void objects_close_interface(Writer *writer)
+{
+    writer_close(writer);
+    writer_close(writer);
+}
+
+/* Those of every object, which have no properties. */
+static void objects_write_standard(Writer *writer)
+{
+    static const char *const names[] = {"org.freedesktop.DBus.Peer",
+                                        "org.freedesktop.DBus.Introspectable",
+                                        "org.freedesktop.DBus.Properties"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        objects_open_interface(writer, names[i]);
+        objects_close_interface(writer);
+    }
+}
+
+static void objects_write_kind(Writer *writer, const Service *service)
+{
+    const Kind *kind = service_kind(service);
+
+    if (kind->interface == NULL)
+        return;
+    objects_open_interface(writer, kind->interface);
+    for (const KindProperty *property = kind->properties; property->name != NULL; property++) {
+        if (!process_object_is_explicit(property))
+            process_object_write_entry(property, writer, service);
+    }
+    objects_close_interface(writer);
+}
+
+static void objects_write_service(Writer *writer, const Service *service, const StateRecord *state)
+{
+    g_autofree char *path = objects_path(service_id(service));
+
+    writer_open(writer, 'e', "oa{sa{sv}}");
+    writer_path(writer, path);
+    writer_open(writer, 'a', "{sa{sv}}");
+    objects_write_standard(writer);
+    objects_open_interface(writer, BUS_INTERFACE_SERVICE);
+    for (const ServiceProperty *property = service_properties; property->name != NULL; property++)
+        service_property_write_entry(property, writer, service, state);
+    objects_close_interface(writer);
+    objects_write_kind(writer, service);
+    writer_close(writer);
+    writer_close(writer);
+}
+
+/* False: sd-bus answers, or nobody wants to know. */
+static bool objects_answer_managed(Connection *connection, sd_bus_message *message)
+{
+    const Bus *bus = connection->bus;
+    const Service *service = NULL;
+    Writer writer = {0};
+
+    if (!objects_is_managed(message) || sd_bus_message_get_expect_reply(message) <= 0 ||
+        g_strcmp0(sd_bus_message_get_interface(message), "org.freedesktop.DBus.ObjectManager") !=
+                0 ||
+        sd_bus_message_has_signature(message, "") <= 0)
+        return false;
+    writer.result = sd_bus_message_new_method_return(message, &writer.message);
+    writer_open(&writer, 'a', "{oa{sa{sv}}}");
+    while ((service = map_next(bus->map, service != NULL ? service_id(service) : NULL)) != NULL)
+        objects_write_service(&writer, service, bus_service_state(bus, service));
+    writer_close(&writer);
+    if (writer.result >= 0)
+        writer.result = sd_bus_send(connection->sd_bus, writer.message, NULL);
+    connection_check_sent(connection, writer.result, "the objects");
+    sd_bus_message_unref(writer.message);
+    return true;
+}
+
 /* Who asks for something and then looks sees it, and who creates a service may call it. Calls that
  * are ours see to it themselves, once their object is found. */
 static void objects_catch_up(Connection *connection, sd_bus_message *message)
@@ -260,5 +345,5 @@ int objects_filter(Connection *connection, sd_bus_message *message)
         return 1;
     if (connection->local != NULL && local_bus_filter(connection->local, message) > 0)
         return 1;
-    return objects_answer_get(connection, message);
+    return objects_answer_get(connection, message) || objects_answer_managed(connection, message);
 }

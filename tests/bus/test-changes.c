@@ -533,6 +533,41 @@ static void test_phase(void)
     teardown();
 }
 
+/* InterfacesAdded is sd-bus's own, GetManagedObjects is ours: of one state they say the same. */
+static void assert_managed_as_added(const char *id, const char *kind)
+{
+    g_autoptr(GHashTable) added = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GHashTable) managed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(sd_bus_message) reply = NULL;
+    const char *path = NULL;
+
+    setup();
+    bus_fixture_create(&fixture, id, kind, "{\"requires\": [\"nobody\"]}", false);
+    g_autoptr(GPtrArray) signals = signals_of("InterfacesAdded", NULL);
+    g_assert_cmpuint(signals->len, ==, 1);
+    sd_bus_message *signal = g_ptr_array_index(signals, 0);
+    g_assert_cmpint(sd_bus_message_read(signal, "o", &path), >, 0);
+    model_read_interfaces(added, signal, path);
+    reply = bus_client_call(client, ROOT, OBJECT_MANAGER, "GetManagedObjects", NULL);
+    g_assert_cmpint(sd_bus_message_enter_container(reply, 'a', "{oa{sa{sv}}}"), >, 0);
+    g_assert_cmpint(sd_bus_message_enter_container(reply, 'e', "oa{sa{sv}}"), >, 0);
+    g_assert_cmpint(sd_bus_message_read(reply, "o", &path), >, 0);
+    model_read_interfaces(managed, reply, path);
+    assert_same_table(managed, added);
+    g_assert_cmpuint(g_hash_table_size(managed), >, 30);
+    g_autofree char *text = message_to_text(reply);
+    g_assert_nonnull(strstr(text, "e(org.freedesktop.DBus.Peer a() ) "
+                                  "e(org.freedesktop.DBus.Introspectable a() ) "
+                                  "e(org.freedesktop.DBus.Properties a() ) "));
+    teardown();
+}
+
+static void test_managed_as_added(void)
+{
+    assert_managed_as_added("plain", "fake");
+    assert_managed_as_added("web@1.service", "process");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -541,6 +576,7 @@ int main(int argc, char **argv)
     g_test_add_func("/changes/nested", test_nested_changes);
     g_test_add_func("/changes/added-and-removed", test_added_and_removed);
     g_test_add_func("/changes/snapshot-and-signals", test_snapshot_and_signals);
+    g_test_add_func("/changes/managed-as-added", test_managed_as_added);
     g_test_add_func("/changes/kind-properties", test_kind_properties);
     g_test_add_func("/changes/kind-properties-with-transition",
                     test_kind_properties_with_transition);

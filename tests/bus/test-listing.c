@@ -330,6 +330,21 @@ static void test_ten_thousand(void)
     teardown();
 }
 
+/* Not the one that was asked for: sd-bus answers. */
+static void test_managed_badly_called(void)
+{
+    g_autoptr(sd_bus_message) reply = NULL;
+    g_autofree char *text = NULL;
+
+    setup();
+    reply = bus_client_call(client, ROOT, OBJECT_MANAGER, "GetManagedObjects", NULL);
+    text = message_to_text(reply);
+    g_assert_cmpstr(text, ==, "a()");
+    bus_client_refused(client, ERROR_INVALID_ARGS, NULL, ROOT, OBJECT_MANAGER, "GetManagedObjects",
+                       "s", "all");
+    teardown();
+}
+
 /* Events */
 
 static char *event_serials(uint64_t after, uint32_t max, uint64_t *ret_oldest, uint64_t *ret_newest)
@@ -473,6 +488,7 @@ int main(int argc, char **argv)
     g_test_add_func("/listing/large-pages", test_large_pages);
     g_test_add_func("/listing/estimate", test_estimate);
     g_test_add_func("/listing/managed-objects-limit", test_managed_objects_limit);
+    g_test_add_func("/listing/managed-badly-called", test_managed_badly_called);
     g_test_add_func("/listing/ten-thousand", test_ten_thousand);
     g_test_add_func("/listing/events", test_events);
     g_test_add_func("/listing/event-is-the-signal", test_event_is_the_signal);

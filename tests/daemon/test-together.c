@@ -208,6 +208,7 @@ static void test_leaving_private(Hostile *hostile, const void *unused)
 
 typedef struct Together {
     sd_event *event;
+    sd_bus_slot *match;
     GRand *rand;
     char *ids[TOGETHER_N + 1];
     bool requires[TOGETHER_N][TOGETHER_N];
@@ -403,9 +404,9 @@ static void together_set_up(Together *together, Client *client)
         client_create(client, together->ids[i], "process", config, false);
         together->states[i] = "inactive";
     }
-    g_assert_cmpint(
-            sd_bus_add_match(client->bus, NULL, "type='signal'", on_together_signal, together), >=,
-            0);
+    g_assert_cmpint(sd_bus_add_match(client->bus, &together->match, "type='signal'",
+                                     on_together_signal, together),
+                    >=, 0);
 }
 
 static void together_run(Together *together, TogetherClient *clients, size_t n, Client *observer)
@@ -434,6 +435,7 @@ static void test_two_at_random(Hostile *hostile, const void *unused)
     together_run(&together, clients, G_N_ELEMENTS(clients), daemon->client);
     together_stop_all(&together, daemon->client);
     client_process(daemon->client);
+    sd_bus_slot_unref(together.match);
     for (unsigned i = 0; i < TOGETHER_N; i++) {
         assert_state_is(hostile, together.ids[i], "inactive");
         g_assert_cmpstr(together.states[i], ==, "inactive");
