@@ -111,13 +111,17 @@ static bool reload_try_one(Graph *sketch, ReloadTry *try)
     return true;
 }
 
-/* Puts the ids of those that are good behind the others. */
+/* Puts the ids of those that are good behind the others. Every other time it goes backwards: a long
+ * chain that is turned round takes two times, whatever its direction. */
 static void reload_try_all(GPtrArray *tries, Graph *sketch, bool late, GPtrArray *order)
 {
-    for (bool moved = true; moved;) {
+    unsigned n = tries->len;
+    bool backwards = false;
+
+    for (bool moved = true; moved; backwards = !backwards) {
         moved = false;
-        for (unsigned i = 0; i < tries->len; i++) {
-            ReloadTry *try = g_ptr_array_index(tries, i);
+        for (unsigned i = 0; i < n; i++) {
+            ReloadTry *try = g_ptr_array_index(tries, backwards ? n - 1 - i : i);
 
             if (try->is_good || try->is_late != late || !reload_try_one(sketch, try))
                 continue;
@@ -147,12 +151,15 @@ static bool reload_refuse(const GPtrArray *tries)
 GPtrArray *reload_order(Map *map, const DefinitionChanges *changes, bool *ret_refused)
 {
     g_autoptr(GPtrArray) tries = g_ptr_array_new_with_free_func(reload_try_free);
-    Graph *sketch = graph_new_sketch(map_core(map)->graph);
     GPtrArray *order = g_ptr_array_new();
 
+    *ret_refused = false;
     reload_add_tries(tries, map, changes->changed, false);
     reload_add_tries(tries, map, changes->created, false);
     reload_add_tries(tries, map, changes->unchanged, true);
+    if (tries->len == 0)
+        return order;
+    Graph *sketch = graph_new_sketch(map_core(map)->graph);
     reload_sketch_removed(sketch, map, changes->removed);
     g_autoptr(GPtrArray) peaceful = g_ptr_array_new();
     for (unsigned i = 0; i < tries->len; i++) {
