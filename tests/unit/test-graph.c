@@ -392,6 +392,52 @@ static void test_sort(void)
     graph_teardown();
 }
 
+/* What is tried on it shows there alone, and without a service. */
+static void test_sketch(void)
+{
+    graph_setup();
+    graph_have("a", "requires b; before c");
+    graph_have("b", "wants d");
+    assert_told(NULL);
+    Graph *sketch = graph_new_sketch(graph);
+    g_autoptr(Dependencies) turned = graph_lists("requires a");
+    g_assert_cmpuint(graph_n_nodes(sketch), ==, graph_n_nodes(graph));
+    assert_edges(graph_find(sketch, "b")->in[RELATION_REQUIRES], "a");
+    g_assert_null(graph_find(sketch, "a")->service);
+    g_assert_false(graph_check(sketch, "b", turned, NULL));
+    graph_sketch(sketch, "a", NULL);
+    graph_sketch(sketch, "new", NULL);
+    g_assert_null(graph_find(sketch, "c"));
+    g_assert_null(graph_find(sketch, "new"));
+    g_assert_true(graph_check(sketch, "b", turned, NULL));
+    graph_sketch(sketch, "b", turned);
+    assert_edges(graph_find(sketch, "b")->out[RELATION_REQUIRES], "a");
+    g_assert_false(graph_check(graph, "b", turned, NULL));
+    assert_edges(graph_find(graph, "a")->out[RELATION_BEFORE], "c");
+    graph_free(sketch);
+    assert_told("");
+    assert_graph_invariants();
+    graph_teardown();
+}
+
+/* Nobody comes after it; who is wanted, or has to be first, does not matter. */
+static void test_is_last(void)
+{
+    g_autoptr(Dependencies) some = graph_lists("requires x; after y");
+    g_autoptr(Dependencies) before = graph_lists("before x");
+
+    graph_setup();
+    graph_have("a", "requires b; wants c; before d");
+    g_assert_true(graph_is_last(graph, "a", some)); /* its own `before` goes */
+    g_assert_false(graph_is_last(graph, "a", before));
+    g_assert_false(graph_is_last(graph, "b", some));
+    g_assert_true(graph_is_last(graph, "c", some));
+    g_assert_true(graph_is_last(graph, "d", NULL));
+    g_assert_true(graph_is_last(graph, "nobody", some));
+    g_assert_false(graph_is_last(graph, "nobody", before));
+    graph_teardown();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -411,5 +457,7 @@ int main(int argc, char **argv)
     g_test_add_func("/graph/required-by", test_required_by);
     g_test_add_func("/graph/neighbours", test_neighbours);
     g_test_add_func("/graph/sort", test_sort);
+    g_test_add_func("/graph/sketch", test_sketch);
+    g_test_add_func("/graph/is-last", test_is_last);
     return g_test_run();
 }
