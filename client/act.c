@@ -13,6 +13,7 @@
 static const Operation act_operation_start = {
         .verb = "start",
         .member = "Start",
+        .plan = "StartServices",
         .until = "settled",
         .goals = {"active"},
         .shows_output = true,
@@ -22,6 +23,7 @@ static const Operation act_operation_start = {
 static const Operation act_operation_stop = {
         .verb = "stop",
         .member = "Stop",
+        .plan = "StopServices",
         .until = "inactive",
         .goals = {"inactive"},
         .already_error = "org.svcmgr1.Error.AlreadyStopped",

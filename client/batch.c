@@ -97,6 +97,8 @@ Outcome batch_run(Client *client, char **arguments, const BatchSteps *steps, voi
     if (outcome != OUTCOME_DONE)
         return outcome;
     batch.n_items = g_strv_length(ids);
+    if (steps->arrange != NULL && batch.n_items > 1)
+        steps->arrange(client, ids, data);
     g_autofree char *items = batch.items = g_malloc0_n(batch.n_items, steps->item_size);
     for (unsigned i = 0; i < batch.n_items; i++)
         *batch_item(&batch, i) = (BatchItem){.batch = &batch, .id = ids[i]};

@@ -24,6 +24,8 @@ typedef struct BatchSteps {
     BatchFunc begin;  /* in order; it ends by batch_item_done, now or from a reply */
     BatchFunc end;    /* in order, when the last is done; NULL: nothing */
     bool has_more;    /* the JSON goes on with what another batch adds */
+    /* Puts the ids, more than one, into the order in which they are begun; NULL: as given. */
+    void (*arrange)(Client *client, char **ids, void *data);
 } BatchSteps;
 
 /* Connects when needed, finds the services (arguments: ids and patterns), and returns when all are

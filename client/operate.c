@@ -388,10 +388,63 @@ static void operate_end(BatchItem *base, void *data)
     json_decref(((OperateItem *)base)->record);
 }
 
+/* Order */
+
+static int operate_compare_places(const void *a, const void *b, void *data)
+{
+    const char *const *left = a, *const *right = b;
+    GHashTable *places = data;
+    unsigned x = GPOINTER_TO_UINT(g_hash_table_lookup(places, *left));
+    unsigned y = GPOINTER_TO_UINT(g_hash_table_lookup(places, *right));
+
+    return (x > y) - (x < y);
+}
+
+/* Without a word: who calls tells what is wrong with which service. */
+static void operate_ask_plan(const OperateRun *run, char **ids, json_t **ret_steps)
+{
+    sd_bus_message *call = NULL;
+    sd_bus_message *reply = NULL;
+
+    if (call_manager_new(run->client, run->operation->plan, &call) != OUTCOME_DONE)
+        return;
+    (void)sd_bus_message_append_strv(call, ids); /* cannot fail: checked text */
+    (void)sd_bus_message_open_container(call, 'a', "{sv}");
+    call_append_option(call, "dry_run", "b", 1);
+    (void)sd_bus_message_close_container(call);
+    if (sd_bus_call(run->client->bus, call, run->client->timeout_usec, NULL, &reply) >= 0)
+        (void)value_read(reply, ret_steps); /* no list: no order */
+    sd_bus_message_unref(reply);
+    sd_bus_message_unref(call);
+}
+
+/* The daemon does at once what each call asks for. So whoever has to go first is called on first:
+ * else a service stops before the daemon has heard that those who need it are to stop, too. */
+static void operate_arrange(Client *client, char **ids, void *data)
+{
+    const OperateRun *run = data;
+    g_autoptr(GHashTable) places = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(json_t) steps = NULL;
+    size_t index;
+    const json_t *step;
+
+    if (run->operation->plan == NULL)
+        return;
+    operate_ask_plan(run, ids, &steps);
+    json_array_foreach(steps, index, step)
+    {
+        g_hash_table_insert(places, (void *)value_string(step, "id"),
+                            GUINT_TO_POINTER((unsigned)index + 1));
+    }
+    g_qsort_with_data(ids, (int)g_strv_length(ids), sizeof(*ids), operate_compare_places, places);
+}
+
 static Outcome operate_run(OperateRun *run, char **arguments)
 {
-    static const BatchSteps steps = {
-            .item_size = sizeof(OperateItem), .begin = operate_begin, .end = operate_end};
+    static const BatchSteps steps = {.item_size = sizeof(OperateItem),
+                                     .arrange = operate_arrange,
+                                     .begin = operate_begin,
+                                     .end = operate_end};
 
     run->deadline_usec = usec_add(clock_monotonic_usec(clock_system()), run->client->timeout_usec);
     return batch_run(run->client, arguments, &steps, run);

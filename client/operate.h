@@ -9,6 +9,7 @@
 typedef struct Operation {
     const char *verb;          /* for errors: "cannot VERB 'ID'" */
     const char *member;        /* the method; NULL: only wait */
+    const char *plan;          /* the Manager's method that tells an order; NULL: any will do */
     const char *until;         /* what Wait waits for; NULL: nothing */
     const char *goals[6];      /* the states in which it has succeeded, whatever error there was */
     bool minds_error;          /* there, too, an error is a failure */

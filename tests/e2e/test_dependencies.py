@@ -64,6 +64,21 @@ class Order(Steps):
         self.assert_said("third stop", "third end", "second stop", "second end",
                          "first stop", "first end")
 
+    def test_several_in_any_order(self):
+        """Whoever names several need not know who needs whom, nor in which way."""
+        names = ["db", "app", "web", "front"]
+        for name, other in zip(names, [None] + names):
+            self.make(name, "linger", "5", **({"after": [other]} if other else {}))
+        for given in (names, names[::-1], ["app", "front", "web", "db"], ["*"]):
+            self.journal.forget()
+            self.start(*given)
+            self.assertEqual(self.journal.said(), [(name, what) for name in names
+                                                   for what in ("begin", "ready")], given)
+            self.journal.forget()
+            self.stop(*given)
+            self.assertEqual(self.journal.said(), [(name, what) for name in names[::-1]
+                                                   for what in ("stop", "end")], given)
+
     def test_order_alone_does_not_hold_for_who_has_failed(self):
         bad = self.world.file("bad", "")
         self.make("first", "unless", bad, restart=GIVES_UP)
