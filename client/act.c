@@ -100,6 +100,7 @@ static Outcome act_restart(Client *client, char **arguments)
     static const Operation restart = {
             .verb = "restart",
             .member = "Restart",
+            .plan = "StopServices",
             .until = "settled",
             .goals = {"active"},
             .shows_output = true,

@@ -69,15 +69,13 @@ class Order(Steps):
         names = ["db", "app", "web", "front"]
         for name, other in zip(names, [None] + names):
             self.make(name, "linger", "5", **({"after": [other]} if other else {}))
+        up = [(name, what) for name in names for what in ("begin", "ready")]
+        down = [(name, what) for name in names[::-1] for what in ("stop", "end")]
         for given in (names, names[::-1], ["app", "front", "web", "db"], ["*"]):
-            self.journal.forget()
-            self.start(*given)
-            self.assertEqual(self.journal.said(), [(name, what) for name in names
-                                                   for what in ("begin", "ready")], given)
-            self.journal.forget()
-            self.stop(*given)
-            self.assertEqual(self.journal.said(), [(name, what) for name in names[::-1]
-                                                   for what in ("stop", "end")], given)
+            for verb, expected in (("start", up), ("restart", down + up), ("stop", down)):
+                self.journal.forget()
+                self.svcmgr(verb, *given)
+                self.assertEqual(self.journal.said(), expected, (verb, *given))
 
     def test_order_alone_does_not_hold_for_who_has_failed(self):
         bad = self.world.file("bad", "")
