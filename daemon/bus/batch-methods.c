@@ -90,10 +90,10 @@ static void batch_note_order(BatchTelling *telling)
                             ids[telling->stops ? i : i - 1]);
 }
 
-/* NULL: none. One that its requirer takes along is not held by the list. */
+/* NULL: none, or it is known already. */
 static const char *batch_find_ordered(const BatchTelling *telling, const PlanStep *step)
 {
-    const char *id = step->because == NULL ? g_hash_table_lookup(telling->after, step->id) : NULL;
+    const char *id = g_hash_table_lookup(telling->after, step->id);
     const PlanStep *other = id != NULL ? g_hash_table_lookup(telling->told, id) : NULL;
 
     if (other == NULL || other->action != step->action || step->action == PLAN_NOTHING)

@@ -292,6 +292,8 @@ static void test_refused(void)
         REFUSED(ERROR_NOT_FOUND, "'nobody'", members[i], 2, "a", "nobody", 0);
         REFUSED(ERROR_NOT_FOUND, "'nobody'", members[i], 1, "nobody", 1, "dry_run", "b", 1);
         REFUSED(ERROR_INVALID_ARGS, "'a' is named twice", members[i], 3, "a", "b", "a", 0);
+        REFUSED(ERROR_INVALID_ARGS, "'a' is named twice", members[i], 2, "a", "a", 1, "dry_run",
+                "b", 1);
         REFUSED(ERROR_INVALID_ID, NULL, members[i], 2, "a", "no id", 0);
         REFUSED(ERROR_INVALID_ID, NULL, members[i], 1, "", 0);
         REFUSED(ERROR_INVALID_ARGS, "unknown option 'wait'; known: ordered, dry_run", members[i], 1,
