@@ -27,6 +27,10 @@ const char *const nasty_configs[] = {
         "{\"exec\":[\"/bin/true\"],\"working_directory\":\"/nonexistent\"}",
         "{\"exec\":[\"/bin/sleep\",\"1000\"],\"environment\":{\"A\":\"\\u001b[31m\"},"
         "\"$comment\":\"\\u202e\"}",
+        "{\"exec\":[\"/bin/sleep\",\"1000\"],\"requires\":[\"db\"],\"after\":[\"aux\"],"
+        "\"keep_up\":{\"grace\":\"10ms\"}}",
+        "{\"exec\":[\"sleep\",\"0.02\"],\"restart\":{\"policy\":\"no\"},\"wants\":[\"worker\"],"
+        "\"part_of\":[\"web\"],\"conflicts\":[\"Z\"],\"before\":[\"0\"]}",
         NULL};
 
 static const char nasty_mutable_config[] =

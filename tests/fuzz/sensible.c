@@ -102,6 +102,19 @@ static int sensible_append_open_log(sd_bus_message *message)
                                  nasty_pick(sensible_formats));
 }
 
+static int sensible_append_batch(sd_bus_message *message)
+{
+    return sd_bus_message_append(message, "asa{sv}", 2, nasty_pick(nasty_ids),
+                                 nasty_pick(nasty_ids), 2, "ordered", "b", (int)nasty_random(2),
+                                 "dry_run", "b", (int)nasty_random(2));
+}
+
+static int sensible_append_graph(sd_bus_message *message)
+{
+    return sd_bus_message_append(message, "a{sv}", 2, "ids", "as", 1, nasty_pick(nasty_ids),
+                                 "reverse", "b", (int)nasty_random(2));
+}
+
 /* What stands here more than once comes more often. */
 static const SensibleCall sensible_calls[] = {
         {CLIENT_ROOT, CLIENT_MANAGER, "CreateService", sensible_append_create},
@@ -113,6 +126,9 @@ static const SensibleCall sensible_calls[] = {
         {CLIENT_ROOT, CLIENT_MANAGER, "ValidateConfig", sensible_append_validate},
         {CLIENT_ROOT, CLIENT_MANAGER, "GetKindSchema", sensible_append_kind},
         {CLIENT_ROOT, CLIENT_MANAGER, "GetService", sensible_append_id},
+        {CLIENT_ROOT, CLIENT_MANAGER, "StartServices", sensible_append_batch},
+        {CLIENT_ROOT, CLIENT_MANAGER, "StopServices", sensible_append_batch},
+        {CLIENT_ROOT, CLIENT_MANAGER, "GetDependencyGraph", sensible_append_graph},
         {NULL, CLIENT_SERVICE, "Start", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "Start", sensible_append_nothing},
         {NULL, CLIENT_SERVICE, "Stop", sensible_append_nothing},
