@@ -41,6 +41,7 @@ struct GraphNode {
     uint64_t away_since_usec;
     Follow follow : 8;
     bool blocked : 1;       /* it waits for what nobody brings */
+    GList place;            /* for slots.c: in the row, if it has data */
     bool pinned : 1;        /* stays although nothing refers to it (see slots.h) */
     bool appeared : 1;      /* its service has just come: somebody may wait for it to be started */
     bool links_changed : 1; /* its record has to say so */

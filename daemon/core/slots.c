@@ -21,7 +21,7 @@ void slots_free(Slots *slots)
 {
     if (slots == NULL)
         return;
-    g_queue_clear(&slots->row);
+    g_assert(g_queue_is_empty(&slots->row));
     g_free(slots);
 }
 
@@ -41,20 +41,25 @@ bool slots_take(Slots *slots, const GraphNode *node)
     if (!slots_have_room(slots) || (first != NULL && first != node))
         return false;
     if (first != NULL)
-        (void)g_queue_pop_head(&slots->row);
+        slots_leave(slots, first);
     slots->n_taken++;
     return true;
 }
 
 void slots_wait(Slots *slots, GraphNode *node)
 {
-    if (g_queue_find(&slots->row, node) == NULL)
-        g_queue_push_tail(&slots->row, node);
+    if (node->place.data != NULL)
+        return;
+    node->place.data = node;
+    g_queue_push_tail_link(&slots->row, &node->place);
 }
 
-void slots_leave(Slots *slots, const GraphNode *node)
+void slots_leave(Slots *slots, GraphNode *node)
 {
-    (void)g_queue_remove(&slots->row, node); /* it need not wait */
+    if (node->place.data == NULL)
+        return;
+    node->place.data = NULL;
+    g_queue_unlink(&slots->row, &node->place);
 }
 
 void slots_release(Slots *slots)

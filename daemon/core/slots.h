@@ -17,7 +17,7 @@ void slots_set_max(Slots *slots, unsigned max);
 bool slots_take(Slots *slots, const GraphNode *node);
 /* It waits until there is room; its place stays the same if it asks again. */
 void slots_wait(Slots *slots, GraphNode *node);
-void slots_leave(Slots *slots, const GraphNode *node); /* it waits no more */
+void slots_leave(Slots *slots, GraphNode *node); /* it waits no more, if it did */
 /* One is done starting. */
 void slots_release(Slots *slots);
 /* Who may take the room that there is; NULL: nobody waits, or there is none. */
