@@ -153,8 +153,7 @@ bool service_stop(Service *service, const Origin *origin, GError **error)
     g_autoptr(Service) keep = service_ref(service);
     if (!service_check_stop(service, error))
         return false;
-    service_set_wanted(service,
-                       false); /* of one that is stopping: cancels the second half of a restart */
+    service_stay_away(service, origin); /* when stopping: cancels the second half of a restart */
     if (service->record->state != STATE_STOPPING)
         service_enter_stopping(service, NULL, origin);
     return true;

@@ -106,6 +106,8 @@ void service_enter_gated(Service *service, StateRecord *draft, const Origin *ori
 bool service_must_wait_again(Service *service);
 /* The target. Of one that stops, it says whether it comes back, which others may wait for. */
 void service_set_wanted(Service *service, bool wanted);
+/* Not wanted from here on, with what that changes in the record of one that stops. */
+void service_stay_away(Service *service, const Origin *origin);
 /* A stop that was put off is put off no longer, whoever else runs. */
 void service_force_stop(Service *service);
 /* True: it has put its stop off, for others have to stop first. */

@@ -301,6 +301,18 @@ void service_set_wanted(Service *service, bool wanted)
         settle_note_target(service);
 }
 
+/* It was stopped for a reason, to come back. That somebody wants it to stay away is no failure. */
+void service_stay_away(Service *service, const Origin *origin)
+{
+    bool was_to_return = service->wanted && service->record->state == STATE_STOPPING;
+    service_set_wanted(service, false);
+    if (!was_to_return || service->record->failure_class != FAILURE_DEPENDENCY)
+        return;
+    StateRecord *draft = service_draft(service);
+    service_draft_clear_error(draft);
+    service_commit(service, draft, STATE_STOPPING, origin);
+}
+
 /* What is not up and can be brought; the rest shows while it is waited for. */
 void service_pull(Service *service, const Origin *origin)
 {
@@ -356,7 +368,10 @@ void service_follow_stop(Service *service, const GError *reason)
     g_autoptr(Service) keep = service_ref(service);
     if (!service->record->active)
         return;
-    service_set_wanted(service, false);
+    if (reason == NULL)
+        service_stay_away(service, &origin_dependency);
+    else
+        service_set_wanted(service, false);
     if (service->record->state != STATE_STOPPING)
         service_enter_stopping(service, reason, &origin_dependency);
 }

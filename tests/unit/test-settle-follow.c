@@ -145,6 +145,25 @@ static void test_keep_up_in_time(void)
     assert_state(web, STATE_ACTIVE);
 }
 
+/* It goes down to come back; that somebody stops it meanwhile is no failure of it. */
+static void test_keep_up_stopped_meanwhile(void)
+{
+    Service *db = make("db", "{}"), *web = make("web", KEEPS_UP);
+    begin(web);
+    finish(db);
+    finish(web);
+    begin_stop(db);
+    core_fixture_advance(&fixture, 5 * USEC_PER_SEC);
+    assert_state(web, STATE_STOPPING);
+    g_assert_nonnull(service_state(web)->error);
+    begin_stop(web);
+    assert_state(web, STATE_STOPPING);
+    g_assert_null(service_state(web)->error);
+    end_stop(web);
+    assert_state(web, STATE_INACTIVE);
+    end_stop(db);
+}
+
 /* The order of stops */
 
 static void test_stop_in_reverse(void)
@@ -338,6 +357,7 @@ static const Story stories[] = {
         {"part-of/each-other", test_part_of_each_other},
         {"keep-up/grace", test_keep_up},
         {"keep-up/in-time", test_keep_up_in_time},
+        {"keep-up/stopped-meanwhile", test_keep_up_stopped_meanwhile},
         {"stop/in-reverse", test_stop_in_reverse},
         {"stop/unkillable", test_stop_behind_unkillable},
         {"stop/by-force", test_stop_by_force},
