@@ -104,28 +104,41 @@ static void gate_look(GraphNode *node, GateLook *look)
 
 /* Names */
 
-static int gate_compare_nodes(const void *a, const void *b)
+/* Where node is, or would be, among the first n. */
+static unsigned gate_place(GraphNode *const *first, unsigned n, const GraphNode *node)
 {
-    const GraphNode *const *x = a, *const *y = b;
-    return strcmp((*x)->id, (*y)->id);
+    unsigned begin = 0;
+    while (begin < n) {
+        unsigned middle = begin + (n - begin) / 2;
+        if (strcmp(first[middle]->id, node->id) < 0)
+            begin = middle + 1;
+        else
+            n = middle;
+    }
+    return begin;
 }
 
-/* NULL: nobody. */
-static char **gate_names(GPtrArray *nodes)
+/* Few are named of the thousands that there may be, so they are picked, not sorted. NULL: nobody.
+ */
+static char **gate_names(const GPtrArray *nodes)
 {
-    const GraphNode *last = NULL;
-    if (nodes->len == 0)
-        return NULL;
-    g_ptr_array_sort(nodes, gate_compare_nodes);
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    for (unsigned i = 0; i < nodes->len && names->len < LINKS_WAITING_FOR_MAX; i++) {
-        const GraphNode *node = g_ptr_array_index(nodes, i);
-        if (node != last)
-            g_ptr_array_add(names, g_strdup(node->id));
-        last = node;
+    GraphNode *first[LINKS_WAITING_FOR_MAX + 1];
+    unsigned n = 0;
+    for (unsigned i = 0; i < nodes->len; i++) {
+        GraphNode *node = nodes->pdata[i];
+        if (n == LINKS_WAITING_FOR_MAX && strcmp(first[n - 1]->id, node->id) <= 0)
+            continue;
+        unsigned place = gate_place(first, n, node);
+        if (place < n && first[place] == node)
+            continue;
+        memmove(&first[place + 1], &first[place], (n - place) * sizeof first[0]);
+        first[place] = node;
+        n = MIN(n + 1, LINKS_WAITING_FOR_MAX);
     }
-    g_ptr_array_add(names, NULL);
-    return (char **)g_ptr_array_free(g_steal_pointer(&names), FALSE);
+    char **names = n > 0 ? g_new0(char *, n + 1) : NULL;
+    for (unsigned i = 0; i < n; i++)
+        names[i] = g_strdup(first[i]->id);
+    return names;
 }
 
 /* Reasons */
@@ -205,17 +218,58 @@ void gate_look_start(GraphNode *node, GateView *ret_view)
 
 /* Stopping */
 
-static void gate_look_at_dependent(GraphNode *node, void *awaited)
+/* Who has to stop before others do. */
+typedef struct GateStop {
+    GraphNode *node;
+    GPtrArray *awaited; /* of GraphNode */
+} GateStop;
+
+typedef struct GateWalk {
+    GPtrArray *found; /* of GraphNode */
+    unsigned mark;
+} GateWalk;
+
+static void gate_walk_add(GraphNode *node, void *data)
 {
-    if (node->service != NULL && service_state(node->service)->state == STATE_STOPPING &&
-        !service_is_unkillable(node->service))
-        g_ptr_array_add(awaited, node);
+    GateWalk *walk = data;
+    if (node->mark == walk->mark)
+        return;
+    node->mark = walk->mark;
+    g_ptr_array_add(walk->found, node);
+}
+
+/* The stop of a group is over when its members have stopped. Whoever stops before one of them
+ * would wait for the group for ever, though the group comes after it. */
+static bool gate_is_awaited_by_group(GraphNode *node, const GraphNode *group)
+{
+    g_autoptr(GPtrArray) found = g_ptr_array_new();
+    GateWalk walk = {.found = found, .mark = graph_begin_walk(node->graph)};
+    gate_walk_add(node, &walk);
+    for (unsigned i = 0; i < found->len; i++) {
+        GraphNode *each = found->pdata[i];
+        if (graph_has_edge(each->in[RELATION_MEMBERS], group))
+            return true;
+        graph_each_before(each, gate_walk_add, &walk);
+        graph_each(each->in[RELATION_MEMBERS], gate_walk_add, &walk);
+    }
+    return false;
+}
+
+static void gate_look_at_dependent(GraphNode *node, void *data)
+{
+    GateStop *stop = data;
+    if (node->service == NULL || service_state(node->service)->state != STATE_STOPPING ||
+        service_is_unkillable(node->service))
+        return;
+    if (node->out[RELATION_MEMBERS] == NULL || !gate_is_awaited_by_group(stop->node, node))
+        g_ptr_array_add(stop->awaited, node);
 }
 
 bool gate_may_stop(GraphNode *node, char ***ret_waiting_for)
 {
     g_autoptr(GPtrArray) awaited = g_ptr_array_new();
-    graph_each_after(node, gate_look_at_dependent, awaited);
+    GateStop stop = {.node = node, .awaited = awaited};
+    graph_each_after(node, gate_look_at_dependent, &stop);
     if (ret_waiting_for != NULL)
         *ret_waiting_for = gate_names(awaited);
     return awaited->len == 0;

@@ -7,7 +7,8 @@
  * after as long as that is on its way (starting, stopping, or itself waiting for something that
  * comes); and for what it conflicts with until nothing of that runs. It is blocked when it waits
  * for something required that nobody brings: not there, not started, failed, or failing again and
- * again (backoff). A stop waits for what comes after it and is stopping, too. */
+ * again (backoff). A stop waits for what comes after it and is stopping, too; not for a group whose
+ * own stop waits for this one, as that of its member or of what stops before its member. */
 
 #include "core/graph.h"
 #include "core/state.h"

@@ -271,12 +271,13 @@ bool graph_check(Graph *graph, const char *id, const Dependencies *dependencies,
             return error_set(error, ERROR_DEPENDENCY_CYCLE, "%s names itself in %s", id,
                              relation_to_string(relation));
     }
-    if (graph_is_last(graph, id, dependencies))
-        return true;
+    GraphNode *self = graph_find(graph, id);
+    if (graph_is_last(graph, id, dependencies) ||
+        (self != NULL && dependencies_equal(self->dependencies, dependencies)))
+        return true; /* the latter is there, and closes none */
     g_autoptr(GHashTable) befores = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GArray) steps = g_array_new(FALSE, FALSE, sizeof(OrderStep));
-    OrderSearch search = {
-            .id = id, .self = graph_find(graph, id), .befores = befores, .steps = steps};
+    OrderSearch search = {.id = id, .self = self, .befores = befores, .steps = steps};
     char *const *ids = dependencies->lists[RELATION_BEFORE];
     for (; ids != NULL && *ids != NULL; ids++)
         g_hash_table_add(befores, *ids);

@@ -13,6 +13,7 @@ struct Graph {
     GraphFind find; /* NULL: there are no services but those attached */
     void *find_data;
     bool is_closed;
+    unsigned falls;
     unsigned mark;   /* the last that was given to a walk */
     unsigned listed; /* likewise, for neighbours */
 };

@@ -33,6 +33,7 @@ Graph *graph_new(Queue *queue, const GraphEyes *eyes)
     graph->nodes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, graph_node_free);
     graph->queue = queue;
     graph->eyes = eyes;
+    graph->falls = 1;
     return graph;
 }
 
@@ -58,6 +59,16 @@ Service *graph_find_service(const Graph *graph, const char *id)
 void graph_close(Graph *graph)
 {
     graph->is_closed = true;
+}
+
+void graph_note_fall(Graph *graph)
+{
+    graph->falls += graph->falls != UINT_MAX ? 1 : 2; /* never 0 */
+}
+
+unsigned graph_falls(const Graph *graph)
+{
+    return graph->falls;
 }
 
 bool graph_is_closed(const Graph *graph)
@@ -262,6 +273,7 @@ static char *const *graph_list_of(const Dependencies *dependencies, Relation rel
 static void graph_relink(GraphNode *node, Dependencies *dependencies)
 {
     g_autoptr(GHashTable) left = g_hash_table_new(NULL, NULL);
+    graph_note_fall(node->graph);
     for (Relation relation = 0; relation < _RELATION_MAX; relation++) {
         char *const *old = graph_list_of(node->dependencies, relation);
         char *const *now = graph_list_of(dependencies, relation);

@@ -45,6 +45,7 @@ struct GraphNode {
     bool pinned : 1;        /* stays although nothing refers to it (see slots.h) */
     bool appeared : 1;      /* its service has just come: somebody may wait for it to be started */
     bool links_changed : 1; /* its record has to say so */
+    unsigned brought;       /* for plan.c: nobody has fallen since all that it waits for came up */
     unsigned mark;          /* for walks: equal to the graph's last, it was seen */
     unsigned pending;       /* for graph_sort: neighbours that are not in the result yet */
     unsigned listed;        /* for graph_each_before and graph_each_after */
@@ -115,6 +116,10 @@ bool graph_has_edge(const GPtrArray *edges, const GraphNode *to);      /* edges 
 GPtrArray *graph_sort(Graph *graph);
 /* A new mark for a walk of one's own (GraphNode.mark). */
 unsigned graph_begin_walk(Graph *graph);
+/* Something in it has come to be down, or not to come back, or who names whom is another matter:
+ * what was found out of who is on its way (GraphNode.brought) is to be found out again. */
+void graph_note_fall(Graph *graph);
+unsigned graph_falls(const Graph *graph); /* never 0 */
 /* From here on services come and go without anybody looking: everything is coming to its end. */
 void graph_close(Graph *graph);
 bool graph_is_closed(const Graph *graph);

@@ -99,20 +99,35 @@ static bool service_plan_own_start(Service *service, const Origin *origin, Plan 
 }
 
 /* What is taken along is told with who asked for it. */
-static void service_take_along(Service *service, const Plan *plan, const Origin *origin)
+static void service_pull_along(const Service *service, const Plan *plan, const Origin *origin)
 {
     Origin along = *origin;
     if (along.cause != CAUSE_STARTUP)
         along.cause = CAUSE_DEPENDENCY;
     for (unsigned i = 0; plan != NULL && i < plan->steps->len; i++) {
         const PlanStep *step = g_ptr_array_index(plan->steps, i);
-        if (step->service == service)
-            continue;
-        if (step->action == PLAN_STOP)
-            service_follow_stop(step->service, NULL);
-        else if (step->action == PLAN_START)
+        if (step->service != service && step->action == PLAN_START)
             service_pull(step->service, &along);
     }
+}
+
+static void service_take_along(const Service *service, const Plan *plan, const Origin *origin)
+{
+    for (unsigned i = 0; plan != NULL && i < plan->steps->len; i++) {
+        const PlanStep *step = g_ptr_array_index(plan->steps, i);
+        if (step->action == PLAN_STOP)
+            service_follow_stop(step->service, NULL);
+    }
+    service_pull_along(service, plan, origin);
+}
+
+void service_bring(Service *service, const Origin *origin)
+{
+    g_autoptr(Service) keep = service_ref(service);
+    g_autoptr(Plan) plan = NULL;
+    if (service_check_startable(service, NULL) && service_plan_start(service, &plan, NULL))
+        service_pull_along(service, plan, origin);
+    service_pull(service, origin); /* without a plan it waits, and says for what */
 }
 
 bool service_start(Service *service, const Origin *origin, GError **error)

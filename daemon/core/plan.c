@@ -34,6 +34,7 @@ typedef struct PlanWalk {
     GPtrArray *stack;  /* of PlanItem, borrowed */
     bool foresees;     /* what groups do is part of it */
     PlanAction side;   /* what is being ordered: PLAN_STOP, or else all others */
+    bool is_deep;      /* looks at everything, whatever was found before */
     Plan *plan;
 } PlanWalk;
 
@@ -72,6 +73,7 @@ static void plan_walk_init(PlanWalk *walk, bool foresees)
     walk->items = g_ptr_array_new_with_free_func(plan_item_free);
     walk->by_id = g_hash_table_new(g_str_hash, g_str_equal);
     walk->stack = g_ptr_array_new();
+    walk->is_deep = false;
     walk->plan = g_new(Plan, 1);
     walk->plan->steps = g_ptr_array_new_with_free_func(plan_step_free);
 }
@@ -128,6 +130,15 @@ static bool plan_is_up(const Service *service)
     return record->active && (record->state != STATE_STOPPING || service_is_wanted(service));
 }
 
+/* What waits takes along what it waits for, unless a walk has found that on its way, and nobody has
+ * fallen since: to look there again at each start in a long chain would cost its square. */
+static bool plan_looks_behind(const PlanWalk *walk, const Service *service)
+{
+    const GraphNode *node = service_node(service);
+    return service_state(service)->state == STATE_WAITING && node != NULL &&
+           (walk->is_deep || node->brought != graph_falls(node->graph));
+}
+
 /* Of the services that were asked for. */
 static void plan_ask_start(PlanWalk *walk, Service *service)
 {
@@ -138,15 +149,14 @@ static void plan_ask_start(PlanWalk *walk, Service *service)
     else if (!plan_is_up(service))
         plan_ask(walk, PLAN_START, service);
     else
-        plan_ask(walk, PLAN_NOTHING, service)->descends =
-                service_state(service)->state == STATE_WAITING;
+        plan_ask(walk, PLAN_NOTHING, service)->descends = plan_looks_behind(walk, service);
 }
 
 /* What was done once and for all is as good as up. */
-static void plan_hide(PlanItem *item)
+static void plan_hide(const PlanWalk *walk, PlanItem *item)
 {
     item->hidden = true;
-    item->descends = service_state(item->step->service)->state == STATE_WAITING;
+    item->descends = plan_looks_behind(walk, item->step->service);
 }
 
 static void plan_take_along(PlanWalk *walk, GraphNode *node, const PlanItem *by, Relation relation)
@@ -165,8 +175,8 @@ static void plan_take_along(PlanWalk *walk, GraphNode *node, const PlanItem *by,
     bool up = plan_is_up(service);
     if (!up && (is_member || !service_state(service)->completed)) /* a group asks for it */
         plan_add(walk, PLAN_START, node->id, service, node, by, relation);
-    else if (up && (required || service_state(service)->state == STATE_WAITING))
-        plan_hide(plan_add(walk, PLAN_NOTHING, node->id, service, node, by, relation));
+    else if (up && (required || plan_looks_behind(walk, service)))
+        plan_hide(walk, plan_add(walk, PLAN_NOTHING, node->id, service, node, by, relation));
 }
 
 static void plan_descend(PlanWalk *walk, const PlanItem *item, Relation relation)
@@ -371,9 +381,25 @@ static void plan_order(PlanWalk *walk)
     }
 }
 
+/* Nothing but what was asked for was to be started: all else that was seen is on its way. */
+static void plan_note_brought(const PlanWalk *walk)
+{
+    for (unsigned i = 0; i < walk->items->len; i++) {
+        const PlanItem *item = walk->items->pdata[i];
+        if (item->step->action == PLAN_START && item->step->because != NULL)
+            return;
+    }
+    for (unsigned i = 0; i < walk->items->len; i++) {
+        const PlanItem *item = walk->items->pdata[i];
+        if (item->hidden)
+            item->node->brought = graph_falls(item->node->graph);
+    }
+}
+
 static Plan *plan_start_asked(PlanWalk *walk, GError **error)
 {
     plan_find_starts(walk);
+    plan_note_brought(walk);
     if (plan_find_stops(walk, error)) {
         plan_order(walk);
         return plan_walk_done(walk);
@@ -382,24 +408,38 @@ static Plan *plan_start_asked(PlanWalk *walk, GError **error)
     return NULL;
 }
 
-static Plan *plan_start_all(Service *const *services, size_t n, bool foresees, GError **error)
+static Plan *plan_start_all(Service *const *services, size_t n, bool foresees, bool is_deep,
+                            GError **error)
 {
     PlanWalk walk;
     plan_walk_init(&walk, foresees);
+    walk.is_deep = is_deep;
     for (size_t i = 0; i < n; i++)
         plan_ask_start(&walk, services[i]);
     return plan_start_asked(&walk, error);
 }
 
+/* Stops come first. */
+static bool plan_stops_others(const Plan *plan)
+{
+    const PlanStep *first = plan->steps->len > 0 ? plan->steps->pdata[0] : NULL;
+    return first != NULL && first->action == PLAN_STOP;
+}
+
+/* If something has to stop, it may be what one of them waits for. */
 Plan *plan_start(Graph *graph, Service *const *services, size_t n, GError **error)
 {
-    return plan_start_all(services, n, false, error);
+    g_autoptr(Plan) plan = plan_start_all(services, n, false, false, error);
+    if (plan == NULL || !plan_stops_others(plan))
+        return g_steal_pointer(&plan);
+    return plan_start_all(services, n, false, true, error);
 }
 
 Plan *plan_restart(Graph *graph, Service *service, GError **error)
 {
     PlanWalk walk;
     plan_walk_init(&walk, false);
+    walk.is_deep = true;
     plan_ask(&walk, PLAN_START, service);
     return plan_start_asked(&walk, error);
 }
@@ -513,7 +553,7 @@ static void plan_explain(Plan *plan)
 
 Plan *plan_foresee_start(Graph *graph, Service *const *services, size_t n, GError **error)
 {
-    Plan *plan = plan_start_all(services, n, true, error);
+    Plan *plan = plan_start_all(services, n, true, true, error);
     if (plan != NULL)
         plan_explain(plan);
     return plan;

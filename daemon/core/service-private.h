@@ -42,6 +42,7 @@ struct Service {
     bool retracted;
     Origin *deleted_by; /* NULL: it is not being deleted. Holds a reference to its caller */
     bool unkillable;
+    bool is_put_down; /* it stops for good, and not because somebody asked for that */
     ConfigSource config_source : 8;
     StopPhase stop_phase;
     Config *config; /* of the record's text; NULL at rest */

@@ -256,6 +256,7 @@ void service_enter_stopping(Service *service, const GError *reason, const Origin
 {
     StateRecord *draft = service_draft(service);
     service->stop_phase = STOP_QUEUED;
+    service->is_put_down = reason != NULL && !service->wanted;
     queue_add(service->core->queue, &service->entry, QUEUE_FREE);
     service_draft_forget_reload(service, draft);
     if (reason != NULL)
@@ -543,7 +544,7 @@ void service_stop_done(Service *service, const Failure *failure)
         log_service(LOG_LEVEL_ERROR, service->id, "stop failed: %s", failure->error->message);
         service_remember_failure(service, draft, STATE_FAILED, &failure->exit);
     }
-    bool failed = failure != NULL || was_unkillable || draft->failure_class == FAILURE_DEPENDENCY;
+    bool failed = failure != NULL || was_unkillable || service->is_put_down;
     service_commit(service, draft, failed ? STATE_FAILED : STATE_INACTIVE, &origin_stopped);
 }
 

@@ -189,5 +189,8 @@ bool service_stop_was_asked_for(const Service *service);
 bool service_needs_slot(const Service *service);
 /* Another service wants it up; does nothing if it is, is on its way, or cannot be. */
 void service_pull(Service *service, const Origin *origin);
+/* The same for one that somebody waited for before it was there: with all that its start takes
+ * along, but nothing stops for it. */
+void service_bring(Service *service, const Origin *origin);
 /* The record has to say what the graph now says of it. */
 void service_tell_links(Service *service);

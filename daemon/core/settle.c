@@ -124,6 +124,8 @@ void settle_note_move(Service *service, const StateRecord *old, const StateRecor
     if (node == NULL || !settle_is_move(old, now))
         return;
     Follow follow = settle_follow(service, old, now);
+    if (!now->active || now->state == STATE_STOPPING)
+        graph_note_fall(node->graph);
     if (gate_is_satisfied(old) && !gate_is_satisfied(now))
         node->away_since_usec = settle_now(node);
     if (!settle_can_follow(service, node->follow))
@@ -144,6 +146,7 @@ void settle_note_target(Service *service)
     GraphNode *node = service_node(service);
     if (node == NULL)
         return;
+    graph_note_fall(node->graph);
     graph_each(node->out[RELATION_CONFLICTS], settle_mark_waiting, NULL);
     graph_each(node->in[RELATION_CONFLICTS], settle_mark_waiting, NULL);
 }
@@ -209,7 +212,7 @@ static void settle_look_appeared(GraphNode *node)
     node->appeared = false;
     graph_each(node->in[RELATION_REQUIRES], settle_find_waiting, &is_awaited);
     if (is_awaited)
-        service_pull(node->service, &origin_dependency);
+        service_bring(node->service, &origin_dependency);
 }
 
 /* Whoever stands behind it in the row has to hear of it: it may have been the first. */

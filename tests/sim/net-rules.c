@@ -57,14 +57,41 @@ static void net_visit_wanter(NetWorld *world, NetActor *other, void *any)
         *(bool *)any = true;
 }
 
+/* One that is new and that somebody waits for brings what it requires and wants. */
+typedef struct NetBringing {
+    GPtrArray *seen; /* of NetActor */
+    bool any;
+} NetBringing;
+
+static void net_visit_bringer(NetWorld *world, NetActor *other, void *data)
+{
+    NetBringing *bringing = data;
+    if (other->service == NULL || other->mark == world->mark)
+        return;
+    other->mark = world->mark;
+    g_ptr_array_add(bringing->seen, other);
+    if (other->is_new)
+        net_each_in(world, other, RELATION_REQUIRES, net_visit_wanter, &bringing->any);
+}
+
+static bool net_is_brought(NetWorld *world, NetActor *actor)
+{
+    g_autoptr(GPtrArray) seen = g_ptr_array_new();
+    NetBringing bringing = {.seen = seen};
+    world->mark++;
+    net_visit_bringer(world, actor, &bringing);
+    for (unsigned i = 0; i < seen->len && !bringing.any; i++) {
+        net_each_in(world, seen->pdata[i], RELATION_REQUIRES, net_visit_bringer, &bringing);
+        net_each_in(world, seen->pdata[i], RELATION_WANTS, net_visit_bringer, &bringing);
+    }
+    return bringing.any;
+}
+
 static void net_rules_check_pull(NetWorld *world, NetActor *actor, const StateRecord *now)
 {
-    bool any = false;
     if ((1U << now->from & DOWN) == 0 || (1U << now->state & DOWN) != 0)
         return;
-    net_each_in(world, actor, RELATION_REQUIRES, net_visit_wanter, &any);
-    any = (any && actor->is_new) || (actor->taken & NET_TAKEN_START) != 0;
-    if (!any)
+    if ((actor->taken & NET_TAKEN_START) == 0 && !net_is_brought(world, actor))
         net_violation(world, NET_RULE_REASON, "'%s' is started by %s, and nobody asked for it",
                       actor->id, cause_to_string(now->cause));
 }
