@@ -27,6 +27,7 @@
 #define DEPS_PATIENCE_USEC (60 * USEC_PER_SEC)
 #define DEPS_JOURNAL_BYTES (1024 * 1024)
 #define DEPS_SEED 1
+#define DEPS_FLOOR_ROUNDS 20
 
 typedef enum DepsWord {
     DEPS_BEGIN,
@@ -451,11 +452,30 @@ static void deps_count_messages(Bench *bench)
     system_done(&system);
 }
 
+/* What the kernel and the C library alone take for one of these programs, from its fork to its end:
+ * the figures have that in them. */
+static void deps_note_floor(Bench *bench)
+{
+    g_autofree char *program = rig_program("bench-step");
+    g_autofree char *journal = g_build_filename(bench->fixture.root, "floor", NULL);
+    const char *argv[] = {program, journal, "s00000", "0", "oneshot", NULL};
+    double taken_usec[DEPS_FLOOR_ROUNDS];
+    int status;
+
+    for (unsigned i = 0; i < DEPS_FLOOR_ROUNDS; i++) {
+        taken_usec[i] = bench_run_program(argv, NULL, &status);
+        g_assert_cmpint(status, ==, 0);
+    }
+    bench_note("one program alone, without a supervisor: %.0f us",
+               bench_median(taken_usec, DEPS_FLOOR_ROUNDS));
+}
+
 int main(int argc, char **argv)
 {
     Bench bench;
 
     bench_init(&bench, argc, argv);
+    deps_note_floor(&bench);
     for (size_t i = 0; i < G_N_ELEMENTS(shapes); i++)
         deps_measure(&bench, &shapes[i], false);
     for (size_t i = 0; i < G_N_ELEMENTS(shapes); i++) {
