@@ -177,7 +177,7 @@ static char *gate_describe_state(const GraphNode *node)
     if (record->state == STATE_FAILED)
         return g_strdup_printf("has failed: %s",
                                record->error != NULL ? record->error->message : "");
-    if (record->state == STATE_INACTIVE && record->cause == CAUSE_EXIT)
+    if (service_has_ended(node->service))
         return g_strdup("has ended");
     if (record->state == STATE_INACTIVE)
         return g_strdup("is not started");

@@ -307,10 +307,20 @@ size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_
     return count;
 }
 
-bool service_failed_to_stop(const Service *service)
+static bool service_came_to(const Service *service, State state, Cause cause)
 {
     const HistoryEntry *last = service->n_moves > 0
                                        ? &service->history[(service->n_moves - 1) % SERVICE_HISTORY]
                                        : NULL;
-    return last != NULL && last->to == STATE_FAILED && last->cause == CAUSE_STOPPED;
+    return last != NULL && last->to == state && last->cause == cause;
+}
+
+bool service_failed_to_stop(const Service *service)
+{
+    return service_came_to(service, STATE_FAILED, CAUSE_STOPPED);
+}
+
+bool service_has_ended(const Service *service)
+{
+    return service_came_to(service, STATE_INACTIVE, CAUSE_EXIT);
 }

@@ -157,6 +157,8 @@ size_t service_history(const Service *service, HistoryEntry ret_entries[SERVICE_
 /* It has failed, and what failed is a stop that somebody had asked for; whatever its record has
  * come to say since. */
 bool service_failed_to_stop(const Service *service);
+/* It is inactive, for it has ended by itself and well; likewise. */
+bool service_has_ended(const Service *service);
 
 /* For the feed and the queue. */
 Listeners *service_listeners(Service *service); /* made when first asked for */

@@ -135,6 +135,24 @@ static void test_stopped_while_it_goes_down(void)
     assert_states("web", "web:inactive");
 }
 
+/* What a record comes to say since then changes nothing of why its service is down. */
+static void test_ended_stays_ended(void)
+{
+    make("db", "{'restart': {'policy': 'no'}}");
+    make("web", "{'requires': ['db']}");
+    up("db");
+    up("web");
+    ended("db");
+    make("mail", "{'requires': ['db']}"); /* which the record of db tells */
+    core_fixture_settle(&fixture);
+    g_assert_cmpint(service_state(find("db"))->cause, ==, CAUSE_DEPENDENCY);
+    fake_ended(find("web"), "crashed");
+    core_fixture_advance(&fixture, USEC_PER_SEC);
+    assert_states("web", "web:waiting(blocked)");
+    g_assert_cmpstr(service_state(find("web"))->error->message, ==,
+                    "requires 'db', which has ended");
+}
+
 /* Who was not there */
 
 static void test_who_comes_brings_what_it_requires(void)
@@ -285,6 +303,7 @@ static const struct {
         {"group/waited-for", test_group_is_waited_for},
         {"group/stopped-in-backoff", test_group_stopped_between_attempts},
         {"keep-up/stopped", test_stopped_while_it_goes_down},
+        {"ended", test_ended_stays_ended},
         {"comes/brings", test_who_comes_brings_what_it_requires},
         {"comes/stops-nobody", test_who_comes_stops_nobody},
         {"comes/mended", test_who_is_mended_has_come},
