@@ -173,7 +173,7 @@ static char *gate_describe_state(const GraphNode *node)
     if (service_is_unkillable(node->service))
         return g_strdup("cannot be killed");
     if (gate_is_failing(record))
-        return g_strdup("keeps failing"); /* how, changes each time */
+        return g_strdup("has failed and is tried again"); /* how, changes each time */
     if (record->state == STATE_FAILED)
         return g_strdup_printf("has failed: %s",
                                record->error != NULL ? record->error->message : "");

@@ -285,12 +285,13 @@ static void on_settle_grace(void *data)
     AwaySearch search = settle_away(node);
     if (settle_grace_due(node, &search) > settle_now(node))
         return; /* the one that was away is back: it looks again in any case */
-    g_autofree char *grace = format_duration(node->dependencies->keep_up_grace_usec);
+    uint64_t grace_usec = node->dependencies->keep_up_grace_usec;
+    g_autofree char *grace = format_duration(grace_usec);
     g_autofree char *why = gate_describe(search.away);
     g_autoptr(GError) error =
-            g_error_new(SVCMGR_ERROR, ERROR_DEPENDENCY_FAILED,
-                        "requires '%s', which was away for longer than %s, and %s", search.away->id,
-                        grace, why);
+            g_error_new(SVCMGR_ERROR, ERROR_DEPENDENCY_FAILED, "requires '%s', which %s%s%s%s",
+                        search.away->id, grace_usec > 0 ? "was away for longer than " : "",
+                        grace_usec > 0 ? grace : "", grace_usec > 0 ? ", and " : "", why);
     log_service(LOG_LEVEL_WARNING, node->id, "stopped until it is back: %s", error->message);
     service_follow_restart(node->service, error);
 }

@@ -12,6 +12,7 @@ struct Lifecycle {
     void *data;
     GQueue *kept; /* of LifecycleEvent *, with its own strings; NULL: there has been a sink */
     FeedListener *listener;
+    GHashTable *running; /* ids of services that have begun and not ended */
 };
 
 static const char *const lifecycle_type_table[] = {
@@ -70,6 +71,7 @@ Lifecycle *lifecycle_new(Clock *clock)
 
     lifecycle->clock = clock;
     lifecycle->kept = g_queue_new();
+    lifecycle->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return lifecycle;
 }
 
@@ -78,6 +80,7 @@ void lifecycle_free(Lifecycle *lifecycle)
     if (lifecycle == NULL)
         return;
     feed_unlisten(lifecycle->listener);
+    g_hash_table_unref(lifecycle->running);
     if (lifecycle->kept != NULL)
         g_queue_free_full(lifecycle->kept, lifecycle_event_free);
     g_free(lifecycle);
@@ -146,22 +149,41 @@ void lifecycle_emit(Lifecycle *lifecycle, LifecycleType type, const char *subjec
 
 /* Services */
 
+/* What waits for others does not run, though it is active; and to stop it starts nothing. */
+static bool lifecycle_runs(const StateRecord *record, bool ran)
+{
+    return record->active && record->state != STATE_WAITING &&
+           (ran || record->state != STATE_STOPPING);
+}
+
+static void lifecycle_begin(Lifecycle *lifecycle, const char *id)
+{
+    g_hash_table_add(lifecycle->running, g_strdup(id));
+    lifecycle_emit(lifecycle, LIFECYCLE_PROCESS_START, id, NULL);
+}
+
+static void lifecycle_end(Lifecycle *lifecycle, const char *id, const GError *error)
+{
+    g_hash_table_remove(lifecycle->running, id);
+    lifecycle_emit(lifecycle, LIFECYCLE_PROCESS_END, id, error);
+}
+
 static void on_lifecycle_change(const Change *change, void *data)
 {
     const StateRecord *old_state = change->old_state, *new_state = change->new_state;
     Lifecycle *lifecycle = data;
     const char *id = service_id(change->service);
-    bool was_active = old_state != NULL && old_state->active;
-    bool began_again = was_active && new_state->active && old_state->state == STATE_STOPPING &&
-                       new_state->state != STATE_STOPPING && new_state->state != STATE_BACKOFF;
+    bool ran = g_hash_table_contains(lifecycle->running, id);
 
     if (change->type == CHANGE_REMOVE)
         return; /* it was inactive before */
-    if (was_active && (!new_state->active || began_again))
-        lifecycle_emit(lifecycle, LIFECYCLE_PROCESS_END, id,
-                       new_state->state == STATE_FAILED ? new_state->error : NULL);
-    if (new_state->active && (!was_active || began_again))
-        lifecycle_emit(lifecycle, LIFECYCLE_PROCESS_START, id, NULL);
+    bool runs = lifecycle_runs(new_state, ran);
+    bool began_again = ran && runs && old_state->state == STATE_STOPPING &&
+                       new_state->state != STATE_STOPPING && new_state->state != STATE_BACKOFF;
+    if (ran && (!runs || began_again))
+        lifecycle_end(lifecycle, id, new_state->state == STATE_FAILED ? new_state->error : NULL);
+    if (runs && (!ran || began_again))
+        lifecycle_begin(lifecycle, id);
 }
 
 void lifecycle_watch(Lifecycle *lifecycle, Map *map)
@@ -171,7 +193,7 @@ void lifecycle_watch(Lifecycle *lifecycle, Map *map)
     lifecycle->listener = map_listen(map, on_lifecycle_change, lifecycle);
     for (Service *service = map_next(map, NULL); service != NULL;
          service = map_next(map, service_id(service))) {
-        if (service_state(service)->active)
-            lifecycle_emit(lifecycle, LIFECYCLE_PROCESS_START, service_id(service), NULL);
+        if (lifecycle_runs(service_state(service), true))
+            lifecycle_begin(lifecycle, service_id(service));
     }
 }

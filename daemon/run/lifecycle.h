@@ -8,9 +8,9 @@
  *   AppStartup       the launch begins
  *   PreHookStart     a startup hook begins
  *   PostHookStart    it has ended
- *   ProcessStart     a service begins to run: StateRecord.active has become true
+ *   ProcessStart     a service begins to run: it is active, and does not wait for others
  *   AppRunning       every unit serves, and the services that start with the daemon were started
- *   ProcessEnd       nothing of a service runs any more: active has become false
+ *   ProcessEnd       nothing of a service runs any more: it is not active, or waits again
  *   AppTerminating   the end has begun; the services that still run end after it
  *   PreHookStop      a shutdown hook begins
  *   PostHookStop     it has ended

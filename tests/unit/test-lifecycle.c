@@ -77,15 +77,20 @@ static void begin_watched(Fixture *fixture)
     assert_told(fixture, "AppStartup ");
 }
 
-static Service *create(Fixture *fixture, const char *id)
+static Service *create_with(Fixture *fixture, const char *id, const char *config)
 {
     CreateSpec spec = {
-            .id = id, .kind = kind_fake.name, .config = CONFIG, .config_length = strlen(CONFIG)};
+            .id = id, .kind = kind_fake.name, .config = config, .config_length = strlen(config)};
     g_autoptr(GError) error = NULL;
     Service *service = map_create(fixture->map, &spec, &origin_test, &error);
 
     g_assert_no_error(error);
     return service;
+}
+
+static Service *create(Fixture *fixture, const char *id)
+{
+    return create_with(fixture, id, CONFIG);
 }
 
 static void start(Fixture *fixture, Service *service)
@@ -280,6 +285,31 @@ static void test_failure(Fixture *fixture, const void *unused)
     assert_told(fixture, "ProcessStart:a ProcessEnd:a=no such file ");
 }
 
+/* Nothing of it runs: neither before what it waits for is there, nor when it is stopped then. */
+static void test_who_waits_does_not_run(Fixture *fixture, const void *unused)
+{
+    Service *db = create(fixture, "db");
+    Service *web = create_with(fixture, "web", "{\"value\": \"x\", \"requires\": [\"db\"]}");
+
+    begin_watched(fixture);
+    g_assert_true(service_start(web, &origin_test, NULL));
+    core_fixture_settle(&fixture->core);
+    assert_state(web, STATE_WAITING);
+    assert_told(fixture, "ProcessStart:db ");
+    g_assert_true(service_stop(web, &origin_test, NULL));
+    core_fixture_settle(&fixture->core);
+    fake_stop_whatever(&fixture->core, web);
+    assert_state(web, STATE_INACTIVE);
+    assert_told(fixture, "");
+    g_assert_true(service_start(web, &origin_test, NULL));
+    core_fixture_settle(&fixture->core);
+    assert_told(fixture, "");
+    fake_apply_ok(db);
+    core_fixture_settle(&fixture->core);
+    assert_state(web, STATE_STARTING);
+    assert_told(fixture, "ProcessStart:web ");
+}
+
 static void test_watch_tells_who_runs(Fixture *fixture, const void *unused)
 {
     start(fixture, create(fixture, "b"));
@@ -357,6 +387,7 @@ int main(int argc, char **argv)
     ADD("services/retry", test_retry);
     ADD("services/retry-after-the-rest", test_retry_after_the_rest);
     ADD("services/failure", test_failure);
+    ADD("services/waiting", test_who_waits_does_not_run);
     ADD("services/watched-from-now", test_watch_tells_who_runs);
     ADD("services/silent-after-the-end", test_silent_after_the_end);
     for (size_t i = 0; i < G_N_ELEMENTS(refused); i++)

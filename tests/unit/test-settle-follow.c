@@ -130,6 +130,25 @@ static void test_keep_up(void)
     g_assert_null(service_state(web)->error);
 }
 
+/* What may not be away at all was not away for a time. */
+static void test_keep_up_without_grace(void)
+{
+    Service *db = make("db", "{}");
+    Service *web = make("web", "{\"requires\": [\"db\"], \"keep_up\": {\"grace\": 0}}");
+    begin(web);
+    finish(db);
+    finish(web);
+    fake_ended(db, "crashed");
+    core_fixture_settle(&fixture);
+    g_assert_cmpstr(service_state(web)->error->message, ==,
+                    "requires 'db', which has failed and is tried again");
+    end_stop(web);
+    assert_waiting(web, "blocked", "db");
+    core_fixture_advance(&fixture, USEC_PER_SEC);
+    finish(db);
+    finish(web);
+}
+
 static void test_keep_up_in_time(void)
 {
     Service *db = make("db", "{}"), *web = make("web", KEEPS_UP);
@@ -356,6 +375,7 @@ static const Story stories[] = {
         {"part-of/stop-in-a-restart", test_part_of_stop_in_a_restart},
         {"part-of/each-other", test_part_of_each_other},
         {"keep-up/grace", test_keep_up},
+        {"keep-up/no-grace", test_keep_up_without_grace},
         {"keep-up/in-time", test_keep_up_in_time},
         {"keep-up/stopped-meanwhile", test_keep_up_stopped_meanwhile},
         {"stop/in-reverse", test_stop_in_reverse},

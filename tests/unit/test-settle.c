@@ -83,7 +83,8 @@ static void test_requires_failing(void)
     fake_apply_fail(db, "not yet", false);
     core_fixture_settle(&fixture);
     assert_state(db, STATE_BACKOFF);
-    assert_blocked(web, "db", ERROR_DEPENDENCY_FAILED, "requires 'db', which keeps failing");
+    assert_blocked(web, "db", ERROR_DEPENDENCY_FAILED,
+                   "requires 'db', which has failed and is tried again");
     g_string_truncate(seen, 0);
     core_fixture_advance(&fixture, USEC_PER_SEC);
     assert_seen("db:starting "); /* each attempt is no news for those who wait */
