@@ -173,15 +173,23 @@ static Outcome together_judge_step(const Together *together, const json_t *step)
         const char *action;
         const char *words;
     } holes[] = {{"missing", "is not there"}, {"refused", "cannot be started"}};
+    const char *verb = together->way->verb;
     const char *because = value_string(step, "because");
     const char *id = value_string(step, "id");
+    bool is_member = g_str_equal(value_string(step, "relation"), "members");
+    size_t i = 0;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(holes); i++) {
-        if (g_str_equal(holes[i].action, value_string(step, "action")))
-            return client_fail(OUTCOME_FAILED, "cannot %s '%s': requires '%s', which %s",
-                               together->way->verb, because, id, holes[i].words);
-    }
-    return OUTCOME_DONE;
+    while (i < G_N_ELEMENTS(holes) && !g_str_equal(holes[i].action, value_string(step, "action")))
+        i++;
+    if (i == G_N_ELEMENTS(holes))
+        return OUTCOME_DONE;
+    if (because[0] == '\0')
+        return client_fail(OUTCOME_FAILED, "cannot %s '%s' (see: svcmgr status %s)", verb, id, id);
+    if (is_member)
+        return client_fail(OUTCOME_FAILED, "cannot %s '%s': its member '%s' %s", verb, because, id,
+                           holes[i].words);
+    return client_fail(OUTCOME_FAILED, "cannot %s '%s': requires '%s', which %s", verb, because, id,
+                       holes[i].words);
 }
 
 static Outcome together_print_plan(Together *together)

@@ -30,6 +30,7 @@ class Plan(Case):
         world.define("late", "process", {**SLEEPER, "requires": ["unready"]})
         world.define("site", "group", {"members": ["db", "cache"]})
         world.define("stuck", "group", {"members": ["disk", "orphan", "late"], "ordered": False})
+        world.define("hollow", "group", {"members": ["disk", "nosuch"]})
         world.define("sick", "group", {"members": ["disk", "bad-1"]})
 
     def setUp(self):
@@ -65,6 +66,10 @@ class Plan(Case):
         result = self.svcmgr("start", "-n", "orphan", status=1)
         self.assertIn("\nnosuch  missing  -         required by orphan\n", result.out)
         self.assertEqual(result.err, "svcmgr: cannot start 'orphan': requires 'nosuch', which is not there\n")
+        self.assertEqual(self.svcmgr("start", "-n", "wrong-1", status=1).err,
+                         "svcmgr: cannot start 'wrong-1' (see: svcmgr status wrong-1)\n")
+        self.assertEqual(self.svcmgr("start", "-n", "hollow", status=1).err,
+                         "svcmgr: cannot start 'hollow': its member 'nosuch' is not there\n")
         self.assertRegex(self.svcmgr("start", "-n", "old", "cache", status=1).err,
                          r"^svcmgr: cannot start: .*'old'.*'cache'.*conflict")
 
