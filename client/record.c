@@ -132,19 +132,19 @@ static const char *record_cause_words(const json_t *transition)
     return cause;
 }
 
+/* What others do to a service has a person behind it, too, though no method of that service. */
 char *record_cause(const json_t *transition)
 {
     const char *method = value_string(transition, "method");
+    const char *what = method[0] != '\0' ? method : record_cause_words(transition);
     const char *comm = value_string(transition, "comm");
     uint64_t pid = value_unsigned(transition, "pid");
 
-    if (method[0] == '\0')
-        return g_strdup(record_cause_words(transition));
     if (json_object_get(transition, "uid") == NULL)
-        return g_strdup(method);
+        return g_strdup(what);
     g_autofree char *user = record_user(value_unsigned(transition, "uid"));
     if (pid == 0)
-        return g_strdup_printf("%s by %s", method, user);
-    return g_strdup_printf("%s by %s (%s%spid %" G_GUINT64_FORMAT ")", method, user, comm,
+        return g_strdup_printf("%s by %s", what, user);
+    return g_strdup_printf("%s by %s (%s%spid %" G_GUINT64_FORMAT ")", what, user, comm,
                            comm[0] != '\0' ? ", " : "", pid);
 }

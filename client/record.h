@@ -23,6 +23,6 @@ char *record_waits(const char *state, const char *sub_state, const json_t *waiti
  * the state where it waits for nothing. */
 char *record_state_waits(const char *state, const char *sub_state, const json_t *waiting_for);
 /* Who caused a transition or an event, from its members cause, method, uid, pid, comm:
- * "Start by root (busctl, pid 123)", "retry"; of a reload also from its members from, to, error:
- * "by itself", "reload failed". */
+ * "Start by root (busctl, pid 123)", "dependency by root (svcmgr, pid 124)", "retry"; of a reload
+ * also from its members from, to, error: "by itself", "reload failed". */
 char *record_cause(const json_t *transition);

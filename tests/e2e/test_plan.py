@@ -145,6 +145,9 @@ class Plan(Case):
         self.assertRegex(self.svcmgr("tree", "site").out, r"^site +active \(degraded\)\n")
         self.assertEqual(self.svcmgr("stop", "site").out, "site: inactive\n")
         self.assertEqual(self.states("db", "cache"), ["inactive"] * 2)
+        self.assertRegex(self.svcmgr("events", "db").out,  # who is behind what the group does
+                         r" inactive → \w+ +dependency by \w+ \(svcmgr, pid \d+\)\n[^$]*"
+                         r" active → stopping +dependency by \w+ \(svcmgr, pid \d+\)\n")
 
     def test_progress_of_a_group(self):
         status, text = self.world.run_on_terminal("start", "stuck", "--timeout=1500ms", address=self.address())
