@@ -118,13 +118,21 @@ static void settle_mark_onlookers(GraphNode *node)
     graph_each(node->in[RELATION_CONFLICTS], settle_mark_waiting, NULL);
 }
 
+/* What it takes along, which was of no account while it was up, counts again: also when it has to
+ * wait before it starts once more. */
+static bool settle_is_fall(const StateRecord *old, const StateRecord *now)
+{
+    bool waits_again = now->state == STATE_WAITING && old->active && old->state != STATE_WAITING;
+    return !now->active || now->state == STATE_STOPPING || waits_again;
+}
+
 void settle_note_move(Service *service, const StateRecord *old, const StateRecord *now)
 {
     GraphNode *node = service_node(service);
     if (node == NULL || !settle_is_move(old, now))
         return;
     Follow follow = settle_follow(service, old, now);
-    if (!now->active || now->state == STATE_STOPPING)
+    if (settle_is_fall(old, now))
         graph_note_fall(node->graph);
     if (gate_is_satisfied(old) && !gate_is_satisfied(now))
         node->away_since_usec = settle_now(node);

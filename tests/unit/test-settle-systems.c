@@ -173,6 +173,28 @@ static void test_who_comes_brings_what_it_requires(void)
 }
 
 /* Nobody has asked for the end of another. */
+/* What was on its way when somebody looked has to wait by now: the next to need it brings what that
+ * waits for. */
+static void test_who_waits_again_brings_what_it_requires(void)
+{
+    make("disk", "{}");
+    make("db", "{'requires': ['disk']}");
+    make("web", "{'requires': ['db']}");
+    make("api", "{'requires': ['db']}");
+    up("disk");
+    up("db");
+    g_assert_true(service_restart(find("db"), &origin_test, NULL));
+    ended("disk");
+    begin("web");
+    stopped("db");
+    assert_states("disk db web", "disk:inactive db:waiting(blocked) web:waiting(blocked)");
+    begin("api");
+    assert_states("disk", "disk:starting");
+    ok("disk");
+    ok("db");
+    assert_states("web api", "web:starting api:starting");
+}
+
 static void test_who_comes_stops_nobody(void)
 {
     make("disk", "{'conflicts': ['old']}");
@@ -305,6 +327,7 @@ static const struct {
         {"keep-up/stopped", test_stopped_while_it_goes_down},
         {"ended", test_ended_stays_ended},
         {"comes/brings", test_who_comes_brings_what_it_requires},
+        {"comes/waits-again", test_who_waits_again_brings_what_it_requires},
         {"comes/stops-nobody", test_who_comes_stops_nobody},
         {"comes/mended", test_who_is_mended_has_come},
         {"many/first-are-named", test_first_are_named},
