@@ -67,8 +67,10 @@ static void map_on_change(const Change *change, void *data)
         map_count_kind(map, change->service, by);
         return;
     }
-    /* Was it the stop that a delete waits for? Only the latest record can tell. */
+    /* Was it the stop that a delete waits for? Only the latest record can tell: since this change,
+     * somebody who heard of it may have started the service again. */
     if (service_is_deleting(change->service) && !change->new_state->active &&
+        !service_state(change->service)->active &&
         map_find(map, service_id(change->service)) == change->service)
         map_remove(map, change->service);
 }

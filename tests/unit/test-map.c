@@ -298,6 +298,47 @@ static void test_delete_inside_a_callback(void)
     teardown();
 }
 
+/* One takes back that it has failed, one starts it, and one deletes it, all from inside the change
+ * by which it failed. */
+static void on_change_reset_it(const Change *change, void *data)
+{
+    if (change->type == CHANGE_UPDATE && change->new_state->state == STATE_FAILED)
+        (void)service_reset_failed(change->service, &origin_test, NULL);
+}
+
+static void on_change_start_it(const Change *change, void *data)
+{
+    if (change->type == CHANGE_UPDATE && change->new_state->state == STATE_FAILED)
+        (void)service_start(change->service, &origin_test, NULL);
+}
+
+static void on_change_delete_failed(const Change *change, void *data)
+{
+    if (change->type == CHANGE_UPDATE && change->new_state->state == STATE_FAILED)
+        delete (service_id(change->service));
+}
+
+static void test_delete_of_one_that_was_started_again(void)
+{
+    static const ChangeFunc funcs[] = {on_change_reset_it, on_change_start_it,
+                                       on_change_delete_failed};
+    FeedListener *listeners[G_N_ELEMENTS(funcs)];
+    setup();
+    Service *service = create("a", true);
+    core_fixture_settle(&fixture);
+    for (size_t i = 0; i < G_N_ELEMENTS(funcs); i++)
+        listeners[i] = map_listen(map, funcs[i], NULL);
+    fake_apply_fail(service, "cannot", true);
+    core_fixture_settle(&fixture);
+    g_assert_true(map_find(map, "a") == service); /* it was up again, and has to stop first */
+    assert_state(service, STATE_STOPPING);
+    fake_stop_done(service, NULL);
+    g_assert_null(map_find(map, "a"));
+    for (size_t i = 0; i < G_N_ELEMENTS(funcs); i++)
+        feed_unlisten(listeners[i]);
+    teardown();
+}
+
 static void test_immutable(void)
 {
     g_autoptr(GError) error = NULL;
@@ -504,6 +545,7 @@ int main(int argc, char **argv)
             {"/map/delete/required", test_delete_required},
             {"/map/delete/forgotten", test_delete_forgotten},
             {"/map/delete/inside-a-callback", test_delete_inside_a_callback},
+            {"/map/delete/started-again", test_delete_of_one_that_was_started_again},
             {"/map/immutable", test_immutable},
     };
     g_test_init(&argc, &argv, NULL);
