@@ -53,14 +53,16 @@ static void batch_draw(Batch *batch)
     progress_draw(&batch->progress, ids, n, batch->n_items - batch->n_done);
 }
 
+/* Whatever comes may be printed, also what comes just after the line was drawn: so the line stands
+ * only as long as nothing is processed. */
 static int batch_wait(const Client *client, Batch *batch)
 {
-    int r = sd_bus_wait(client->bus, progress_wait_usec(&batch->progress));
+    int r;
 
-    if (r > 0)
-        progress_clear(&batch->progress);
-    else if (progress_is_due(&batch->progress))
+    while ((r = sd_bus_wait(client->bus, progress_wait_usec(&batch->progress))) == 0 &&
+           progress_is_due(&batch->progress))
         batch_draw(batch);
+    progress_clear(&batch->progress);
     return r == -EINTR ? 0 : r; /* such as a terminal that changes its size */
 }
 
