@@ -32,6 +32,7 @@ typedef struct PlanWalk {
     GPtrArray *items;  /* of PlanItem, as they are found */
     GHashTable *by_id; /* id -> PlanItem */
     GPtrArray *stack;  /* of PlanItem, borrowed */
+    bool is_entangled; /* what waits needs one that is to be started, which may yet be refused */
     bool foresees;     /* what groups do is part of it */
     PlanAction side;   /* what is being ordered: PLAN_STOP, or else all others */
     bool is_deep;      /* looks at everything, whatever was found before */
@@ -74,6 +75,7 @@ static void plan_walk_init(PlanWalk *walk, bool foresees)
     walk->by_id = g_hash_table_new(g_str_hash, g_str_equal);
     walk->stack = g_ptr_array_new();
     walk->is_deep = false;
+    walk->is_entangled = false;
     walk->plan = g_new(Plan, 1);
     walk->plan->steps = g_ptr_array_new_with_free_func(plan_step_free);
 }
@@ -164,8 +166,11 @@ static void plan_take_along(PlanWalk *walk, GraphNode *node, const PlanItem *by,
     Service *service = node->service;
     bool is_member = relation == RELATION_MEMBERS;
     bool required = relation == RELATION_REQUIRES || is_member;
-    if (plan_find(walk, node->id) != NULL)
+    const PlanItem *known = plan_find(walk, node->id);
+    if (known != NULL) {
+        walk->is_entangled |= by->hidden && known->step->action == PLAN_START;
         return;
+    }
     if (service == NULL || plan_is_refused(service)) {
         if (required)
             plan_add(walk, service == NULL ? PLAN_MISSING : PLAN_REFUSED, node->id, service, node,
@@ -384,6 +389,8 @@ static void plan_order(PlanWalk *walk)
 /* Nothing but what was asked for was to be started: all else that was seen is on its way. */
 static void plan_note_brought(const PlanWalk *walk)
 {
+    if (walk->is_entangled)
+        return;
     for (unsigned i = 0; i < walk->items->len; i++) {
         const PlanItem *item = walk->items->pdata[i];
         if (item->step->action == PLAN_START && item->step->because != NULL)

@@ -195,6 +195,22 @@ static void test_who_waits_again_brings_what_it_requires(void)
     assert_states("web api", "web:starting api:starting");
 }
 
+/* What a start that was refused would have brought is on nobody's way. */
+static void test_refused_start_brings_nothing(void)
+{
+    g_autoptr(GError) error = NULL;
+    make("db", "{}");
+    make("app", "{'requires': ['db']}");
+    make("rival", "{'conflicts': ['db']}");
+    begin("app");
+    begin("rival");
+    make("web", "{'requires': ['app'], 'conflicts': ['db']}");
+    g_autoptr(GPtrArray) both = find_all("web db");
+    g_assert_null(plan_start(fixture.core->graph, (Service *const *)both->pdata, both->len, NULL));
+    g_assert_false(service_start(find("web"), &origin_test, &error));
+    g_assert_error(error, SVCMGR_ERROR, ERROR_CONFLICT);
+}
+
 static void test_who_comes_stops_nobody(void)
 {
     make("disk", "{'conflicts': ['old']}");
@@ -328,6 +344,7 @@ static const struct {
         {"ended", test_ended_stays_ended},
         {"comes/brings", test_who_comes_brings_what_it_requires},
         {"comes/waits-again", test_who_waits_again_brings_what_it_requires},
+        {"comes/refused", test_refused_start_brings_nothing},
         {"comes/stops-nobody", test_who_comes_stops_nobody},
         {"comes/mended", test_who_is_mended_has_come},
         {"many/first-are-named", test_first_are_named},
